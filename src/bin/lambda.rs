@@ -1,0 +1,2 @@
+//! The broker as an AWS Lambda function.
+fn main() {}

@@ -1,0 +1,1 @@
+//! `studio-broker`: the door through which an organization enters Amazon SageMaker Studio.
