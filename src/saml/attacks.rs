@@ -1,0 +1,1 @@
+//! Known attacks, what stops each, and the test that shows it.

@@ -1,0 +1,47 @@
+//! The form field: base64 in, bytes out.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::rejection::Rejection;
+
+/// Decodes RFC 4648 base64, padded, in which line breaks may stand anywhere; at most `limit`
+/// bytes come out.
+pub(super) fn base64(field: &[u8], limit: usize) -> Result<Vec<u8>, Rejection> {
+    let unwrapped: Vec<u8> =
+        field.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let got = unwrapped.len() / 4 * 3;
+    // Padding stands for up to two bytes that are not there.
+    if got > limit + 2 {
+        return Err(Rejection::TooLarge { limit, got });
+    }
+    STANDARD.decode(unwrapped).map_err(|_| Rejection::Base64Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_are_ignored_wherever_they_stand() {
+        assert_eq!(base64(b"\r\nTWF\nu\r\n", 3), Ok(b"Man".to_vec()));
+    }
+
+    #[test]
+    fn nothing_else_is_ignored() {
+        for field in ["TWF u", "TWF\tu", "TW", "TWE", "TWF=", "TWE=TWE=", "TW-_", "TWF%3D", "="] {
+            assert_eq!(base64(field.as_bytes(), 9), Err(Rejection::Base64Malformed), "{field}");
+        }
+    }
+
+    #[test]
+    fn an_empty_field_holds_no_bytes() {
+        assert_eq!(base64(b"", 9), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn more_than_the_limit_is_not_decoded() {
+        let field = STANDARD.encode([0; 12]);
+        assert_eq!(base64(field.as_bytes(), 9), Err(Rejection::TooLarge { limit: 9, got: 12 }));
+    }
+}

@@ -1,0 +1,443 @@
+//! An identity provider's metadata: who it is, where it signs people in, whose signatures count
+//! (SAML metadata 2.4.3).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::{Decode, Encode};
+
+use super::DS;
+use super::conditions::instant;
+use super::request::fingerprint;
+use super::xml::{Document, Element, Limits, XmlError, is_space};
+
+const MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
+const HTTP_REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
+const HTTP_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// Metadata comes from administrators, not from the internet, but is bounded all the same.
+const LIMITS: Limits = Limits {
+    bytes: 1_048_576,
+    depth: 64,
+    elements: 20_000,
+    attributes: 64,
+    instructions: true,
+    unique_ids: false,
+};
+
+/// What is trusted about one identity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdpMetadata {
+    entity_id: String,
+    signing_keys: Vec<SigningKey>,
+    sso_redirect_url: Option<String>,
+    sso_post_url: Option<String>,
+    valid_until: Option<Timestamp>,
+    warnings: Vec<MetadataWarning>,
+}
+
+impl IdpMetadata {
+    /// Reads metadata that holds exactly one identity provider, as the root or inside an
+    /// `EntitiesDescriptor`. A byte order mark, comments, processing instructions, a signature,
+    /// extensions and other roles do no harm and are not looked at.
+    ///
+    /// # Errors
+    /// When the document is malformed or larger than 1 MiB, holds none or several identity
+    /// providers, no usable signing key, or a sign-in address that is not https.
+    pub fn parse(xml: &[u8]) -> Result<Self, MetadataError> {
+        let xml = xml.strip_prefix("\u{feff}".as_bytes()).unwrap_or(xml);
+        let document = Document::parse(xml, LIMITS)?;
+        let entity = only_idp(document.root())?;
+        let entity_id = entity
+            .attribute("entityID")
+            .filter(|id| !id.is_empty())
+            .ok_or(MetadataError::EntityIdMissing)?;
+
+        let mut warnings = Vec::new();
+        let mut signing_keys: Vec<SigningKey> = Vec::new();
+        for descriptor in entity
+            .elements_named(MD, "IDPSSODescriptor")
+            .flat_map(|role| role.elements_named(MD, "KeyDescriptor"))
+            .filter(|descriptor| matches!(descriptor.attribute("use"), None | Some("signing")))
+        {
+            let certificates = certificates(descriptor);
+            if certificates.is_empty() {
+                warnings.push(MetadataWarning::KeyWithoutCertificate);
+            }
+            for certificate in certificates {
+                match SigningKey::read(certificate) {
+                    Ok(key) if signing_keys.iter().any(|known| *known == key) => {}
+                    Ok(key) => signing_keys.push(key),
+                    Err(reason) => warnings.push(MetadataWarning::KeyUnusable { reason }),
+                }
+            }
+        }
+        if signing_keys.is_empty() {
+            return Err(MetadataError::KeyMissing { unusable: warnings });
+        }
+
+        let valid_until = entity.attribute("validUntil").and_then(|time| {
+            let instant = instant(time);
+            if instant.is_none() {
+                warnings.push(MetadataWarning::ValidUntilMalformed { got: time.to_owned() });
+            }
+            instant
+        });
+        Ok(Self {
+            entity_id: entity_id.to_owned(),
+            signing_keys,
+            sso_redirect_url: sso_address(entity, HTTP_REDIRECT)?,
+            sso_post_url: sso_address(entity, HTTP_POST)?,
+            valid_until,
+            warnings,
+        })
+    }
+
+    /// `entityID`, byte for byte.
+    #[must_use]
+    pub fn entity_id(&self) -> &str {
+        &self.entity_id
+    }
+
+    /// The keys whose signatures count, at least one.
+    #[must_use]
+    pub fn signing_keys(&self) -> &[SigningKey] {
+        &self.signing_keys
+    }
+
+    /// Whether a key of this fingerprint ([`SigningKey::fingerprint`]) is still trusted.
+    #[must_use]
+    pub fn has_key(&self, fingerprint: &str) -> bool {
+        self.signing_keys.iter().any(|key| key.fingerprint == fingerprint)
+    }
+
+    /// Where sign-in starts by HTTP-Redirect.
+    #[must_use]
+    pub fn sso_redirect_url(&self) -> Option<&str> {
+        self.sso_redirect_url.as_deref()
+    }
+
+    /// Where sign-in starts by HTTP-POST.
+    #[must_use]
+    pub fn sso_post_url(&self) -> Option<&str> {
+        self.sso_post_url.as_deref()
+    }
+
+    /// What an administrator should look at, at this moment. None of it refuses anybody.
+    #[must_use]
+    pub fn warnings(&self, now: Timestamp) -> Vec<MetadataWarning> {
+        let mut warnings = self.warnings.clone();
+        for key in &self.signing_keys {
+            let fingerprint = key.fingerprint.clone();
+            if now > key.not_after {
+                let not_after = key.not_after;
+                warnings.push(MetadataWarning::CertificateExpired { fingerprint, not_after });
+            } else if now < key.not_before {
+                let not_before = key.not_before;
+                warnings.push(MetadataWarning::CertificateNotYetValid { fingerprint, not_before });
+            }
+        }
+        if let Some(valid_until) = self.valid_until.filter(|valid_until| now >= *valid_until) {
+            warnings.push(MetadataWarning::Outdated { valid_until });
+        }
+        warnings
+    }
+}
+
+/// A key of an identity provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    kind: KeyKind,
+    /// RSA: `RSAPublicKey` in DER; elliptic curves: the point.
+    public_key: Vec<u8>,
+    fingerprint: String,
+    not_before: Timestamp,
+    not_after: Timestamp,
+}
+
+/// What a key can verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyKind {
+    Rsa,
+    P256,
+    P384,
+}
+
+impl SigningKey {
+    /// Lower-case hexadecimal SHA-256 of the certificate's `SubjectPublicKeyInfo` in DER.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// When the certificate begins to be valid. It warns and does not refuse.
+    #[must_use]
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// When the certificate ends. It warns and does not refuse.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    pub(super) fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    pub(super) fn public_key(&self) -> &[u8] {
+        &self.public_key
+    }
+
+    /// Reads base64 of an X.509 certificate in DER. Nothing but key and dates is looked at: it is
+    /// the metadata that is trusted, certificates in it are mostly self-signed.
+    fn read(base64: Vec<u8>) -> Result<Self, KeyProblem> {
+        let der = STANDARD.decode(base64).map_err(|_| KeyProblem::NotBase64)?;
+        let certificate = Certificate::from_der(&der).map_err(|_| KeyProblem::NotACertificate)?;
+        let certificate = certificate.tbs_certificate();
+        let spki = certificate.subject_public_key_info();
+        let bits = spki.subject_public_key.as_bytes().ok_or(KeyProblem::NotACertificate)?;
+        let curve = || spki.algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
+        let spki_der = spki.to_der().map_err(|_| KeyProblem::NotACertificate)?;
+        let kind = match spki.algorithm.oid {
+            RSA => {
+                let size = rsa_bits(&spki_der).ok_or(KeyProblem::NotACertificate)?;
+                if !(2048..=8192).contains(&size) {
+                    return Err(KeyProblem::RsaSize { bits: size });
+                }
+                KeyKind::Rsa
+            }
+            EC if curve() == Some(P256) => KeyKind::P256,
+            EC if curve() == Some(P384) => KeyKind::P384,
+            oid => return Err(KeyProblem::Algorithm { oid: oid.to_string() }),
+        };
+        let validity = certificate.validity();
+        let timestamp = |time: x509_cert::time::Time| {
+            let seconds = time.to_unix_duration().as_secs();
+            i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok())
+        };
+        Ok(Self {
+            kind,
+            public_key: bits.to_vec(),
+            fingerprint: fingerprint(&spki_der),
+            not_before: timestamp(validity.not_before).unwrap_or(Timestamp::MIN),
+            not_after: timestamp(validity.not_after).unwrap_or(Timestamp::MAX),
+        })
+    }
+}
+
+/// Why a key of the metadata is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyProblem {
+    /// Not base64.
+    #[error("the certificate is not base64")]
+    NotBase64,
+    /// Not an X.509 certificate in DER.
+    #[error("not an X.509 certificate")]
+    NotACertificate,
+    /// RSA below 2048 or above 8192 bits.
+    #[error("RSA key of {bits} bits, expected 2048 to 8192")]
+    RsaSize {
+        /// Size of the modulus.
+        bits: usize,
+    },
+    /// Neither RSA nor an elliptic curve key on P-256 or P-384.
+    #[error("key algorithm {oid}, expected RSA, P-256 or P-384")]
+    Algorithm {
+        /// Of the algorithm.
+        oid: String,
+    },
+}
+
+/// Something about metadata that an administrator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataWarning {
+    /// A signing key that is not used.
+    #[error("a signing key is not used: {reason}")]
+    KeyUnusable {
+        /// Why.
+        reason: KeyProblem,
+    },
+    /// A signing key that is given by other means than a certificate.
+    #[error("a signing key without certificate is not used")]
+    KeyWithoutCertificate,
+    /// A certificate's end has passed.
+    #[error("the certificate of key {fingerprint} expired at {not_after}")]
+    CertificateExpired {
+        /// Of the key.
+        fingerprint: String,
+        /// Its end.
+        not_after: Timestamp,
+    },
+    /// A certificate's beginning has not come.
+    #[error("the certificate of key {fingerprint} is not valid before {not_before}")]
+    CertificateNotYetValid {
+        /// Of the key.
+        fingerprint: String,
+        /// Its beginning.
+        not_before: Timestamp,
+    },
+    /// `validUntil` has passed.
+    #[error("the metadata was valid until {valid_until}")]
+    Outdated {
+        /// Its end.
+        valid_until: Timestamp,
+    },
+    /// `validUntil` is no time.
+    #[error("validUntil is no time: {got}")]
+    ValidUntilMalformed {
+        /// What it is.
+        got: String,
+    },
+}
+
+/// Why metadata cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataError {
+    /// No document.
+    #[error("the metadata is not usable XML: {0}")]
+    Xml(#[from] XmlError),
+    /// Another root than `EntityDescriptor` or `EntitiesDescriptor`.
+    #[error("expected md:EntityDescriptor or md:EntitiesDescriptor, got {{{namespace}}}{local}")]
+    RootUnexpected {
+        /// Of the root.
+        namespace: String,
+        /// Of the root.
+        local: String,
+    },
+    /// Not exactly one identity provider.
+    #[error("expected exactly one identity provider, got {got}")]
+    IdpCount {
+        /// How many.
+        got: usize,
+    },
+    /// No `entityID`.
+    #[error("the identity provider has no entityID")]
+    EntityIdMissing,
+    /// No signing key that can be used.
+    #[error("no usable signing key in the identity provider's descriptor")]
+    KeyMissing {
+        /// What was found instead.
+        unusable: Vec<MetadataWarning>,
+    },
+    /// A sign-in address that is not https (http is for loopback hosts only).
+    #[error("expected an https address for sign-in, got {got}")]
+    AddressNotHttps {
+        /// The address.
+        got: String,
+    },
+}
+
+impl MetadataError {
+    /// Stable, snake case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Xml(_) => "metadata_xml_malformed",
+            Self::RootUnexpected { .. } => "metadata_root_unexpected",
+            Self::IdpCount { .. } => "metadata_idp_count",
+            Self::EntityIdMissing => "metadata_entity_id_missing",
+            Self::KeyMissing { .. } => "metadata_key_missing",
+            Self::AddressNotHttps { .. } => "metadata_address_not_https",
+        }
+    }
+}
+
+/// The only entity with an `IDPSSODescriptor`, searched through nested `EntitiesDescriptor`s.
+fn only_idp(root: Element<'_>) -> Result<Element<'_>, MetadataError> {
+    let mut idps = Vec::new();
+    let mut unread = vec![root];
+    while let Some(element) = unread.pop() {
+        if element.is(MD, "EntitiesDescriptor") {
+            unread.extend(element.elements().filter(|child| child.namespace() == MD));
+        } else if element.is(MD, "EntityDescriptor") {
+            if element.elements_named(MD, "IDPSSODescriptor").next().is_some() {
+                idps.push(element);
+            }
+        } else if element == root {
+            return Err(MetadataError::RootUnexpected {
+                namespace: root.namespace().to_owned(),
+                local: root.local().to_owned(),
+            });
+        }
+    }
+    match idps.as_slice() {
+        [idp] => Ok(*idp),
+        _ => Err(MetadataError::IdpCount { got: idps.len() }),
+    }
+}
+
+/// The texts of all `X509Certificate`s of a key descriptor, without white space.
+fn certificates(descriptor: Element<'_>) -> Vec<Vec<u8>> {
+    descriptor
+        .elements_named(DS, "KeyInfo")
+        .flat_map(|key_info| key_info.elements_named(DS, "X509Data"))
+        .flat_map(|data| data.elements_named(DS, "X509Certificate"))
+        .map(|certificate| {
+            let text = certificate.text().unwrap_or_default();
+            text.bytes().filter(|byte| !is_space(*byte)).collect()
+        })
+        .collect()
+}
+
+/// Bits of the modulus.
+fn rsa_bits(spki: &[u8]) -> Option<usize> {
+    use aws_lc_rs::rsa::PublicEncryptingKey;
+    Some(PublicEncryptingKey::from_der(spki).ok()?.key_size_bits())
+}
+
+/// The first `SingleSignOnService` of a binding.
+fn sso_address(entity: Element<'_>, binding: &str) -> Result<Option<String>, MetadataError> {
+    let location = entity
+        .elements_named(MD, "IDPSSODescriptor")
+        .flat_map(|role| role.elements_named(MD, "SingleSignOnService"))
+        .filter(|service| service.attribute("Binding") == Some(binding))
+        .find_map(|service| service.attribute("Location"));
+    match location {
+        Some(location) if !is_safe_address(location) => {
+            Err(MetadataError::AddressNotHttps { got: location.to_owned() })
+        }
+        location => Ok(location.map(str::to_owned)),
+    }
+}
+
+/// `https://`, or `http://` on a loopback host; no character that a header or a page would take
+/// for something else.
+fn is_safe_address(address: &str) -> bool {
+    if !address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
+        return false;
+    }
+    let host = |rest: &'_ str| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let authority = rest.get(..end).unwrap_or_default().to_owned();
+        (!authority.is_empty() && !authority.contains('@')).then_some(authority)
+    };
+    match address.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => host(rest).is_some(),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
+            host(rest).is_some_and(|authority| is_loopback(&authority))
+        }
+        _ => false,
+    }
+}
+
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|v6| v6.is_loopback()))
+}
