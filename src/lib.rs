@@ -1,1 +1,25 @@
 //! `studio-broker`: the door through which an organization enters Amazon SageMaker Studio.
+//!
+//! ```text
+//! http ──► saml ──► team ──► target ──► profile ──► URL
+//! ```
+//!
+//! A browser posts a SAML response ([`http`]). It is verified by pure functions ([`saml`]) and
+//! consumed by one conditional write ([`aws::state_table`]). The person's teams come from the response
+//! and the administrators' tables ([`team`], [`idp`], [`aws::tables`]). The team's role is assumed
+//! ([`aws::target`]), the person's profile for that team is found, created or repaired
+//! ([`aws::profile`]), and the browser is sent to a presigned URL ([`aws::studio_url`]).
+//!
+//! [`broker`] holds it together and is the file to read first; [`opening`] is its last third.
+
+pub mod audit;
+pub mod aws;
+pub mod broker;
+pub mod config;
+pub mod http;
+pub mod idp;
+pub mod item;
+pub mod opening;
+pub mod saml;
+pub mod session;
+pub mod team;

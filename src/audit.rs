@@ -1,0 +1,147 @@
+//! The audit: exactly one JSON line for each decision, written before the answer leaves.
+//!
+//! SAML responses, cookies, presigned URLs, tokens, keys and credentials have no field here.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::aws::REQUEST_IDS;
+
+/// What is known about the request that a decision is about; grows while the request proceeds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Facts {
+    /// The reference that the person sees.
+    pub reference: String,
+    /// Entity ID of the `IdP`, verified or from the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idp: Option<String>,
+    /// Directory of the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The person, as AWS sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The team's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// The target's account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The target's Region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The target's domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The profile's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The client's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_address: Option<IpAddr>,
+    /// How the address was known: `direct` or `forwarded:N`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_address_source: Option<String>,
+    /// SHA-256 of the assertion's ID, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertion_digest: Option<String>,
+    /// Fingerprint of the key that verified the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_fingerprint: Option<String>,
+    /// Values from before verification: anybody may have written them.
+    #[serde(skip_serializing_if = "Unverified::is_empty")]
+    pub unverified: Unverified,
+}
+
+/// Values from before verification, escaped and cut to 256 characters.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Unverified {
+    /// What the response says about its issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The team that the path names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+}
+
+impl Unverified {
+    fn is_empty(&self) -> bool {
+        self.issuer.is_none() && self.team.is_none()
+    }
+}
+
+/// Escapes a value from before verification and cuts it to 256 characters.
+pub fn unverified(text: &str) -> String {
+    text.chars().flat_map(char::escape_debug).take(256).collect()
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A response was accepted and consumed.
+    SignedIn,
+    /// Something was refused or failed; the code tells what.
+    Refused,
+    /// A presigned URL was given out.
+    Opened,
+    /// A profile was created.
+    Created,
+    /// A profile was updated to what its mapping says.
+    Updated,
+    /// A profile without owner was taken over.
+    Adopted,
+    /// A session was ended by its holder.
+    SignedOut,
+}
+
+/// Where the lines go.
+#[derive(Debug, Clone, Copy)]
+pub enum Audit {
+    /// Standard output: Lambda's log.
+    Stdout,
+    /// Standard error: the command line, whose standard output is data.
+    Stderr,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    time: Timestamp,
+    level: &'static str,
+    outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(flatten)]
+    facts: &'a Facts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    aws_request_ids: Vec<String>,
+}
+
+impl Audit {
+    /// Writes the line of one decision. `detail` is for whoever runs the broker: expected and got.
+    pub fn record(
+        self,
+        now: Timestamp,
+        facts: &Facts,
+        outcome: Outcome,
+        code: Option<&str>,
+        detail: Option<&str>,
+    ) {
+        let aws_request_ids = REQUEST_IDS.try_with(|ids| ids.all()).unwrap_or_default();
+        let level = if outcome == Outcome::Refused { "WARN" } else { "INFO" };
+        let event = "decision";
+        let line = Line { event, time: now, level, outcome, code, facts, detail, aws_request_ids };
+        let Ok(mut text) = serde_json::to_string(&line) else { return };
+        text.push('\n');
+        // One write for one line, so that lines of other threads cannot run into it.
+        let _ = match self {
+            Self::Stdout => std::io::stdout().lock().write_all(text.as_bytes()),
+            Self::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
+        };
+    }
+}

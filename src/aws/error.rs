@@ -1,0 +1,138 @@
+//! SDK errors, sorted by what can be done about them. The code decides, never the HTTP status and
+//! never the message.
+
+use std::fmt;
+
+use aws_sdk_dynamodb::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// What went wrong, as far as the next step depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A policy, trust policy, SCP or endpoint policy said no.
+    Denied,
+    /// Too many calls; later it may work.
+    Throttled,
+    /// The resource, table or domain is not there.
+    Missing,
+    /// The resource exists or is changing.
+    Conflict,
+    /// A quota is reached: somebody has to raise it.
+    Limit,
+    /// AWS refused the input, or the state of the resource.
+    Invalid,
+    /// The condition of a conditional write did not hold.
+    ConditionFailed,
+    /// The credentials have expired or are not known.
+    Credentials,
+    /// No answer, no connection, or an answer that nobody understands.
+    Unreachable,
+    /// AWS failed, or something that has no name here.
+    Failed,
+}
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsError {
+    /// What can be done about it.
+    pub kind: Kind,
+    /// The operation, such as `sagemaker:CreateUserProfile`.
+    pub operation: &'static str,
+    /// AWS's code, or the SDK's own word where there was no answer.
+    pub code: String,
+    /// AWS's message: for the log only.
+    pub message: String,
+    /// AWS's request id.
+    pub request_id: Option<String>,
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.operation, self.code, self.message)
+    }
+}
+
+impl std::error::Error for AwsError {}
+
+impl AwsError {
+    /// Sorts an SDK error; remembers its request id for the audit.
+    pub fn new<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+    {
+        let (kind, code, message) = match error {
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().unwrap_or("Unknown").to_owned();
+                let message = service.err().message().unwrap_or("no message").to_owned();
+                (kind_of(&code, service.raw().status().as_u16()), code, message)
+            }
+            SdkError::TimeoutError(_) => (Kind::Unreachable, "Timeout".into(), chain(error)),
+            SdkError::DispatchFailure(_) => {
+                (Kind::Unreachable, "DispatchFailure".into(), chain(error))
+            }
+            SdkError::ResponseError(_) => (Kind::Unreachable, "BadAnswer".into(), chain(error)),
+            _ => (Kind::Failed, "NotSent".into(), chain(error)),
+        };
+        let request_id = match error {
+            SdkError::ServiceError(service) => service.err().request_id().map(str::to_owned),
+            _ => None,
+        };
+        super::remember_request_id(request_id.as_deref());
+        Self { kind, operation, code, message, request_id }
+    }
+}
+
+fn kind_of(code: &str, status: u16) -> Kind {
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"
+        | "RegionDisabledException" => Kind::Denied,
+        "Throttling" | "ThrottlingException" | "ThrottledException"
+        | "ProvisionedThroughputExceededException" | "RequestLimitExceeded"
+        | "RequestThrottled" | "RequestThrottledException" | "TooManyRequestsException"
+        | "SlowDown" | "LimitExceededException" | "TransactionInProgressException" => {
+            Kind::Throttled
+        }
+        "ResourceNotFound" | "ResourceNotFoundException" => Kind::Missing,
+        "ResourceInUse" | "ResourceInUseException" | "ConflictException" => Kind::Conflict,
+        "ResourceLimitExceeded" => Kind::Limit,
+        "ValidationException" | "ValidationError" | "InvalidParameterValue"
+        | "PackedPolicyTooLarge" | "SerializationException" => Kind::Invalid,
+        "ConditionalCheckFailedException" => Kind::ConditionFailed,
+        "ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException"
+        | "InvalidSignatureException" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => {
+            Kind::Credentials
+        }
+        _ if status == 429 => Kind::Throttled,
+        _ => Kind::Failed,
+    }
+}
+
+/// The whole chain of causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_decides_not_the_status() {
+        // SageMaker answers throttling with 400.
+        assert_eq!(kind_of("ThrottlingException", 400), Kind::Throttled);
+        assert_eq!(kind_of("ResourceNotFound", 400), Kind::Missing);
+        assert_eq!(kind_of("AccessDeniedException", 400), Kind::Denied);
+        assert_eq!(kind_of("AccessDenied", 403), Kind::Denied);
+        assert_eq!(kind_of("InternalFailure", 500), Kind::Failed);
+        assert_eq!(kind_of("SomethingNew", 429), Kind::Throttled);
+    }
+}

@@ -1,0 +1,138 @@
+//! IAM Identity Center's identity store: the groups of a user.
+
+use aws_config::{Region as SdkRegion, SdkConfig};
+use aws_sdk_identitystore::operation::RequestId as _;
+use aws_sdk_identitystore::types::{AlternateIdentifier, MemberId, UniqueAttribute};
+use aws_sdk_identitystore::{Client, config};
+use aws_smithy_types::Document;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+use super::cache::Cache;
+use super::error::{AwsError, Kind};
+use super::remember_request_id;
+use crate::idp::Idp;
+use crate::session::Session;
+
+/// Identity stores of any Region, asked with the broker's own credentials.
+#[derive(Debug)]
+pub struct IdentityStores {
+    config: SdkConfig,
+    life: SignedDuration,
+    groups: Cache<(String, String), Arc<Vec<String>>>,
+}
+
+/// One hundred groups a page; nobody is in ten thousand.
+const MAX_PAGES: usize = 100;
+
+impl IdentityStores {
+    /// Identity stores whose answers are believed for `cache_seconds`.
+    pub fn new(config: SdkConfig, cache_seconds: u32) -> Self {
+        let life = SignedDuration::from_secs(i64::from(cache_seconds));
+        Self { config, life, groups: Cache::new(5_000) }
+    }
+
+    /// Ids of the groups that the person is in; none where the `IdP` has no identity store.
+    ///
+    /// # Errors
+    ///
+    /// The store could not be read, or does not know the person.
+    pub async fn groups(
+        &self,
+        idp: &Idp,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Arc<Vec<String>>, AwsError> {
+        let Some(store) = &idp.identity_store_id else { return Ok(Arc::default()) };
+        // The person is part of the key in the form by which the store is asked.
+        let user = if is_user_id(&session.user_id) { &session.user_id } else { &session.name_id };
+        let load = async {
+            let client = self.client(idp);
+            let user = if is_user_id(user) {
+                user.clone()
+            } else {
+                user_id_of(&client, store, user).await?
+            };
+            Ok((Arc::new(groups_of(&client, store, user).await?), self.life))
+        };
+        self.groups.get_or_load((store.clone(), user.clone()), now, load).await
+    }
+
+    fn client(&self, idp: &Idp) -> Client {
+        let mut config = config::Builder::from(&self.config);
+        if let Some(region) = &idp.identity_store_region {
+            config = config.region(SdkRegion::new(region.to_string()));
+        }
+        Client::from_conf(config.build())
+    }
+}
+
+/// Whether a text has the form of a user's id in an identity store: a UUID, in older stores after ten
+/// hexadecimal digits
+/// (<https://docs.aws.amazon.com/singlesignon/latest/IdentityStoreAPIReference/API_User.html>).
+fn is_user_id(text: &str) -> bool {
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let lengths: Vec<_> = text.split('-').map(str::len).collect();
+    matches!(lengths.as_slice(), [8, 4, 4, 4, 12] | [10, 8, 4, 4, 4, 12])
+        && text.split('-').all(hex)
+}
+
+async fn user_id_of(client: &Client, store: &str, user_name: &str) -> Result<String, AwsError> {
+    const OPERATION: &str = "identitystore:GetUserId";
+    let by_name = UniqueAttribute::builder()
+        .attribute_path("userName")
+        .attribute_value(Document::String(user_name.to_owned()))
+        .build()
+        .map_err(|error| AwsError {
+            kind: Kind::Failed,
+            operation: OPERATION,
+            code: "NotSent".into(),
+            message: error.to_string(),
+            request_id: None,
+        })?;
+    let output = client
+        .get_user_id()
+        .identity_store_id(store)
+        .alternate_identifier(AlternateIdentifier::UniqueAttribute(by_name))
+        .send()
+        .await
+        .map_err(|error| AwsError::new(OPERATION, &error))?;
+    remember_request_id(output.request_id());
+    Ok(output.user_id)
+}
+
+async fn groups_of(client: &Client, store: &str, user: String) -> Result<Vec<String>, AwsError> {
+    const OPERATION: &str = "identitystore:ListGroupMembershipsForMember";
+    let mut groups = Vec::new();
+    let mut next = None;
+    for _ in 0..MAX_PAGES {
+        let output = client
+            .list_group_memberships_for_member()
+            .identity_store_id(store)
+            .member_id(MemberId::UserId(user.clone()))
+            .max_results(100)
+            .set_next_token(next)
+            .send()
+            .await
+            .map_err(|error| AwsError::new(OPERATION, &error))?;
+        remember_request_id(output.request_id());
+        groups.extend(output.group_memberships.into_iter().filter_map(|membership| membership.group_id));
+        next = output.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_user_id;
+
+    #[test]
+    fn user_ids_of_a_store_are_uuids_with_or_without_a_prefix() {
+        assert!(is_user_id("906769aa66-12345678-1234-1234-1234-123456789abc"));
+        assert!(is_user_id("12345678-1234-1234-1234-123456789abc"));
+        assert!(!is_user_id("jane@example.com") && !is_user_id("12345678-1234-1234-1234"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Conversations with AWS: one file each, on the SDK's concrete clients.
+
+pub mod cache;
+pub mod error;
+pub mod identity_store;
+pub mod profile;
+pub mod sagemaker;
+pub mod state_table;
+pub mod studio_url;
+pub mod tables;
+pub mod target;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
+use aws_smithy_http_client::HttpClientError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_config::retry::RetryConfig;
+
+use crate::config::TlsRoots;
+
+/// The Amazon trust roots, compiled in: Amazon Root CA 1 to 4 and Starfield Services Root CA G2
+/// (<https://www.amazontrust.com/repository/>).
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
+
+/// The SDK's configuration, loaded once: Region, credentials and endpoints as the SDK finds them,
+/// one HTTP client with the chosen trust roots, timeouts that fit a request of two seconds, and
+/// retries with jitter under the SDK's retry budget.
+///
+/// # Errors
+///
+/// The trust roots cannot be used; nothing falls back to trusting others.
+pub async fn sdk_config(roots: Option<TlsRoots>) -> Result<SdkConfig, HttpClientError> {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        .retry_config(retries());
+    // The partition decides about the roots, so the Region is looked up first.
+    let region = aws_config::default_provider::region::default_provider().region().await;
+    let roots = roots.unwrap_or_else(|| default_roots(region.as_ref()));
+    Ok(loader.region(region).http_client(http_client(roots)?).load().await)
+}
+
+/// In `aws` partitions Amazon's own authorities sign; in China others do.
+fn default_roots(region: Option<&Region>) -> TlsRoots {
+    let china = region
+        .is_some_and(|region| crate::team::partition(region.as_ref()) == "aws-cn");
+    if china { TlsRoots::System } else { TlsRoots::Amazon }
+}
+
+/// Shorter than the two seconds that a person may wait, so that one lost packet is survived.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(1_000))
+        .operation_attempt_timeout(Duration::from_millis(1_500))
+        .operation_timeout(Duration::from_millis(1_900))
+        .build()
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(100))
+        .with_max_backoff(Duration::from_millis(500))
+}
+
+fn http_client(roots: TlsRoots) -> Result<SharedHttpClient, HttpClientError> {
+    let store = match roots {
+        TlsRoots::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
+        TlsRoots::System => TrustStore::default(),
+    };
+    let context = TlsContext::builder().with_trust_store(store).build()?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https())
+}
+
+tokio::task_local! {
+    /// The AWS request ids of the current request, for the audit.
+    pub static REQUEST_IDS: RequestIds;
+}
+
+/// Request ids of AWS answers, shared by the tasks that work for one request.
+#[derive(Debug, Clone, Default)]
+pub struct RequestIds(Arc<Mutex<Vec<String>>>);
+
+impl RequestIds {
+    /// All ids so far.
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().map(|ids| ids.clone()).unwrap_or_default()
+    }
+}
+
+/// Remembers the id of one AWS answer for the audit of the current request.
+pub fn remember_request_id(id: Option<&str>) {
+    let Some(id) = id else { return };
+    let _ = REQUEST_IDS.try_with(|ids| {
+        if let Ok(mut ids) = ids.0.lock() {
+            ids.push(id.to_owned());
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn china_trusts_the_machine_everywhere_else_amazon() {
+        assert_eq!(default_roots(Some(&Region::new("cn-north-1"))), TlsRoots::System);
+        assert_eq!(default_roots(Some(&Region::new("us-gov-west-1"))), TlsRoots::Amazon);
+        assert_eq!(default_roots(None), TlsRoots::Amazon);
+    }
+
+    #[test]
+    fn the_compiled_in_roots_are_five_certificates_that_load() {
+        let text = std::str::from_utf8(AMAZON_ROOTS).unwrap();
+        assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 5);
+        http_client(TlsRoots::Amazon).unwrap();
+    }
+}

@@ -1,0 +1,445 @@
+//! SageMaker: the profile of one owner in one team: look at it, create it, update it, adopt it.
+
+use std::collections::BTreeMap;
+
+use aws_credential_types::Credentials;
+use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::operation::RequestId as _;
+use aws_sdk_sagemaker::types::{AuthMode, Tag, UserProfileStatus};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::error::{AwsError, Kind};
+use super::remember_request_id;
+use super::sagemaker::{RawAnswer, put_into_body, with_credentials};
+use crate::team::Team;
+use crate::team::owner::Owner;
+
+/// The tag that names the team.
+const TEAM_TAG: &str = "Team";
+/// The tag that names the owner.
+const USER_TAG: &str = "User";
+
+/// One owner's profile in one team, and how to speak about it with SageMaker.
+#[derive(Debug, Clone)]
+pub struct Profile<'a> {
+    /// The Region's client.
+    pub client: &'a Client,
+    /// Credentials of the team's target role for this owner.
+    pub credentials: &'a Credentials,
+    /// The team.
+    pub team: &'a Team,
+    /// The owner.
+    pub owner: &'a Owner,
+    /// The profile's exact name.
+    pub name: &'a str,
+}
+
+/// What stands in the domain under the profile's name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// Nothing.
+    Missing,
+    /// A profile that is the owner's, ready, and as the mapping wants it.
+    Ready,
+    /// A profile that is the owner's and is being made or changed; comes with SageMaker's status.
+    Preparing(String),
+    /// The owner's profile, but not as the mapping wants it: the complete merged settings to send.
+    Drifted(Map<String, Value>),
+    /// A profile without `User` tag that the mapping allows to be taken over; its ARN.
+    Adoptable(String),
+    /// Somebody else's profile: which tag differs, for the log.
+    Foreign(String),
+    /// A profile that SageMaker gave up on: status and reason, for the log.
+    Failed(String),
+}
+
+/// A profile that failed to change this long ago may be changed once more.
+const UPDATE_AGAIN_AFTER_SECONDS: i64 = 60;
+
+impl Profile<'_> {
+    /// Describes the profile and lists its tags side by side, and judges.
+    ///
+    /// # Errors
+    ///
+    /// A call failed for another reason than a missing profile.
+    pub async fn look(&self, now: Timestamp) -> Result<Found, AwsError> {
+        let arn = self.arn();
+        let (described, tags) = tokio::join!(self.describe(), self.tags(&arn));
+        let Some(described) = described? else { return Ok(Found::Missing) };
+        let tags = match tags {
+            Ok(tags) => tags,
+            // The service may keep another case in ARNs than in names; its own answer is right.
+            Err(error)
+                if matches!(error.kind, Kind::Missing | Kind::Invalid)
+                    && described.arn.as_ref().is_some_and(|own| *own != arn) =>
+            {
+                self.tags(described.arn.as_deref().unwrap_or(&arn)).await?
+            }
+            // Just created: tags may be seen later than the profile.
+            Err(error) if error.kind == Kind::Missing => {
+                return Ok(Found::Preparing("without tags".into()));
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(self.judge(described, &tags, now))
+    }
+
+    fn judge(&self, described: Described, tags: &BTreeMap<String, String>, now: Timestamp) -> Found {
+        let team = tags.get(TEAM_TAG).map(String::as_str);
+        let user = tags.get(USER_TAG).map(String::as_str);
+        if !described.name.eq_ignore_ascii_case(self.name) {
+            return Found::Foreign(format!("the answer is about another name, {:?}", described.name));
+        }
+        if team != Some(self.team.team_id.as_str()) {
+            return Found::Foreign(format!("tag {TEAM_TAG} is {team:?}, expected {}", self.team.team_id));
+        }
+        let wanted = self.wanted_settings();
+        match user {
+            Some(user) if user == self.owner.as_str() => {}
+            None if self.is_adoptable(&described.settings, &wanted) => {
+                return Found::Adoptable(described.arn.unwrap_or_else(|| self.arn()));
+            }
+            _ => {
+                return Found::Foreign(format!("tag {USER_TAG} is {user:?}, expected {}", self.owner));
+            }
+        }
+        let drifted = !holds(&Value::Object(described.settings.clone()), &Value::Object(wanted.clone()));
+        let status = described.status.as_str();
+        match UserProfileStatus::from(status) {
+            UserProfileStatus::InService if drifted => {
+                Found::Drifted(merged(described.settings, wanted))
+            }
+            UserProfileStatus::InService => Found::Ready,
+            // The update failed and nothing is missing: the profile serves as it did before.
+            UserProfileStatus::UpdateFailed if !drifted => Found::Ready,
+            UserProfileStatus::UpdateFailed
+                if now.as_second() - described.changed_at > UPDATE_AGAIN_AFTER_SECONDS =>
+            {
+                Found::Drifted(merged(described.settings, wanted))
+            }
+            UserProfileStatus::Failed
+            | UserProfileStatus::UpdateFailed
+            | UserProfileStatus::DeleteFailed => {
+                let reason = described.failure_reason.unwrap_or_else(|| "no reason given".into());
+                Found::Failed(format!("{status}: {reason}"))
+            }
+            _ => Found::Preparing(status.to_owned()),
+        }
+    }
+
+    /// Only a profile that holds nothing which the mapping would not give may be taken over: whoever
+    /// planted it must not have left a script or a role in it.
+    fn is_adoptable(&self, found: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
+        let role = found.get("ExecutionRole").and_then(Value::as_str);
+        self.team.adopt_profiles
+            && role == Some(self.team.execution_role_arn.as_str())
+            && holds(&Value::Object(wanted.clone()), &Value::Object(found.clone()))
+    }
+
+    /// The mapping's settings with its execution role, as `UserSettings` wants them.
+    pub fn wanted_settings(&self) -> Map<String, Value> {
+        let mut settings = self.team.user_settings.clone();
+        settings.insert("ExecutionRole".into(), self.team.execution_role_arn.as_str().into());
+        settings
+    }
+
+    fn arn(&self) -> String {
+        let Team { region, account_id, domain_id, .. } = self.team;
+        let partition = region.partition();
+        format!("arn:{partition}:sagemaker:{region}:{account_id}:user-profile/{domain_id}/{}", self.name)
+    }
+
+    /// Creates the profile with the mapping's role, settings and tags. `false` when SageMaker says that
+    /// it is there already or changing: the caller looks again.
+    ///
+    /// # Errors
+    ///
+    /// The creation was refused, or nobody knows.
+    pub async fn create(&self) -> Result<bool, AwsError> {
+        let own = [(TEAM_TAG, self.team.team_id.as_str()), (USER_TAG, self.owner.as_str())];
+        let further = self.team.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let tags = own.into_iter().chain(further).map(|(key, value)| tag(key, value));
+        let members = user_settings_member(self.wanted_settings());
+        let created = self
+            .client
+            .create_user_profile()
+            .domain_id(self.team.domain_id.as_str())
+            .user_profile_name(self.name)
+            .set_tags(Some(tags.collect()))
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .mutate_request(move |request| put_into_body(request, &members))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:CreateUserProfile", &error));
+        match created {
+            Ok(output) => {
+                remember_request_id(output.request_id());
+                Ok(true)
+            }
+            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the complete merged settings. `false` when the profile is being changed already.
+    ///
+    /// # Errors
+    ///
+    /// The update was refused, or nobody knows.
+    pub async fn update(&self, settings: Map<String, Value>) -> Result<bool, AwsError> {
+        let members = user_settings_member(settings);
+        let updated = self
+            .client
+            .update_user_profile()
+            .domain_id(self.team.domain_id.as_str())
+            .user_profile_name(self.name)
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .mutate_request(move |request| put_into_body(request, &members))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:UpdateUserProfile", &error));
+        match updated {
+            Ok(output) => {
+                remember_request_id(output.request_id());
+                Ok(true)
+            }
+            Err(error) if error.kind == Kind::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives an ownerless profile this owner's `User` tag.
+    ///
+    /// # Errors
+    ///
+    /// The tagging was refused: the target role grants it only where adoption is switched on.
+    pub async fn adopt(&self, arn: &str) -> Result<(), AwsError> {
+        let output = self
+            .client
+            .add_tags()
+            .resource_arn(arn)
+            .tags(tag(USER_TAG, self.owner.as_str()))
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:AddTags", &error))?;
+        remember_request_id(output.request_id());
+        Ok(())
+    }
+
+    async fn describe(&self) -> Result<Option<Described>, AwsError> {
+        let raw = RawAnswer::default();
+        let described = self
+            .client
+            .describe_user_profile()
+            .domain_id(self.team.domain_id.as_str())
+            .user_profile_name(self.name)
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .interceptor(raw.clone())
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:DescribeUserProfile", &error));
+        let output = match described {
+            Ok(output) => output,
+            Err(error) if error.kind == Kind::Missing => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        remember_request_id(output.request_id());
+        let settings = match raw.take() {
+            Some(Value::Object(mut answer)) => answer.remove("UserSettings"),
+            _ => None,
+        };
+        let settings = match settings {
+            Some(Value::Object(settings)) => settings,
+            _ => Map::new(),
+        };
+        Ok(Some(Described {
+            name: output.user_profile_name.unwrap_or_default(),
+            arn: output.user_profile_arn,
+            status: output.status.map_or_else(String::new, |status| status.as_str().to_owned()),
+            failure_reason: output.failure_reason,
+            changed_at: output.last_modified_time.map_or(0, |time| time.secs()),
+            settings,
+        }))
+    }
+
+    async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
+        let mut tags = BTreeMap::new();
+        let mut next = None;
+        // 50 tags fit one page; a service that never ends its pages must not hold the request.
+        for _ in 0..5 {
+            let output = self
+                .client
+                .list_tags()
+                .resource_arn(arn)
+                .max_results(100)
+                .set_next_token(next)
+                .customize()
+                .config_override(with_credentials(self.credentials))
+                .send()
+                .await
+                .map_err(|error| AwsError::new("sagemaker:ListTags", &error))?;
+            remember_request_id(output.request_id());
+            for tag in output.tags.unwrap_or_default() {
+                tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+            }
+            next = output.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(tags)
+    }
+
+    /// Looks at the domain itself, to tell why it refuses.
+    ///
+    /// # Errors
+    ///
+    /// The domain could not be read.
+    pub async fn domain(&self) -> Result<Domain, AwsError> {
+        let described = self
+            .client
+            .describe_domain()
+            .domain_id(self.team.domain_id.as_str())
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:DescribeDomain", &error));
+        match described {
+            Ok(output) => {
+                remember_request_id(output.request_id());
+                Ok(if output.auth_mode == Some(AuthMode::Sso) { Domain::Sso } else { Domain::Usable })
+            }
+            Err(error) if error.kind == Kind::Missing => Ok(Domain::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a space belongs to this profile.
+    ///
+    /// # Errors
+    ///
+    /// The space could not be read for another reason than that it is not there.
+    pub async fn owns_space(&self, space: &str) -> Result<bool, AwsError> {
+        let described = self
+            .client
+            .describe_space()
+            .domain_id(self.team.domain_id.as_str())
+            .space_name(space)
+            .customize()
+            .config_override(with_credentials(self.credentials))
+            .send()
+            .await
+            .map_err(|error| AwsError::new("sagemaker:DescribeSpace", &error));
+        match described {
+            Ok(output) => {
+                remember_request_id(output.request_id());
+                let owner = output.ownership_settings.and_then(|own| own.owner_user_profile_name);
+                Ok(owner.is_some_and(|owner| owner.eq_ignore_ascii_case(self.name)))
+            }
+            // SageMaker answers a missing space with either code.
+            Err(error) if matches!(error.kind, Kind::Missing | Kind::Invalid) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a domain is, as far as a sign-in depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// There, in IAM mode.
+    Usable,
+    /// There, in SSO mode: presigned URLs are not for it.
+    Sso,
+    /// Not there.
+    Missing,
+}
+
+#[derive(Debug)]
+struct Described {
+    name: String,
+    arn: Option<String>,
+    status: String,
+    failure_reason: Option<String>,
+    changed_at: i64,
+    settings: Map<String, Value>,
+}
+
+fn tag(key: &str, value: &str) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
+
+fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
+    Map::from_iter([("UserSettings".to_owned(), Value::Object(settings))])
+}
+
+/// Whether `found` holds everything that `wanted` names: objects member by member, lists in order.
+fn holds(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => wanted.iter().all(|(name, wanted)| {
+            found.get(name).is_some_and(|found| holds(found, wanted))
+        }),
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
+        }
+        (Value::Number(found), Value::Number(wanted)) => {
+            found == wanted || found.as_f64() == wanted.as_f64()
+        }
+        _ => found == wanted,
+    }
+}
+
+/// `found` with everything that `wanted` names put over it; lists are replaced whole.
+fn merged(mut found: Map<String, Value>, wanted: Map<String, Value>) -> Map<String, Value> {
+    for (name, wanted) in wanted {
+        let value = match (found.remove(&name), wanted) {
+            (Some(Value::Object(found)), Value::Object(wanted)) => {
+                Value::Object(merged(found, wanted))
+            }
+            (_, wanted) => wanted,
+        };
+        found.insert(name, value);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_that_the_mapping_does_not_name_are_no_drift() {
+        let found = json!({"A": {"B": 1, "C": 2}, "L": [{"X": 1, "Y": 2}], "Z": true});
+        assert!(holds(&found, &json!({"A": {"B": 1.0}, "L": [{"X": 1}]})));
+        for drifted in [
+            json!({"A": {"B": 2}}),
+            json!({"A": {"D": 1}}),
+            json!({"L": []}),
+            json!({"L": [{"X": 1}, {"X": 1}]}),
+            json!({"Z": "true"}),
+        ] {
+            assert!(!holds(&found, &drifted), "{drifted}");
+        }
+        assert!(!holds(&json!({"L": [1, 2]}), &json!({"L": [2, 1]})), "lists are compared in order");
+    }
+
+    #[test]
+    fn merging_keeps_what_the_mapping_does_not_name() {
+        let found = json!({"A": {"B": 1, "C": 2}, "L": [1], "Z": true});
+        let wanted = json!({"A": {"B": 5}, "L": [2], "N": "new"});
+        let merged =
+            merged(found.as_object().unwrap().clone(), wanted.as_object().unwrap().clone());
+        assert_eq!(
+            Value::Object(merged),
+            json!({"A": {"B": 5, "C": 2}, "L": [2], "Z": true, "N": "new"})
+        );
+    }
+}

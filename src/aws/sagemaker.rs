@@ -1,0 +1,113 @@
+//! SageMaker: one client for each Region, and one call with one person's credentials.
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_sagemaker::config::{
+    Builder, ConfigBag, IdentityCache, Intercept, Region as SdkRegion, RuntimeComponents,
+};
+use aws_sdk_sagemaker::error::BoxError;
+use aws_smithy_runtime_api::http::Request;
+use aws_smithy_types::body::SdkBody;
+use aws_types::service_config::ServiceConfigKey;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use std::sync::{Arc, Mutex};
+
+use super::cache::Cache;
+use super::studio_url::EndpointHost;
+use crate::team::Region;
+
+/// SageMaker in every Region.
+#[derive(Debug)]
+pub struct SageMaker {
+    config: SdkConfig,
+    clients: Cache<Region, Client>,
+    /// The host of an endpoint override, from which presigned URLs are accepted as well.
+    pub endpoint_host: Option<EndpointHost>,
+}
+
+impl SageMaker {
+    /// Clients with the HTTP client, retries and endpoints of `config`; never with its credentials.
+    pub fn new(config: SdkConfig) -> Self {
+        let endpoint_host = endpoint_override(&config).and_then(|url| EndpointHost::parse(&url));
+        Self { config, clients: Cache::new(100), endpoint_host }
+    }
+
+    /// The Region's client. It holds no credentials: each call brings its own.
+    pub async fn client(&self, region: &Region, now: Timestamp) -> Client {
+        if let Some(client) = self.clients.get(region, now).await {
+            return client;
+        }
+        // Without an identity cache in the client, credentials of thousands of people do not pile up
+        // in it, and one person's are never found for another.
+        let config = Builder::from(&self.config)
+            .region(SdkRegion::new(region.to_string()))
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        let client = Client::from_conf(config);
+        self.clients.insert(region.clone(), client.clone(), now, SignedDuration::MAX).await;
+        client
+    }
+}
+
+/// What `AWS_ENDPOINT_URL_SAGEMAKER`, `AWS_ENDPOINT_URL` or the profile say
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>).
+fn endpoint_override(config: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("SageMaker")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let service = config.service_config().and_then(|service| service.load_config(key));
+    service.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Settings of one call that carries one person's credentials.
+pub fn with_credentials(credentials: &Credentials) -> Builder {
+    Builder::new().credentials_provider(credentials.clone())
+}
+
+/// Puts `members` into the JSON body of a request, over whatever the SDK wrote there.
+///
+/// The SDK's types know today's members of `UserSettings` only; a mapping may hold tomorrow's.
+pub fn put_into_body(request: &mut Request, members: &Map<String, Value>) {
+    let body = request.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let Some(Value::Object(mut object)) = body else { return };
+    object.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
+    let bytes = Value::Object(object).to_string().into_bytes();
+    request.headers_mut().insert("content-length", bytes.len().to_string());
+    *request.body_mut() = SdkBody::from(bytes);
+}
+
+/// Keeps the JSON of an answer as it came, with the members that the SDK's types do not know.
+#[derive(Debug, Clone, Default)]
+pub struct RawAnswer(Arc<Mutex<Option<Value>>>);
+
+impl RawAnswer {
+    /// The answer's JSON; `None` when there was no answer or it was no JSON.
+    pub fn take(&self) -> Option<Value> {
+        self.0.lock().ok()?.take()
+    }
+}
+
+impl Intercept for RawAnswer {
+    fn name(&self) -> &'static str {
+        "RawAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let bytes = context.response().body().bytes();
+        if let (Some(bytes), Ok(mut answer)) = (bytes, self.0.lock()) {
+            *answer = serde_json::from_slice(bytes).ok();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,467 @@
+//! The sign-in itself, the file to read first: verify, admit, choose, open.
+//!
+//! | step | here | rests on |
+//! | --- | --- | --- |
+//! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
+//! | is the session still good? | [`Broker::session`] | [`crate::session`] |
+//! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
+//! | open one | [`Broker::open`] | [`crate::opening`] |
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::audit::{Audit, Facts, Outcome, unverified};
+use crate::aws::error::{AwsError, Kind};
+use crate::aws::identity_store::IdentityStores;
+use crate::aws::sagemaker::SageMaker;
+use crate::aws::state_table::{Claim, StateKey, StateTable};
+use crate::aws::tables::{Entry, Tables};
+use crate::aws::target::Targets;
+use crate::aws::{REQUEST_IDS, RequestIds};
+use crate::config::{Settings, SpKey};
+use crate::idp::{Idp, UserIdUnusable};
+use crate::item::ItemFaults;
+use crate::opening::{Opener, Opening, OpeningError, Request};
+use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
+use crate::session::{Secret, Session, SessionVoid};
+use crate::team::owner::{Owner, profile_name};
+use crate::team::{Team, TeamId};
+
+/// Everything that answers a request; one for the whole process.
+#[derive(Debug)]
+pub struct Broker {
+    /// The settings.
+    pub settings: Settings,
+    /// Our side of SAML.
+    pub service_provider: ServiceProvider,
+    /// Teams and `IdPs`.
+    pub tables: Tables,
+    /// Consumed responses and their sessions.
+    pub state: StateTable,
+    /// Where decisions are written.
+    pub audit: Audit,
+    identity_stores: IdentityStores,
+    opener: Arc<Opener>,
+}
+
+/// The keys for encrypted assertions cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The secret could not be read.
+    #[error("STUDIO_BROKER_SP_KEY: the secret cannot be read: {0}")]
+    Unreadable(#[from] AwsError),
+    /// The secret holds something else.
+    #[error("STUDIO_BROKER_SP_KEY: the secret holds no RSA private key as PEM")]
+    Unusable,
+}
+
+/// What a browser brings to the post of a response.
+#[derive(Clone, Copy)]
+pub struct Browser<'a> {
+    /// IDs of the requests that this browser has open at an `IdP`, by its entity ID.
+    pub request_ids_at: &'a (dyn Fn(&str) -> Vec<String> + Sync),
+    /// Whether a person is somebody else than this browser's last owner.
+    pub is_somebody_else: &'a (dyn Fn(&Owner) -> bool + Sync),
+}
+
+/// An accepted and consumed response.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Key of the record.
+    pub key: StateKey,
+    /// What the browser is to hold.
+    pub secret: Secret,
+    /// The session.
+    pub session: Session,
+    /// The `IdP` that signed.
+    pub idp: Arc<Idp>,
+    /// ID of the request that was answered.
+    pub in_response_to: Option<String>,
+    /// The teams of the person, looked up beside the write.
+    pub choices: Result<Vec<Choice>, Refusal>,
+}
+
+/// A team that a person may see.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The team's id.
+    pub id: TeamId,
+    /// The team, or `None` when its item cannot be used.
+    pub team: Option<Arc<Team>>,
+}
+
+/// Why a request is not answered with what it asked for. One variant and one code for each reason.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// The response does not hold.
+    #[error("{}", .0.detail())]
+    Saml(Rejection),
+    /// No enabled `IdP` of this entity ID is known.
+    #[error("no enabled identity provider has the response's issuer as its entity ID")]
+    IdpUnknown,
+    /// The `IdP`'s item cannot be used.
+    #[error("{0}")]
+    IdpInvalid(Arc<ItemFaults>),
+    /// The response was consumed before.
+    #[error("the response was consumed before")]
+    Replayed,
+    /// An unsolicited response for somebody else than this browser's last owner.
+    #[error("an unsolicited response for somebody else than this browser's last owner")]
+    OtherPerson(Arc<Idp>),
+    /// The user id cannot name anybody.
+    #[error("{0}")]
+    UserIdUnusable(UserIdUnusable),
+    /// The user is in `denied_users`.
+    #[error("the user id is in denied_users")]
+    UserDenied,
+    /// The session does not count any more.
+    #[error("{0}")]
+    SessionVoid(SessionVoid),
+    /// The person has no right to the team, or there is no such team.
+    #[error("the person is not entitled to the team, or there is no such team")]
+    NotEntitled,
+    /// The team is not enabled.
+    #[error("the team is not enabled")]
+    TeamPaused(Arc<Team>),
+    /// The client's address is not among the team's.
+    #[error("the client's address is not within the team's allowed_cidrs")]
+    NetworkRefused,
+    /// The team's item cannot be used.
+    #[error("{0}")]
+    TeamInvalid(Arc<ItemFaults>),
+    /// The user's groups cannot be read from the identity store.
+    #[error("the user's groups cannot be read: {0}")]
+    GroupsUnreadable(AwsError),
+    /// A table cannot be read or written.
+    #[error("{0}")]
+    Table(AwsError),
+    /// The team cannot be opened.
+    #[error("{0}")]
+    Opening(OpeningError),
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Saml(rejection)
+    }
+}
+
+impl From<AwsError> for Refusal {
+    fn from(error: AwsError) -> Self {
+        Self::Table(error)
+    }
+}
+
+/// Where in Studio a person wants to go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Landing {
+    /// A landing URI instead of the team's own.
+    pub landing_uri: Option<String>,
+    /// A space.
+    pub space: Option<String>,
+}
+
+impl Broker {
+    /// A broker over the settings and the SDK's configuration. Makes no call, unless the key for
+    /// encrypted assertions is in a secret.
+    ///
+    /// # Errors
+    ///
+    /// The key for encrypted assertions cannot be loaded.
+    pub async fn new(settings: Settings, sdk: SdkConfig, audit: Audit) -> Result<Self, KeyError> {
+        let decryption_keys = match &settings.sp_key {
+            SpKey::None => DecryptionKeys::default(),
+            SpKey::Keys(keys) => keys.clone(),
+            SpKey::Secret(arn) => keys_from_secret(&sdk, arn).await?,
+        };
+        let service_provider = ServiceProvider {
+            entity_id: settings.entity_id.clone(),
+            acs_url: settings.public_url.acs(),
+            clock_skew: SignedDuration::from_secs(i64::from(settings.clock_skew_seconds)),
+            decryption_keys,
+        };
+        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        let tables = Tables::new(
+            dynamodb.clone(),
+            settings.teams_table.clone(),
+            settings.idps_table.clone(),
+            settings.team_cache_seconds,
+        );
+        let opener = Opener::new(
+            Targets::new(sdk.clone(), settings.target_role_name.clone()),
+            SageMaker::new(sdk.clone()),
+            settings.profile_cache_seconds,
+            settings.url_seconds,
+            audit,
+        );
+        Ok(Self {
+            service_provider,
+            tables,
+            state: StateTable::new(dynamodb, settings.state_table.clone()),
+            audit,
+            identity_stores: IdentityStores::new(sdk, settings.team_cache_seconds),
+            opener: Arc::new(opener),
+            settings,
+        })
+    }
+
+    /// Verifies a response and consumes it. Nothing is written before it has verified.
+    ///
+    /// # Errors
+    ///
+    /// Why the response is refused, or why nobody knows.
+    pub async fn sign_in(
+        &self,
+        form_value: &[u8],
+        browser: Browser<'_>,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<SignedIn, Refusal> {
+        let response = UnverifiedResponse::from_base64(form_value)?;
+        let issuer = response.unverified_issuer()?;
+        facts.unverified.issuer = Some(unverified(&issuer));
+        let idp = match self.tables.idp(&issuer, now).await? {
+            Entry::Found(idp) if idp.enabled => idp,
+            Entry::Found(_) | Entry::Missing => return Err(Refusal::IdpUnknown),
+            Entry::Faulty(faults) => return Err(Refusal::IdpInvalid(faults)),
+        };
+        let request_ids = (browser.request_ids_at)(&idp.entity_id);
+        let request_ids: Vec<_> = request_ids.iter().map(String::as_str).collect();
+        let expected =
+            Expected { request_ids: &request_ids, unsolicited: idp.allow_unsolicited };
+        let assertion = self.service_provider.validate(
+            response,
+            &idp.metadata,
+            idp.require_signed,
+            expected,
+            now,
+        )?;
+        facts.unverified.issuer = None;
+        facts.idp = Some(idp.entity_id.clone());
+        facts.key_fingerprint = Some(assertion.key_fingerprint().to_owned());
+
+        let person = idp.person(&assertion).map_err(Refusal::UserIdUnusable)?;
+        let minutes = self.settings.session_minutes;
+        let session = Session::new(&idp, &person, &assertion, now, minutes);
+        facts.assertion_digest = Some(session.assertion_digest.clone());
+        facts.directory = Some(person.directory.clone());
+        facts.owner = Some(person.owner.to_string());
+        if idp.denied_users.contains(&person.user_id) {
+            return Err(Refusal::UserDenied);
+        }
+        let in_response_to = assertion.in_response_to().map(str::to_owned);
+        if in_response_to.is_none() && (browser.is_somebody_else)(&person.owner) {
+            return Err(Refusal::OtherPerson(idp));
+        }
+
+        let key = StateKey::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
+        let secret = Secret::fresh();
+        let (claim, choices) = tokio::join!(
+            self.state.claim(&key, &secret, &session, assertion.replayable_until()),
+            self.teams(&session, &idp, now),
+        );
+        match claim? {
+            Claim::Replayed => Err(Refusal::Replayed),
+            Claim::Accepted => {
+                self.audit.record(now, facts, Outcome::SignedIn, None, None);
+                Ok(SignedIn { key, secret, session, idp, in_response_to, choices })
+            }
+        }
+    }
+
+    /// The session that a browser's cookie proves, and its `IdP` as it is now; `None` when the browser
+    /// has to sign in (again).
+    ///
+    /// # Errors
+    ///
+    /// The session does not count any more, or nobody knows.
+    pub async fn session(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
+        let Some(session) = self.state.session(key, secret).await? else { return Ok(None) };
+        if session.is_over(now) {
+            return Ok(None);
+        }
+        facts.idp = Some(session.idp.clone());
+        facts.directory = Some(session.directory.clone());
+        facts.owner = Some(session.owner().to_string());
+        facts.assertion_digest = Some(session.assertion_digest.clone());
+        facts.key_fingerprint = Some(session.key_fingerprint.clone());
+        let idp = match self.tables.idp(&session.idp, now).await? {
+            Entry::Found(idp) => idp,
+            Entry::Missing => return Err(Refusal::SessionVoid(SessionVoid::IdpDisabled)),
+            Entry::Faulty(faults) => return Err(Refusal::IdpInvalid(faults)),
+        };
+        match session.still_counts(&idp) {
+            Ok(()) => Ok(Some((session, idp))),
+            Err(SessionVoid::UserDenied) => Err(Refusal::UserDenied),
+            Err(void) => Err(Refusal::SessionVoid(void)),
+        }
+    }
+
+    /// All teams that the person is entitled to, by name: those that can be opened and those that are
+    /// paused, or whose item cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// What the entitlement depends on cannot be read.
+    pub async fn teams(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        now: Timestamp,
+    ) -> Result<Vec<Choice>, Refusal> {
+        let groups = self.groups(session, idp, now).await?;
+        let mut ids: Vec<TeamId> =
+            session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok()).collect();
+        for id in self.tables.teams_of_groups(&groups, now).await? {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids.retain(|id| idp.allowed_teams.allow(id));
+        let mut choices = Vec::new();
+        for (id, entry) in self.tables.teams(&ids, now).await? {
+            match entry {
+                Entry::Found(team) if session.is_entitled(idp, &groups, &team) => {
+                    choices.push(Choice { id, team: Some(team) });
+                }
+                // Only the teams attribute can name a team whose own groups nobody can read.
+                Entry::Faulty(_) if session.teams.iter().any(|named| named == id.as_str()) => {
+                    choices.push(Choice { id, team: None });
+                }
+                _ => {}
+            }
+        }
+        choices.sort_by_cached_key(|choice| {
+            let name = choice.team.as_ref().map_or(choice.id.as_str(), |team| team.name());
+            (name.to_lowercase(), choice.id.clone())
+        });
+        Ok(choices)
+    }
+
+    /// Opens one team for the person of a session, at the latest at `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// Why the team is not opened.
+    #[expect(clippy::too_many_arguments, reason = "each is another party's fact, decided here once")]
+    pub async fn open(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        team_id: &TeamId,
+        landing: Landing,
+        client: Option<IpAddr>,
+        facts: &mut Facts,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<Opening, Refusal> {
+        let team = self.entitled_team(session, idp, team_id, now).await?;
+        facts.team = Some(team.team_id.to_string());
+        facts.account = Some(team.account_id.to_string());
+        facts.region = Some(team.region.to_string());
+        facts.domain = Some(team.domain_id.to_string());
+        if !team.enabled {
+            return Err(Refusal::TeamPaused(team));
+        }
+        if let Some(allowed) = &team.allowed_cidrs {
+            let inside = |client: IpAddr| allowed.iter().any(|cidr| cidr.contains(&client));
+            if !client.is_some_and(inside) {
+                return Err(Refusal::NetworkRefused);
+            }
+        }
+        let owner = session.owner();
+        let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
+        facts.profile = Some(profile.clone());
+
+        let Landing { landing_uri, space } = landing;
+        let facts = facts.clone();
+        let request = Request { team, owner, profile, landing_uri, space, facts };
+        let opener = Arc::clone(&self.opener);
+        let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
+        // A task of its own: what is under way when the person's patience ends is finished all the
+        // same, written to the audit, and found by the next request.
+        let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
+            opener.open(&request, now, deadline).await
+        }));
+        // The opener stops at the deadline by itself; this is for calls that are still under way then.
+        match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
+            Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),
+            Ok(Err(panicked)) => Err(Refusal::Opening(OpeningError::Unreachable(AwsError {
+                kind: Kind::Failed,
+                operation: "opening",
+                code: "Panicked".into(),
+                message: panicked.to_string(),
+                request_id: None,
+            }))),
+            Err(_) => Ok(Opening::Preparing),
+        }
+    }
+
+    async fn entitled_team(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        team_id: &TeamId,
+        now: Timestamp,
+    ) -> Result<Arc<Team>, Refusal> {
+        // Unknown, not granted, and paused for those without a right to it, all look alike.
+        if !idp.allowed_teams.allow(team_id) {
+            return Err(Refusal::NotEntitled);
+        }
+        let named = session.teams.iter().any(|id| id == team_id.as_str());
+        match self.tables.team(team_id, now).await? {
+            Entry::Found(team) => {
+                let groups = if named || team.groups.is_empty() {
+                    Vec::new()
+                } else {
+                    self.groups(session, idp, now).await?
+                };
+                if session.is_entitled(idp, &groups, &team) {
+                    Ok(team)
+                } else {
+                    Err(Refusal::NotEntitled)
+                }
+            }
+            Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
+            Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
+        }
+    }
+
+    /// The person's groups: from the assertion and from the identity store.
+    async fn groups(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Refusal> {
+        let stored = self.identity_stores.groups(idp, session, now).await;
+        let stored = stored.map_err(Refusal::GroupsUnreadable)?;
+        Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, KeyError> {
+    let mut config = aws_sdk_secretsmanager::config::Builder::from(sdk);
+    if let Some(region) = arn.split(':').nth(3).filter(|region| !region.is_empty()) {
+        config = config.region(aws_config::Region::new(region.to_owned()));
+    }
+    let output = aws_sdk_secretsmanager::Client::from_conf(config.build())
+        .get_secret_value()
+        .secret_id(arn)
+        .send()
+        .await
+        .map_err(|error| AwsError::new("secretsmanager:GetSecretValue", &error))?;
+    let pem = output.secret_string.unwrap_or_default();
+    DecryptionKeys::from_pem(&pem).map_err(|_| KeyError::Unusable)
+}

@@ -1,0 +1,218 @@
+//! The routes: one service, shared by Lambda and `serve`.
+//!
+//! ```text
+//! POST /saml/acs        sign_in.rs   a response of an identity provider
+//! GET  /saml/login      login.rs     a sign-in that starts here
+//! GET  /saml/metadata   mod.rs       our metadata
+//! GET  /                teams.rs     the chooser
+//! GET  /teams/{id}      teams.rs     opens a team
+//!      /sign-out        sign_out.rs  ends the broker's session
+//! GET  /healthz         mod.rs       ok
+//! ```
+
+mod cookies;
+mod error;
+pub mod event;
+mod login;
+mod pages;
+mod request;
+#[cfg(feature = "cli")]
+pub mod serve;
+mod sign_in;
+mod sign_out;
+mod teams;
+
+use std::time::Duration;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::audit::{Facts, Outcome};
+use crate::aws::{REQUEST_IDS, RequestIds};
+use crate::broker::Broker;
+use crate::session::random;
+
+pub use error::{Code, codes};
+pub use request::Request;
+
+/// An answer; its body is text in every case.
+pub type Response = http::Response<String>;
+
+/// The most that a body may hold; API Gateway itself takes 10 MB.
+pub const MAX_BODY: usize = 512 * 1024;
+
+/// A person waits two seconds at most; the answer still has to be written.
+const PATIENCE: Duration = Duration::from_millis(1_800);
+
+/// What every handler needs to know about the request besides the request itself.
+#[derive(Debug)]
+struct Context<'a> {
+    broker: &'a Broker,
+    request: &'a Request,
+    /// One moment for all checks.
+    now: Timestamp,
+    /// When the answer is due.
+    deadline: Instant,
+    /// Grows while the request proceeds, for the audit.
+    facts: Facts,
+}
+
+/// Answers a request. Never fails: what cannot be answered is a page or a problem with a code.
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+pub async fn handle(broker: &Broker, request: &Request) -> Response {
+    let source = broker.settings.client_address;
+    let facts = Facts {
+        reference: reference(),
+        client_address: request.client_address(source),
+        client_address_source: Some(request::source_name(source)),
+        ..Facts::default()
+    };
+    let (now, deadline) = (Timestamp::now(), Instant::now() + PATIENCE);
+    let mut context = Context { broker, request, now, deadline, facts };
+    let answer = REQUEST_IDS.scope(RequestIds::default(), async {
+        match route(&mut context).await {
+            Ok(response) => response,
+            Err(failure) => error::answer(&context, &failure),
+        }
+    });
+    with_security_headers(answer.await, broker)
+}
+
+async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
+    let path = context.request.route_path(&context.broker.settings.public_url);
+    let method = &context.request.method;
+    let read = [Method::GET, Method::HEAD];
+    match path {
+        "/healthz" if read.contains(method) => Ok(text("ok")),
+        "/saml/metadata" if read.contains(method) => Ok(metadata(context.broker)),
+        "/saml/acs" if method == Method::POST => sign_in::acs(context).await,
+        "/saml/login" if method == Method::GET => login::page(context).await,
+        "/" if method == Method::GET => teams::chooser(context).await,
+        "/sign-out" if method == Method::GET => Ok(sign_out::page(context)),
+        "/sign-out" if method == Method::POST => sign_out::end(context).await,
+        "/healthz" | "/saml/metadata" | "/saml/acs" | "/saml/login" | "/" | "/sign-out" => {
+            Err(error::Failure::MethodNotAllowed(allowed_on(path)))
+        }
+        _ => match path.strip_prefix("/teams/") {
+            Some(id) if !id.is_empty() && !id.contains('/') => {
+                if method == Method::GET {
+                    teams::open(context, id).await
+                } else {
+                    Err(error::Failure::MethodNotAllowed("GET"))
+                }
+            }
+            _ => Err(error::Failure::NotFound),
+        },
+    }
+}
+
+fn allowed_on(path: &str) -> &'static str {
+    match path {
+        "/healthz" | "/saml/metadata" => "GET, HEAD",
+        "/saml/acs" => "POST",
+        "/sign-out" => "GET, POST",
+        _ => "GET",
+    }
+}
+
+fn metadata(broker: &Broker) -> Response {
+    let mut response = Response::new(broker.service_provider.metadata());
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/samlmetadata+xml; charset=utf-8"),
+    );
+    response
+}
+
+fn text(body: &str) -> Response {
+    let mut response = Response::new(body.to_owned());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// A redirect to `location`, which is never a value from a request.
+fn redirect(status: StatusCode, location: &str) -> Response {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = status;
+    match HeaderValue::from_str(location) {
+        Ok(location) => {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        // Locations are checked where they are made; what cannot be a header is not followed.
+        Err(_) => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    response
+}
+
+fn set_cookies(response: &mut Response, cookies: impl IntoIterator<Item = String>) {
+    for cookie in cookies {
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// Headers that every answer carries. Nothing is cached, framed, sniffed or referred from.
+fn with_security_headers(mut response: Response, broker: &Broker) -> Response {
+    let always = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ];
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in always {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(header::CONTENT_SECURITY_POLICY, nothing);
+    }
+    if broker.settings.public_url.is_https() {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}
+
+/// A reference that a person can read out: ten characters without look-alikes.
+fn reference() -> String {
+    const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    let symbol = |byte: u8| ALPHABET.get(usize::from(byte & 31)).map(|b| char::from(*b));
+    random::<10>().into_iter().filter_map(symbol).collect()
+}
+
+impl Context<'_> {
+    /// Whether a person with a browser asks: somebody who can be shown a page.
+    fn wants_page(&self) -> bool {
+        let accepts = self.request.headers.get_all(header::ACCEPT);
+        accepts.iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+    }
+
+    /// One of our own addresses.
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.broker.settings.public_url.as_str())
+    }
+
+    fn record(&self, outcome: Outcome, code: Option<&str>, detail: Option<&str>) {
+        self.broker.audit.record(self.now, &self.facts, outcome, code, detail);
+    }
+
+    /// An answer that opens something is for a person who navigates, not for a page that embeds or
+    /// fetches, nor for a browser that guesses.
+    fn must_be_navigation(&self) -> Result<(), error::Failure> {
+        let header = |name: &str| self.request.headers.get(name).map(HeaderValue::as_bytes);
+        let prefetch = ["sec-purpose", "purpose", "x-moz"]
+            .iter()
+            .filter_map(|name| header(name))
+            .any(|value| value.to_ascii_lowercase().windows(8).any(|part| part == b"prefetch"));
+        let embedded = header("sec-fetch-dest").is_some_and(|value| value != b"document");
+        if prefetch || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,250 @@
+//! The pages: plain HTML with one style, no script, nothing from elsewhere.
+
+use std::sync::{Arc, LazyLock};
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::error::Code;
+use super::teams::Destination;
+use super::{Context, Response};
+use crate::broker::Choice;
+use crate::idp::Idp;
+use crate::session::{Session, random};
+
+const STYLE: &str = include_str!("pages/style.css");
+
+/// Only our own style, by its hash; forms only to ourselves; no script at all.
+static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    )
+});
+
+/// What every page shows.
+struct Frame<'a> {
+    style: &'static str,
+    organization: Option<&'a str>,
+    contact: Option<Contact<'a>>,
+    home: String,
+}
+
+/// Whom people ask.
+struct Contact<'a> {
+    text: &'a str,
+    address: String,
+}
+
+fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
+    let settings = &context.broker.settings;
+    let contact = settings.contact.as_deref().map(|text| {
+        let address =
+            if text.contains("://") { text.to_owned() } else { format!("mailto:{text}") };
+        Contact { text, address }
+    });
+    Frame {
+        style: STYLE,
+        organization: settings.organization.as_deref(),
+        contact,
+        home: context.url("/"),
+    }
+}
+
+fn page(template: &impl Template) -> Response {
+    let mut response = match template.render() {
+        Ok(html) => Response::new(html),
+        Err(error) => {
+            tracing::error!(error = %error, "a page could not be rendered");
+            let mut response = Response::new(String::new());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// Makes the browser go to `url` by itself after some seconds.
+fn refresh(response: &mut Response, seconds: u8, url: &str) {
+    if let Ok(value) = HeaderValue::from_str(&format!("{seconds}; url={url}")) {
+        response.headers_mut().insert(header::REFRESH, value);
+    }
+}
+
+#[derive(Template)]
+#[template(path = "chooser.html")]
+struct Chooser<'a> {
+    frame: Frame<'a>,
+    user: &'a str,
+    teams: Vec<TeamCard<'a>>,
+    sign_out: String,
+}
+
+struct TeamCard<'a> {
+    id: &'a str,
+    name: &'a str,
+    description: Option<&'a str>,
+    place: Option<String>,
+    /// Where the team opens; `None` when it cannot be opened now.
+    url: Option<String>,
+    reason: &'a str,
+}
+
+pub(super) fn chooser(context: &Context<'_>, session: &Session, choices: &[Choice]) -> Response {
+    let cards = choices.iter().map(|choice| {
+        let id = choice.id.as_str();
+        let Some(team) = &choice.team else {
+            let reason = "The settings of this team hold a mistake. Ask your administrator.";
+            return TeamCard { id, name: id, description: None, place: None, url: None, reason };
+        };
+        TeamCard {
+            id,
+            name: team.name(),
+            description: team.description.as_deref(),
+            place: Some(format!("{} · {}", team.account_id, team.region)),
+            url: team.enabled.then(|| context.url(&format!("/teams/{id}"))),
+            reason: team.paused_reason.as_deref().unwrap_or("This team is paused."),
+        }
+    });
+    page(&Chooser {
+        frame: frame(context),
+        user: &session.name_id,
+        teams: cards.collect(),
+        sign_out: context.url("/sign-out"),
+    })
+}
+
+#[derive(Template)]
+#[template(path = "idps.html")]
+struct ChooseIdp<'a> {
+    frame: Frame<'a>,
+    idps: Vec<IdpLink<'a>>,
+}
+
+struct IdpLink<'a> {
+    name: &'a str,
+    url: Option<String>,
+}
+
+/// The page where a person chooses an identity provider, or is told that there is none.
+pub(super) fn choose_idp(
+    context: &Context<'_>,
+    idps: &[Arc<Idp>],
+    destination: Option<&Destination>,
+) -> Response {
+    let link = |idp: &Idp| {
+        let mut url = context.url("/saml/login?idp=");
+        url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
+        if let Some(destination) = destination {
+            url.push_str("&team=");
+            url.push_str(destination.team.as_str());
+        }
+        idp.metadata.sso_redirect_url().map(|_| url).or_else(|| idp.portal_url.clone())
+    };
+    let idps = idps.iter().map(|idp| IdpLink { name: idp.name(), url: link(idp) });
+    page(&ChooseIdp { frame: frame(context), idps: idps.collect() })
+}
+
+/// The page for an identity provider that only starts from its own portal.
+pub(super) fn start_at_portal(context: &Context<'_>, idp: &Idp) -> Response {
+    let idps = vec![IdpLink { name: idp.name(), url: idp.portal_url.clone() }];
+    page(&ChooseIdp { frame: frame(context), idps })
+}
+
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct Waiting<'a> {
+    frame: Frame<'a>,
+    team: String,
+    sentence: &'a str,
+    /// Comes back by itself.
+    automatic: bool,
+    now_url: &'a str,
+    other_url: String,
+}
+
+/// What a person waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// SageMaker prepares the profile.
+    Preparing,
+    /// AWS throttles.
+    Busy,
+}
+
+/// The page that comes back by itself, unless its link has switched that off.
+pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: Wait) -> Response {
+    let now_url = context.url(&destination.to_path());
+    let separator = if now_url.contains('?') { '&' } else { '?' };
+    let manual_url = format!("{now_url}{separator}refresh=off");
+    let automatic = context.request.query_value("refresh").as_deref() != Some("off");
+    let (sentence, base) = match wait {
+        Wait::Preparing => ("SageMaker is preparing your profile. This takes seconds, on the first visit sometimes minutes.", 2),
+        Wait::Busy => ("AWS is busy at the moment. You are in the queue; nothing is lost.", 3),
+    };
+    let team = context.facts.team.clone().unwrap_or_else(|| destination.team.to_string());
+    let other_url = if automatic { manual_url } else { now_url.clone() };
+    let frame = frame(context);
+    let mut response =
+        page(&Waiting { frame, team, sentence, automatic, now_url: &now_url, other_url });
+    if automatic {
+        // People who came at once do not all come back at once.
+        let [jitter] = random::<1>();
+        refresh(&mut response, base + jitter % 4, &now_url);
+    }
+    response
+}
+
+#[derive(Template)]
+#[template(path = "handoff.html")]
+struct HandOff<'a> {
+    frame: Frame<'a>,
+    url: &'a str,
+}
+
+/// The page between the identity provider's post and Studio, for those who block the redirect.
+pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
+    let mut response = page(&HandOff { frame: frame(context), url });
+    refresh(&mut response, 0, url);
+    response
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame<'a>,
+    code: &'a Code,
+    reason: Option<&'a str>,
+    reference: &'a str,
+    time: String,
+}
+
+/// The page of a failure: what happened, what to do next, and what to tell the administrator.
+pub(super) fn error(context: &Context<'_>, code: &Code, reason: Option<&str>) -> Response {
+    let time = context.now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let reference = &context.facts.reference;
+    page(&ErrorPage { frame: frame(context), code, reason, reference, time })
+}
+
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+struct SignOut<'a> {
+    frame: Frame<'a>,
+    action: String,
+    done: bool,
+}
+
+/// The page with the button that ends the session, and the one after it.
+pub(super) fn sign_out(context: &Context<'_>, done: bool) -> Response {
+    page(&SignOut { frame: frame(context), action: context.url("/sign-out"), done })
+}

@@ -1,0 +1,134 @@
+//! A request, wherever it came from.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::config::{ClientAddress, PublicUrl};
+
+/// A request as `serve` or an event of Lambda brought it.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path as sent, not decoded.
+    pub path: String,
+    /// The query as sent, without `?`.
+    pub query: String,
+    /// The headers, repeated ones kept apart.
+    pub headers: HeaderMap,
+    /// The body, decoded from the event's base64; cut behind [`super::MAX_BODY`] and one byte.
+    pub body: Bytes,
+    /// The peer of the socket, or the event's `sourceIp`.
+    pub source_ip: Option<IpAddr>,
+    /// The event's stage, which REST APIs put in front of the path.
+    pub stage: Option<String>,
+}
+
+impl Request {
+    /// The path that is matched: without the public URL's path, else without the event's stage.
+    pub fn route_path(&self, public_url: &PublicUrl) -> &str {
+        let stage = self.stage.as_ref().map(|stage| format!("/{stage}"));
+        [Some(public_url.path()), stage.as_deref()]
+            .into_iter()
+            .flatten()
+            .filter(|prefix| prefix.len() > 1)
+            .find_map(|prefix| match self.path.strip_prefix(prefix)? {
+                "" => Some("/"),
+                rest => rest.starts_with('/').then_some(rest),
+            })
+            .unwrap_or(if self.path.is_empty() { "/" } else { &self.path })
+    }
+
+    /// The client's address as far as it is known; `None` never passes an address check.
+    pub fn client_address(&self, source: ClientAddress) -> Option<IpAddr> {
+        let address = match source {
+            ClientAddress::Direct => self.source_ip?,
+            ClientAddress::Forwarded(n) => {
+                let values = self.headers.get_all("x-forwarded-for").iter();
+                let texts: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
+                let joined = texts?.join(",");
+                parse_address(joined.rsplit(',').nth(n.checked_sub(1)?)?)?
+            }
+        };
+        // An IPv4 client of an IPv6 socket is still an IPv4 client.
+        Some(address.to_canonical())
+    }
+
+    /// The value of a query parameter; `None` when it is absent or stands there twice.
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        single(form_urlencoded::parse(self.query.as_bytes()), name)
+    }
+}
+
+/// The one value of a name; `None` when there is none or more than one.
+pub fn single<'a>(
+    pairs: impl Iterator<Item = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>,
+    name: &str,
+) -> Option<String> {
+    let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// An address of a header or event, where some fronts add a port or brackets.
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+}
+
+/// How an address was known, for the audit.
+pub fn source_name(source: ClientAddress) -> String {
+    match source {
+        ClientAddress::Direct => "direct".into(),
+        ClientAddress::Forwarded(n) => format!("forwarded:{n}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn routed(public: &str, stage: Option<&str>, path: &str) -> String {
+        let stage = stage.map(str::to_owned);
+        let request = Request { path: path.into(), stage, ..Request::default() };
+        request.route_path(&PublicUrl::parse(public).unwrap()).to_owned()
+    }
+
+    #[test]
+    fn the_public_urls_path_goes_first_else_the_stage() {
+        assert_eq!(routed("https://a.b/prod", None, "/prod/saml/acs"), "/saml/acs");
+        assert_eq!(routed("https://a.b/prod", Some("prod"), "/saml/acs"), "/saml/acs");
+        assert_eq!(routed("https://a.b", Some("prod"), "/prod/saml/acs"), "/saml/acs");
+        assert_eq!(routed("https://a.b/x", Some("prod"), "/prod/healthz"), "/healthz");
+        assert_eq!(routed("https://a.b/prod", None, "/prod"), "/");
+        assert_eq!(routed("https://a.b", None, ""), "/");
+        assert_eq!(routed("https://a.b/prod", None, "/production"), "/production");
+        assert_eq!(routed("https://a.b", Some("$default"), "/healthz"), "/healthz");
+    }
+
+    #[test]
+    fn forwarded_counts_from_the_right_over_all_headers() {
+        let mut request = Request { source_ip: Some([10, 0, 0, 1].into()), ..Request::default() };
+        for value in ["6.6.6.6, 198.51.100.7", "203.0.113.9"] {
+            request.headers.append("x-forwarded-for", HeaderValue::from_static(value));
+        }
+        let address = |source| request.client_address(source).map(|a| a.to_string());
+        assert_eq!(address(ClientAddress::Direct).unwrap(), "10.0.0.1");
+        assert_eq!(address(ClientAddress::Forwarded(1)).unwrap(), "203.0.113.9");
+        assert_eq!(address(ClientAddress::Forwarded(2)).unwrap(), "198.51.100.7");
+        assert_eq!(address(ClientAddress::Forwarded(4)), None);
+    }
+
+    #[test]
+    fn a_query_parameter_that_stands_twice_counts_as_absent() {
+        let request = Request { query: "space=a&app=b&space=c".into(), ..Request::default() };
+        assert_eq!(request.query_value("space"), None);
+        assert_eq!(request.query_value("app").as_deref(), Some("b"));
+    }
+}

@@ -1,0 +1,123 @@
+//! `POST /saml/acs`: a response of an identity provider.
+//!
+//! Once the response is consumed, the answer is a redirect or the handoff page and never an error, so
+//! that reload and Back never meet a replay.
+
+use http::StatusCode;
+
+use super::cookies::{Cookies, OpenRequest};
+use super::error::Failure;
+use super::login::start;
+use super::request::single;
+use super::teams::Destination;
+use super::{Context, MAX_BODY, Response, pages, redirect, set_cookies};
+use crate::audit::Outcome;
+use crate::broker::{Browser, Refusal, SignedIn};
+use crate::idp::Handoff;
+use crate::opening::Opening;
+
+/// The form that an identity provider makes the browser post (SAML bindings 3.5).
+struct Form {
+    saml_response: String,
+    relay_state: Option<String>,
+}
+
+pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
+    let form = read_form(context)?;
+    let cookies = Cookies::new(&context.broker.settings.public_url);
+    let headers = &context.request.headers;
+    let requests = cookies.requests(headers, context.now);
+    let ids_at = |idp: &str| {
+        requests.iter().filter(|request| request.is_for(idp)).map(OpenRequest::id).collect()
+    };
+    let is_somebody_else = |owner: &_| cookies.is_somebody_else(headers, owner);
+    let browser = Browser { request_ids_at: &ids_at, is_somebody_else: &is_somebody_else };
+    let relayed = form.relay_state.as_deref().and_then(Destination::from_path);
+
+    let (broker, now) = (context.broker, context.now);
+    let signed_in =
+        broker.sign_in(form.saml_response.as_bytes(), browser, &mut context.facts, now).await;
+    let signed_in = match signed_in {
+        Ok(signed_in) => signed_in,
+        // The person decides at the IdP who they are: what it answers then was asked for here.
+        Err(Refusal::OtherPerson(idp)) if idp.metadata.sso_redirect_url().is_some() => {
+            context.record(Outcome::Refused, Some("other_person"), None);
+            return start(context, &idp, relayed, StatusCode::SEE_OTHER);
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+
+    let mut still_open = requests.clone();
+    let answered = signed_in.in_response_to.as_deref().and_then(|id| {
+        let position = still_open.iter().position(|request| request.id() == id)?;
+        Some(still_open.remove(position))
+    });
+    let asked_for = match answered {
+        Some(request) => request.destination,
+        // What others put into RelayState selects among the person's own teams, or nothing.
+        None => relayed.filter(|relayed| is_among_choices(&signed_in, relayed)),
+    };
+    let mut response = hand_over(context, &signed_in, asked_for).await;
+    let seconds = signed_in.session.ends_at - now.as_second();
+    let owner = signed_in.session.owner();
+    let mut set = vec![
+        cookies.start_session(&signed_in.key, &signed_in.secret, seconds),
+        cookies.remember_owner(&owner),
+    ];
+    if still_open.len() != requests.len() {
+        set.push(cookies.remember_requests(&still_open));
+    }
+    set_cookies(&mut response, set);
+    Ok(response)
+}
+
+fn read_form(context: &Context<'_>) -> Result<Form, Failure> {
+    let body = &context.request.body;
+    if body.len() > MAX_BODY {
+        return Err(Failure::TooLarge);
+    }
+    let pairs = || form_urlencoded::parse(body);
+    let saml_response = single(pairs(), "SAMLResponse").ok_or(Failure::FormMalformed(
+        "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
+    ))?;
+    // Base64 holds no spaces: where one stands, a sender left a plus sign unencoded.
+    let saml_response = saml_response.replace(' ', "+");
+    Ok(Form { saml_response, relay_state: single(pairs(), "RelayState") })
+}
+
+fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
+    signed_in
+        .choices
+        .as_ref()
+        .is_ok_and(|choices| choices.iter().any(|choice| choice.id == destination.team))
+}
+
+/// Sends the person on: into the one team, or to where they choose.
+async fn hand_over(
+    context: &mut Context<'_>,
+    signed_in: &SignedIn,
+    asked_for: Option<Destination>,
+) -> Response {
+    let only = match &signed_in.choices {
+        Ok(choices) => match choices.as_slice() {
+            [only] => Some(Destination::team(only.id.clone())),
+            _ => None,
+        },
+        Err(_) => None,
+    };
+    let destination = asked_for.or(only);
+    let path = destination.as_ref().map_or_else(|| "/".to_owned(), Destination::to_path);
+    if signed_in.idp.handoff == Handoff::Page {
+        return pages::handoff(context, &context.url(&path));
+    }
+    if let Some(destination) = destination {
+        // Whatever is in the way is told at the team's own address, which survives a reload.
+        let (session, idp) = (&signed_in.session, &signed_in.idp);
+        let opened = super::teams::open_for(context, session, idp, &destination).await;
+        if let Ok(Opening::Ready(url)) = opened {
+            context.record(Outcome::Opened, None, None);
+            return redirect(StatusCode::FOUND, &url.into_location());
+        }
+    }
+    redirect(StatusCode::SEE_OTHER, &context.url(&path))
+}

@@ -1,0 +1,199 @@
+//! `GET /`, the chooser, and `GET /teams/{id}`, which opens a team.
+
+use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::cookies::Cookies;
+use super::error::Failure;
+use super::login::sign_in_first;
+use super::{Context, Response, pages, redirect};
+use crate::audit::{Outcome, unverified};
+use crate::broker::{Landing, Refusal};
+use crate::idp::Idp;
+use crate::opening::{Opening, OpeningError};
+use crate::session::Session;
+use crate::team::TeamId;
+
+/// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark
+/// or a cookie can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The team.
+    pub team: TeamId,
+    space: Option<String>,
+    app: Option<App>,
+}
+
+/// The applications of Studio that can be opened directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum App {
+    Studio,
+    JupyterLab,
+    CodeEditor,
+    JupyterServer,
+    RStudioServerPro,
+    Canvas,
+}
+
+impl App {
+    const ALL: [Self; 6] = [
+        Self::Studio,
+        Self::JupyterLab,
+        Self::CodeEditor,
+        Self::JupyterServer,
+        Self::RStudioServerPro,
+        Self::Canvas,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Studio => "studio",
+            Self::JupyterLab => "JupyterLab",
+            Self::CodeEditor => "CodeEditor",
+            Self::JupyterServer => "JupyterServer",
+            Self::RStudioServerPro => "RStudioServerPro",
+            Self::Canvas => "Canvas",
+        }
+    }
+
+    /// The landing URI
+    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
+    fn landing_uri(self) -> String {
+        match self {
+            Self::Studio => "studio::".into(),
+            app => format!("app:{}:", app.name()),
+        }
+    }
+}
+
+/// The longest name of a space.
+const MAX_SPACE: usize = 63;
+
+impl Destination {
+    /// A team, wherever it opens.
+    pub fn team(team: TeamId) -> Self {
+        Self { team, space: None, app: None }
+    }
+
+    /// `/teams/{id}`, `?space=` and `?app=`; anything else is no destination.
+    pub fn from_path(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("/teams/")?;
+        let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Self::new(id, |name| {
+            super::request::single(form_urlencoded::parse(query.as_bytes()), name)
+        })
+    }
+
+    fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let team = TeamId::try_from(id.to_owned()).ok()?;
+        let space = value("space").map(|space| space.chars().take(MAX_SPACE + 1).collect());
+        let app = value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
+        Some(Self { team, space, app })
+    }
+
+    /// The path that leads here.
+    pub fn to_path(&self) -> String {
+        let mut path = format!("/teams/{}", self.team);
+        let mut separator = '?';
+        let space = self.space.as_deref();
+        let app = self.app.map(App::name);
+        for (name, value) in [("space", space), ("app", app)] {
+            let Some(value) = value else { continue };
+            path.push(separator);
+            path.push_str(name);
+            path.push('=');
+            path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
+            separator = '&';
+        }
+        path
+    }
+
+    fn landing(&self) -> Landing {
+        Landing { landing_uri: self.app.map(App::landing_uri), space: self.space.clone() }
+    }
+}
+
+pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
+    context.must_be_navigation()?;
+    let Some((session, idp)) = session(context).await? else {
+        return sign_in_first(context, None).await;
+    };
+    let choices = context.broker.teams(&session, &idp, context.now).await?;
+    if choices.is_empty() {
+        return Err(Failure::NoTeam);
+    }
+    Ok(pages::chooser(context, &session, &choices))
+}
+
+pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response, Failure> {
+    context.must_be_navigation()?;
+    let Some(destination) = Destination::new(id, |name| context.request.query_value(name)) else {
+        return Err(Failure::NotFound);
+    };
+    context.facts.unverified.team = Some(unverified(id));
+    let Some((session, idp)) = session(context).await? else {
+        return sign_in_first(context, Some(destination)).await;
+    };
+    match open_for(context, &session, &idp, &destination).await {
+        Ok(Opening::Ready(url)) => {
+            context.record(Outcome::Opened, None, None);
+            Ok(redirect(StatusCode::FOUND, &url.into_location()))
+        }
+        Ok(Opening::Preparing) => Err(Failure::Preparing(destination)),
+        Err(Refusal::Opening(OpeningError::Busy(error))) => {
+            tracing::warn!(reference = context.facts.reference, error = %error, "AWS throttles");
+            Err(Failure::Busy(destination))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+pub(super) async fn open_for(
+    context: &mut Context<'_>,
+    session: &Session,
+    idp: &Idp,
+    destination: &Destination,
+) -> Result<Opening, Refusal> {
+    let (broker, landing) = (context.broker, destination.landing());
+    let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
+    let facts = &mut context.facts;
+    let opening =
+        broker.open(session, idp, &destination.team, landing, client, facts, now, deadline).await;
+    if facts.team.is_some() {
+        facts.unverified.team = None;
+    }
+    opening
+}
+
+async fn session(
+    context: &mut Context<'_>,
+) -> Result<Option<(Session, std::sync::Arc<Idp>)>, Failure> {
+    let cookies = Cookies::new(&context.broker.settings.public_url);
+    let Some((key, secret)) = cookies.session(&context.request.headers) else { return Ok(None) };
+    Ok(context.broker.session(&key, &secret, &mut context.facts, context.now).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_a_team_path_and_two_parameters_and_nothing_else() {
+        for path in ["/teams/t1", "/teams/t1?app=JupyterLab", "/teams/t1?space=a%2Db&app=studio"] {
+            assert_eq!(Destination::from_path(path).unwrap().to_path(), path);
+        }
+        let ignored = Destination::from_path("/teams/t1?app=Evil&next=https://evil.com").unwrap();
+        assert_eq!(ignored.to_path(), "/teams/t1");
+        for bad in ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"] {
+            assert_eq!(Destination::from_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn apps_become_landing_uris() {
+        let landing = |path| Destination::from_path(path).unwrap().landing().landing_uri;
+        assert_eq!(landing("/teams/t1?app=studio").as_deref(), Some("studio::"));
+        assert_eq!(landing("/teams/t1?app=CodeEditor").as_deref(), Some("app:CodeEditor:"));
+        assert_eq!(landing("/teams/t1?app=codeeditor"), None);
+    }
+}

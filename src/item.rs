@@ -1,0 +1,312 @@
+//! Items of the administrators' tables, read with suspicion.
+//!
+//! Teams and `IdPs` are edited from a file, by the command line and by hand in the `DynamoDB`
+//! console, so every read treats an item as untrusted. Both ways end here: a `DynamoDB` item is
+//! turned into JSON ([`from_dynamodb`]), a file already is JSON, and [`ItemReader`] takes one
+//! attribute after the other and collects **every** fault instead of stopping at the first.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Map, Value};
+
+/// An item as JSON: attribute name to value.
+pub type Item = Map<String, Value>;
+
+/// One attribute that cannot be used, with what stood there and what should stand there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The attribute's name; a path such as `user_settings.JupyterLabAppSettings` below the top.
+    pub attribute: String,
+    /// What was found: escaped and cut to 100 characters.
+    pub found: String,
+    /// The rule, as a phrase that follows "expected".
+    pub expected: String,
+}
+
+/// All faults of one item. `Display` names table, key, and each attribute with found and expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ItemFaults {
+    /// Name of the table (or file) that holds the item.
+    pub table: String,
+    /// The item's key.
+    pub key: String,
+    /// At least one fault, in the order of the attributes in the contract's tables.
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for ItemFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {}, key {}", self.table, excerpt(&self.key))?;
+        for fault in &self.faults {
+            write!(
+                f,
+                "; attribute {}: found {}, expected {}",
+                fault.attribute, fault.found, fault.expected
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a value must be to stand in an attribute.
+pub trait Attribute: Sized {
+    /// The rule as a phrase that follows "expected", for whoever edits the item.
+    const EXPECTED: &'static str;
+
+    /// The parsed value, or `None` when the rule does not hold.
+    fn parse(value: &Value) -> Option<Self>;
+}
+
+impl Attribute for bool {
+    const EXPECTED: &'static str = "true or false (BOOL)";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl Attribute for u64 {
+    const EXPECTED: &'static str = "a whole number, not negative (N)";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_u64()
+    }
+}
+
+impl Attribute for String {
+    const EXPECTED: &'static str = "text (S), not empty";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+}
+
+impl<T: Attribute> Attribute for Vec<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(T::parse).collect()
+    }
+}
+
+/// Takes the attributes of one item and remembers what was wrong with them.
+#[derive(Debug)]
+pub struct ItemReader<'a> {
+    item: &'a Item,
+    known: BTreeSet<&'static str>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> ItemReader<'a> {
+    /// A reader of `item`.
+    pub fn new(item: &'a Item) -> Self {
+        Self { item, known: BTreeSet::new(), faults: Vec::new() }
+    }
+
+    /// An attribute that must be there.
+    pub fn required<T: Attribute>(&mut self, name: &'static str) -> Option<T> {
+        if !self.item.contains_key(name) {
+            self.known.insert(name);
+            self.fault(name, "nothing".into(), T::EXPECTED.into());
+            return None;
+        }
+        self.optional(name)
+    }
+
+    /// An attribute that may be absent; `None` also when it is there but wrong (and a fault kept).
+    pub fn optional<T: Attribute>(&mut self, name: &'static str) -> Option<T> {
+        self.known.insert(name);
+        let value = self.item.get(name)?;
+        let parsed = T::parse(value);
+        if parsed.is_none() {
+            self.wrong(name, value, T::EXPECTED);
+        }
+        parsed
+    }
+
+    /// A list of texts (a List or a String Set); names the element that is wrong.
+    pub fn list<T: Attribute>(&mut self, name: &'static str) -> Option<Vec<T>> {
+        self.known.insert(name);
+        let value = self.item.get(name)?;
+        let Some(elements) = value.as_array() else {
+            self.wrong(name, value, &format!("a list (L or SS), each element {}", T::EXPECTED));
+            return None;
+        };
+        let mut parsed = Vec::with_capacity(elements.len());
+        for element in elements {
+            match T::parse(element) {
+                Some(element) => parsed.push(element),
+                None => self.wrong(name, element, &format!("each element {}", T::EXPECTED)),
+            }
+        }
+        (parsed.len() == elements.len()).then_some(parsed)
+    }
+
+    /// The raw value, for attributes with a structure of their own.
+    pub fn raw(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.insert(name);
+        self.item.get(name)
+    }
+
+    /// Records that `value` under `attribute` breaks the rule `expected`.
+    pub fn wrong(&mut self, attribute: &str, value: &Value, expected: &str) {
+        let found = match value {
+            Value::String(text) => excerpt(text),
+            Value::Number(number) => format!("the number {number}"),
+            other => excerpt(&other.to_string()),
+        };
+        self.fault(attribute, found, expected.into());
+    }
+
+    /// Records a fault in words.
+    pub fn fault(&mut self, attribute: &str, found: String, expected: String) {
+        self.faults.push(Fault { attribute: attribute.into(), found, expected });
+    }
+
+    /// Ends the reading: the faults, and the names of attributes that nobody asked for.
+    pub fn finish(self) -> (Vec<Fault>, Vec<String>) {
+        let unknown =
+            self.item.keys().filter(|name| !self.known.contains(name.as_str())).cloned().collect();
+        (self.faults, unknown)
+    }
+}
+
+/// An item and what is to be said about it although it can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read<T> {
+    /// The parsed item.
+    pub value: T,
+    /// Names of attributes that nobody knows: `plan` and `apply` refuse them, a sign-in warns.
+    pub unknown_attributes: Vec<String>,
+}
+
+/// Turns a `DynamoDB` item into JSON.
+///
+/// # Errors
+///
+/// Binary values, number sets, null and numbers that JSON cannot hold are faults: no attribute of
+/// ours is made of them.
+pub fn from_dynamodb(item: &HashMap<String, AttributeValue>) -> Result<Item, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut names: Vec<_> = item.keys().collect();
+    names.sort();
+    let json = names
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), to_json(name, item.get(name)?, &mut faults)?)))
+        .collect();
+    if faults.is_empty() { Ok(json) } else { Err(faults) }
+}
+
+fn to_json(path: &str, value: &AttributeValue, faults: &mut Vec<Fault>) -> Option<Value> {
+    match value {
+        AttributeValue::S(text) => Some(Value::String(text.clone())),
+        AttributeValue::Bool(flag) => Some(Value::Bool(*flag)),
+        AttributeValue::Ss(set) => {
+            let sorted: BTreeSet<_> = set.iter().cloned().collect();
+            Some(sorted.into_iter().map(Value::String).collect())
+        }
+        AttributeValue::L(list) => {
+            let elements = list.iter().enumerate();
+            Some(
+                elements
+                    .filter_map(|(i, element)| to_json(&format!("{path}[{i}]"), element, faults))
+                    .collect(),
+            )
+        }
+        AttributeValue::M(map) => {
+            let members = map.iter();
+            Some(Value::Object(
+                members
+                    .filter_map(|(name, member)| {
+                        Some((name.clone(), to_json(&format!("{path}.{name}"), member, faults)?))
+                    })
+                    .collect(),
+            ))
+        }
+        AttributeValue::N(number) => {
+            let parsed = serde_json::from_str(number).ok().filter(Value::is_number);
+            if parsed.is_none() {
+                faults.push(Fault {
+                    attribute: path.into(),
+                    found: excerpt(number),
+                    expected: "a number that JSON can hold".into(),
+                });
+            }
+            parsed
+        }
+        other => {
+            faults.push(Fault {
+                attribute: path.into(),
+                found: type_name(other).into(),
+                expected: "M, L, S, N, BOOL or SS".into(),
+            });
+            None
+        }
+    }
+}
+
+fn type_name(value: &AttributeValue) -> &'static str {
+    match value {
+        AttributeValue::B(_) => "a binary value (B)",
+        AttributeValue::Bs(_) => "a binary set (BS)",
+        AttributeValue::Ns(_) => "a number set (NS)",
+        AttributeValue::Null(_) => "NULL",
+        _ => "a value of an unknown type",
+    }
+}
+
+/// The longest excerpt of a foreign value in a message, in characters.
+const EXCERPT: usize = 100;
+
+/// A foreign value for a message: quoted, control characters escaped, cut to 100 characters.
+pub fn excerpt(text: &str) -> String {
+    let mut cut: String = text.chars().take(EXCERPT).flat_map(char::escape_debug).collect();
+    if text.chars().nth(EXCERPT).is_some() {
+        cut.push('…');
+    }
+    format!("\"{cut}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn string_sets_and_lists_read_alike() {
+        for value in [
+            AttributeValue::Ss(vec!["b".into(), "a".into()]),
+            AttributeValue::L(vec![AttributeValue::S("a".into()), AttributeValue::S("b".into())]),
+        ] {
+            let item = from_dynamodb(&HashMap::from([("groups".to_owned(), value)])).unwrap();
+            let mut reader = ItemReader::new(&item);
+            assert_eq!(reader.list::<String>("groups"), Some(vec!["a".into(), "b".into()]));
+        }
+    }
+
+    #[test]
+    fn binary_null_and_number_sets_are_faults_with_their_path() {
+        let inner = HashMap::from([("Uid".to_owned(), AttributeValue::Null(true))]);
+        let item = HashMap::from([("user_settings".to_owned(), AttributeValue::M(inner))]);
+        let faults = from_dynamodb(&item).unwrap_err();
+        assert_eq!(faults[0].attribute, "user_settings.Uid");
+        assert_eq!(faults[0].found, "NULL");
+    }
+
+    #[test]
+    fn numbers_keep_their_value() {
+        let item = HashMap::from([
+            ("a".to_owned(), AttributeValue::N("10001".into())),
+            ("b".to_owned(), AttributeValue::N("1.5".into())),
+        ]);
+        let json = from_dynamodb(&item).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap(), r#"{"a":10001,"b":1.5}"#);
+    }
+
+    #[test]
+    fn excerpts_are_escaped_and_cut() {
+        assert_eq!(excerpt("a\n\u{202e}b"), "\"a\\n\\u{202e}b\"");
+        assert_eq!(excerpt(&"x".repeat(200)).chars().count(), 103);
+    }
+}

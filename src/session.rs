@@ -1,0 +1,203 @@
+//! A session: what one accepted response said about one person, for as long as it counts.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::idp::{Idp, Person};
+use crate::saml::Assertion;
+use crate::team::Team;
+use crate::team::owner::Owner;
+
+/// What is remembered of an accepted response. It grants nothing by itself: every opening decides
+/// again with the `IdP` and the team as they are then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Entity ID of the `IdP` that signed.
+    pub idp: String,
+    /// Directory that the `IdP` had at the sign-in.
+    pub directory: String,
+    /// The stable user id.
+    pub user_id: String,
+    /// The subject, by which an identity store finds the user.
+    pub name_id: String,
+    /// Values of the teams attribute that can be team ids.
+    pub teams: Vec<String>,
+    /// Values of the groups attribute.
+    pub groups: Vec<String>,
+    /// Fingerprint of the key that verified the response.
+    pub key_fingerprint: String,
+    /// Digest of the assertion's ID, for the audit.
+    pub assertion_digest: String,
+    /// Moment of the sign-in, epoch seconds.
+    pub signed_in_at: i64,
+    /// Moment after which nothing can be opened, epoch seconds.
+    pub ends_at: i64,
+}
+
+/// Why an open session does not count any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SessionVoid {
+    /// The `IdP` was switched off or removed.
+    #[error("the identity provider is not enabled any more")]
+    IdpDisabled,
+    /// The `IdP` speaks for other people now.
+    #[error("the identity provider's directory has changed")]
+    DirectoryChanged,
+    /// The key that verified the response has left the metadata.
+    #[error("the key that signed the response is no longer in the identity provider's metadata")]
+    KeyRemoved,
+    /// The user is in `denied_users`.
+    #[error("the user id is in denied_users")]
+    UserDenied,
+}
+
+impl Session {
+    /// The session of a verified assertion; ends with the setting, or earlier when the `IdP` says so.
+    pub fn new(idp: &Idp, person: &Person, assertion: &Assertion, now: Timestamp, minutes: u32) -> Self {
+        let now = now.as_second();
+        let longest = now + i64::from(minutes) * 60;
+        let ends_at = match assertion.session_not_on_or_after() {
+            Some(end) => longest.min(end.as_second()),
+            None => longest,
+        };
+        let is_team_id =
+            |value: &&String| crate::team::TeamId::try_from((*value).clone()).is_ok();
+        let teams = assertion.attribute(&idp.teams_attribute);
+        let groups = match &idp.groups_attribute {
+            Some(name) => assertion.attribute(name),
+            None => &[],
+        };
+        Self {
+            idp: idp.entity_id.clone(),
+            directory: person.directory.clone(),
+            user_id: person.user_id.clone(),
+            name_id: assertion.name_id().value.clone(),
+            teams: unique(teams.iter().filter(is_team_id)),
+            groups: unique(groups.iter().filter(|group| !group.is_empty())),
+            key_fingerprint: assertion.key_fingerprint().to_owned(),
+            assertion_digest: hex(digest(&SHA256, assertion.id().as_bytes()).as_ref()),
+            signed_in_at: now,
+            ends_at,
+        }
+    }
+
+    /// The person, as AWS sees them.
+    pub fn owner(&self) -> Owner {
+        Owner::new(&self.directory, &self.user_id)
+    }
+
+    /// Whether nothing can be opened any more at `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.as_second() >= self.ends_at
+    }
+
+    /// Holds the session against the `IdP` as it is now.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why the session does not count any more.
+    pub fn still_counts(&self, idp: &Idp) -> Result<(), SessionVoid> {
+        if !idp.enabled {
+            Err(SessionVoid::IdpDisabled)
+        } else if idp.directory != self.directory {
+            Err(SessionVoid::DirectoryChanged)
+        } else if !idp.metadata.has_key(&self.key_fingerprint) {
+            Err(SessionVoid::KeyRemoved)
+        } else if idp.denied_users.contains(&self.user_id) {
+            Err(SessionVoid::UserDenied)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the person may open the team: the `IdP` allows it, and the team is named by the teams
+    /// attribute or one of its groups is among `groups`.
+    pub fn is_entitled(&self, idp: &Idp, groups: &[String], team: &Team) -> bool {
+        let named = self.teams.iter().any(|id| id == team.team_id.as_str());
+        let by_group = team.groups.iter().any(|group| groups.contains(group));
+        idp.allowed_teams.allow(&team.team_id) && (named || by_group)
+    }
+}
+
+fn unique<'a>(values: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    values.filter(|value| seen.insert(*value)).cloned().collect()
+}
+
+/// What a browser holds to prove that a session is its own: 256 bits, fresh for each sign-in. Only
+/// its SHA-256 is stored.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A fresh secret.
+    pub fn fresh() -> Self {
+        Self(URL_SAFE_NO_PAD.encode(random::<32>()))
+    }
+
+    /// A secret as a browser sent it; `None` when it cannot be one.
+    pub fn from_cookie(text: &str) -> Option<Self> {
+        (URL_SAFE_NO_PAD.decode(text).ok()?.len() == 32).then(|| Self(text.to_owned()))
+    }
+
+    /// The text for the cookie.
+    pub fn as_cookie(&self) -> &str {
+        &self.0
+    }
+
+    /// What the table holds.
+    pub fn hash(&self) -> String {
+        hex(digest(&SHA256, self.0.as_bytes()).as_ref())
+    }
+
+    /// Whether the table's hash is this secret's, in constant time.
+    pub fn matches(&self, hash: &str) -> bool {
+        verify_slices_are_equal(self.hash().as_bytes(), hash.as_bytes()).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Random bytes from aws-lc's generator.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    // aws-lc aborts rather than return without entropy, so the result is always `Ok`; a broken
+    // promise must not become a guessable secret.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        std::process::abort();
+    }
+    bytes
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for nibble in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(u32::from(nibble), 16));
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_matches_its_own_hash_only() {
+        let (a, b) = (Secret::fresh(), Secret::fresh());
+        assert!(a.matches(&a.hash()) && !a.matches(&b.hash()));
+        assert!(Secret::from_cookie(a.as_cookie()).unwrap().matches(&a.hash()));
+        assert!(!a.matches("") && !a.matches(a.as_cookie()));
+        assert!(Secret::from_cookie("short").is_none());
+        assert!(!format!("{a:?}").contains(a.as_cookie()));
+    }
+}

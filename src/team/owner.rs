@@ -1,0 +1,212 @@
+//! Owner and profile: the names of one person, and of one person in one team.
+//!
+//! Both are injective: two people never share an owner, two person–team pairs never share a profile,
+//! whatever their ids hold, and for profiles also when SageMaker folds case. Where the ids are simple
+//! the names are readable; everywhere else a digest over length-prefixed parts decides.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::text::TeamId;
+
+/// The directory whose people have plain names.
+pub const DEFAULT_DIRECTORY: &str = "default";
+
+/// One person, as AWS sees them: the `User` tag, the `User` session tag and the role session name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner(String);
+
+impl Owner {
+    /// The owner for a user id of a directory. Injective over (directory, user id).
+    pub fn new(directory: &str, user_id: &str) -> Self {
+        let plain = directory == DEFAULT_DIRECTORY
+            && (2..=64).contains(&user_id.len())
+            && user_id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.=+@-".contains(&b))
+            && !ends_like_digest(user_id);
+        if plain {
+            return Self(user_id.to_owned());
+        }
+        Self(format!("{}-{}", readable(user_id), digest_of(&[directory, user_id])))
+    }
+
+    /// The name as written in tags: at most 64 of `A-Z a-z 0-9 _.=+@-`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a person's profile in a team: at most 63 of `A-Z a-z 0-9 -`, injective over
+/// (directory, user id, team id) even when case is folded.
+///
+/// Team ids that differ in case only are refused where they are written, so the digest takes the
+/// team id as it stands.
+pub fn profile_name(directory: &str, user_id: &str, team: &TeamId) -> String {
+    let team = team.as_str();
+    let simple = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.is_empty()
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+    };
+    let plain = directory == DEFAULT_DIRECTORY
+        && simple(user_id)
+        && !team.contains('-')
+        && !ends_like_digest(user_id)
+        && !ends_like_digest(team)
+        && user_id.len() + 1 + team.len() <= 63;
+    if plain {
+        return format!("{user_id}-{team}");
+    }
+    format!("{}-{}", readable(user_id), digest_of(&[directory, user_id, team]))
+}
+
+/// Length of a digest: 26 characters of base32 hold 130 bits of SHA-256.
+const DIGEST_LENGTH: usize = 26;
+
+/// RFC 4648 base32, lower case.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+fn digest_of(parts: &[&str]) -> String {
+    let mut bytes = Vec::new();
+    for part in parts {
+        // Ids are bounded to 256 characters, far below u32::MAX bytes.
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    base32(digest(&SHA256, &bytes).as_ref()).chars().take(DIGEST_LENGTH).collect()
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let (mut text, mut buffer, mut bits) = (String::new(), 0u32, 0u32);
+    for byte in bytes {
+        buffer = (buffer << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            let index = (buffer >> bits) & 31;
+            text.extend(BASE32.get(index as usize).map(|b| char::from(*b)));
+        }
+        buffer &= (1 << bits) - 1;
+    }
+    text
+}
+
+/// Whether the last 26 characters could be a digest: such names are never taken as they are.
+fn ends_like_digest(text: &str) -> bool {
+    let mut tail = text.bytes().rev().take(DIGEST_LENGTH);
+    text.len() >= DIGEST_LENGTH && tail.all(|b| BASE32.contains(&b))
+}
+
+fn readable(user_id: &str) -> String {
+    let mut text = String::new();
+    for c in user_id.to_lowercase().chars() {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            text.push(c);
+        } else if !text.is_empty() && !text.ends_with('-') {
+            text.push('-');
+        }
+    }
+    let trimmed: String = text.trim_end_matches('-').chars().take(36).collect();
+    if trimmed.is_empty() { "u".into() } else { trimmed }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn team(id: &str) -> TeamId {
+        TeamId::try_from(id.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn simple_ids_are_taken_as_they_are() {
+        assert_eq!(Owner::new("default", "jane.doe@example.com").as_str(), "jane.doe@example.com");
+        assert_eq!(profile_name("default", "user-1", &team("Team1")), "user-1-Team1");
+    }
+
+    #[test]
+    fn the_digest_is_over_length_prefixed_parts() {
+        // echo -n, by hand in Python: base64.b32encode(sha256(struct.pack('>I',4)+b'okta'+
+        // struct.pack('>I',4)+b'jane').digest()).decode().lower()[:26]
+        assert_eq!(Owner::new("okta", "jane").as_str(), "jane-7davcdtpilbgfwed7fvbbgk7wo");
+        assert_eq!(profile_name("okta", "jane", &team("a-b")), "jane-7yj7z3wqqzjvf6kxbhoobrlk2o");
+    }
+
+    #[test]
+    fn readable_is_bounded_trimmed_and_never_empty() {
+        assert_eq!(readable("--Jane  Döe@X--"), "jane-d-e-x");
+        assert_eq!(readable("日本"), "u");
+        assert_eq!(readable(&"a".repeat(50)).len(), 36);
+    }
+
+    #[test]
+    fn names_that_the_published_sample_mixes_up_stay_apart() {
+        assert_ne!(
+            profile_name("default", "a-b", &team("c")),
+            profile_name("default", "a", &team("b-c"))
+        );
+        assert_ne!(
+            profile_name("default", "u1", &team("t")),
+            profile_name("okta", "u1", &team("t"))
+        );
+    }
+
+    #[test]
+    fn a_user_id_cannot_be_chosen_to_equal_a_digest_name() {
+        let victim = Owner::new("okta", "jane");
+        assert_ne!(Owner::new("default", victim.as_str()), victim);
+        let profile = profile_name("okta", "jane", &team("t1"));
+        let (user, digest) = profile.split_at(profile.len() - 27);
+        assert_ne!(profile_name("default", user, &team(&digest[1..])), profile);
+    }
+
+    fn hostile_id() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-cA-C0-2.@_-]{1,5}",
+            "[a-b-]{1,3}-[a-z2-7]{26}",
+            "[a-z2-7]{26,30}",
+            "\\PC{1,40}",
+            "[aAeé ]{1,70}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn owners_and_profiles_are_legal_and_never_shared(
+            ids in proptest::collection::vec(
+                (prop_oneof!["default", "okta"], hostile_id(), "[aB][abB-]{0,2}[ab]|[a-z2-7]{26}"), 1..60)
+        ) {
+            let mut owners = HashMap::new();
+            let mut profiles = HashMap::new();
+            for (directory, user, team_id) in ids {
+                let owner = Owner::new(&directory, &user);
+                prop_assert!((2..=64).contains(&owner.as_str().len()));
+                prop_assert!(owner.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b"_.=+@-".contains(&b)));
+                let person = (directory.clone(), user.clone());
+                prop_assert_eq!(owners.entry(owner).or_insert_with(|| person.clone()), &person);
+
+                let name = profile_name(&directory, &user, &team(&team_id));
+                prop_assert!(name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-'));
+                prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+                // Two team ids may not differ in case only, so the pair is compared folded.
+                let pair = (directory, user, team_id.to_lowercase());
+                prop_assert_eq!(
+                    profiles.entry(name.to_lowercase()).or_insert_with(|| pair.clone()), &pair);
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! One team, as its item describes it.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId};
+use crate::item::{Attribute, Fault, Item, ItemReader, Read};
+
+/// A team: the unit of access. One SageMaker domain in one account and Region, one execution role,
+/// one set of profile settings.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Team", deny_unknown_fields)]
+pub struct Team {
+    /// The team's id and the item's key. Two ids may not differ in case only.
+    pub team_id: TeamId,
+    /// Name in the chooser; the id when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// One sentence for the chooser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The account that holds the domain: 12 digits, as text.
+    pub account_id: AccountId,
+    /// The Region that holds the domain.
+    pub region: Region,
+    /// The SageMaker domain, in IAM mode.
+    pub domain_id: DomainId,
+    /// The role that the team's notebooks run with, in `account_id`.
+    pub execution_role_arn: RoleArn,
+    /// The role that the broker assumes in `account_id`; the standard name when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broker_role_arn: Option<RoleArn>,
+    /// Sent with `AssumeRole`: 2 to 1224 of `A-Z a-z 0-9 _+=,.@:/-`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$"))]
+    pub external_id: Option<String>,
+    /// Groups that give access: values of the `IdP`'s groups attribute, or Identity Store group ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    pub groups: Vec<String>,
+    /// Any member of SageMaker's `UserSettings` but `ExecutionRole`, by its API name, passed on unchanged
+    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserSettings.html>).
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schemars(default)]
+    pub user_settings: Map<String, Value>,
+    /// Further tags of the profile, at most 48.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, extend("maxProperties" = 48))]
+    pub tags: BTreeMap<String, String>,
+    /// Length of a Studio session in seconds, 1800 to 43200.
+    #[schemars(default = "default_session_duration", range(min = 1800, max = 43200))]
+    pub session_duration_seconds: u32,
+    /// Where Studio opens, such as `app:JupyterLab:`, at most 1023 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1023))]
+    pub landing_uri: Option<String>,
+    /// The space that Studio opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space_name: Option<SpaceName>,
+    /// Client addresses from which the team may be opened; absent means all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub allowed_cidrs: Option<Vec<IpNet>>,
+    /// Takes over a profile of the exact name that carries the right `Team` tag, no `User` tag, the
+    /// mapping's role, and no setting that the mapping lacks.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
+    pub adopt_profiles: bool,
+    /// Whether the team can be opened.
+    #[schemars(default = "default_enabled")]
+    pub enabled: bool,
+    /// Shown to the entitled while the team is not enabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_reason: Option<String>,
+    /// Counts up with every `apply`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u64>,
+}
+
+fn default_session_duration() -> u32 {
+    43_200
+}
+
+fn default_enabled() -> bool {
+    true
+}
+
+impl Team {
+    /// Reads a team from its item.
+    ///
+    /// # Errors
+    ///
+    /// Every attribute that breaks its rule, all at once.
+    pub fn read(item: &Item) -> Result<Read<Self>, Vec<Fault>> {
+        let mut reader = ItemReader::new(item);
+        let team_id = reader.required("team_id");
+        let display_name = reader.optional("display_name");
+        let description = reader.optional("description");
+        let account_id = reader.required::<AccountId>("account_id");
+        let region = reader.required::<Region>("region");
+        let domain_id = reader.required("domain_id");
+        let execution_role_arn = reader.required::<RoleArn>("execution_role_arn");
+        let broker_role_arn = reader.optional::<RoleArn>("broker_role_arn");
+        let external_id = reader.optional::<ExternalId>("external_id").map(|id| id.0);
+        let groups = reader.list("groups").unwrap_or_default();
+        let user_settings = read_user_settings(&mut reader);
+        let tags = read_tags(&mut reader);
+        let session_duration = reader.optional::<SessionDuration>("session_duration_seconds");
+        let landing_uri = reader.optional::<LandingUri>("landing_uri").map(|uri| uri.0);
+        let space_name = reader.optional("space_name");
+        let allowed_cidrs =
+            reader.list::<Cidr>("allowed_cidrs").map(|cidrs| cidrs.iter().map(|c| c.0).collect());
+        let adopt_profiles = reader.optional("adopt_profiles").unwrap_or(false);
+        let enabled = reader.optional("enabled").unwrap_or_else(default_enabled);
+        let paused_reason = reader.optional("paused_reason");
+        let revision = reader.optional("revision");
+
+        if let (Some(account), Some(region)) = (&account_id, &region) {
+            let roles = [
+                ("execution_role_arn", &execution_role_arn),
+                ("broker_role_arn", &broker_role_arn),
+            ];
+            for (attribute, role) in roles {
+                let Some(role) = role else { continue };
+                let partition = region.partition();
+                if role.account() != account.as_str() || role.partition() != partition {
+                    let expected = format!(
+                        "a role in account_id and the Region's partition, arn:{partition}:iam::{account}:role/…"
+                    );
+                    reader.wrong(attribute, &Value::String(role.to_string()), &expected);
+                }
+            }
+        }
+
+        let (faults, unknown_attributes) = reader.finish();
+        let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
+        let (Some(team_id), Some(account_id), Some(region), Some(domain_id), Some(execution_role_arn)) =
+            parsed
+        else {
+            return Err(faults);
+        };
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let value = Self {
+            team_id,
+            display_name,
+            description,
+            account_id,
+            region,
+            domain_id,
+            execution_role_arn,
+            broker_role_arn,
+            external_id,
+            groups,
+            user_settings,
+            tags,
+            session_duration_seconds: session_duration.map_or_else(default_session_duration, |d| d.0),
+            landing_uri,
+            space_name,
+            allowed_cidrs,
+            adopt_profiles,
+            enabled,
+            paused_reason,
+            revision,
+        };
+        Ok(Read { value, unknown_attributes })
+    }
+
+    /// The name that people see.
+    pub fn name(&self) -> &str {
+        self.display_name.as_deref().unwrap_or(self.team_id.as_str())
+    }
+
+    /// The role that the broker assumes: the team's own, else the standard name in its account.
+    pub fn broker_role(&self, standard_name: &str) -> RoleArn {
+        self.broker_role_arn.clone().unwrap_or_else(|| {
+            RoleArn::target(self.region.partition(), &self.account_id, standard_name)
+        })
+    }
+}
+
+fn read_user_settings(reader: &mut ItemReader<'_>) -> Map<String, Value> {
+    let Some(value) = reader.raw("user_settings") else { return Map::new() };
+    let Some(settings) = value.as_object() else {
+        reader.wrong("user_settings", value, "a map (M) of SageMaker's UserSettings");
+        return Map::new();
+    };
+    for (name, member) in settings {
+        if name.eq_ignore_ascii_case("ExecutionRole") {
+            let attribute = format!("user_settings.{name}");
+            reader.wrong(&attribute, member, "no execution role here: it is execution_role_arn");
+        }
+        if holds_null(member) {
+            let attribute = format!("user_settings.{name}");
+            reader.wrong(&attribute, member, "M, L, S, N, BOOL or SS, and no null");
+        }
+    }
+    settings.clone()
+}
+
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.iter().any(holds_null),
+        Value::Object(members) => members.values().any(holds_null),
+        _ => false,
+    }
+}
+
+/// SageMaker allows 50 tags on a resource; `Team` and `User` are ours.
+const MAX_TAGS: usize = 48;
+
+fn read_tags(reader: &mut ItemReader<'_>) -> BTreeMap<String, String> {
+    let Some(value) = reader.raw("tags") else { return BTreeMap::new() };
+    let Some(map) = value.as_object() else {
+        reader.wrong("tags", value, "a map (M) of tag keys to texts");
+        return BTreeMap::new();
+    };
+    if map.len() > MAX_TAGS {
+        reader.fault("tags", format!("{} tags", map.len()), format!("at most {MAX_TAGS} tags"));
+    }
+    let mut folded = std::collections::BTreeSet::new();
+    let mut tags = BTreeMap::new();
+    for (key, value) in map {
+        let attribute = format!("tags.{key}");
+        let lower = key.to_lowercase();
+        if lower == "team" || lower == "user" {
+            reader.wrong(&attribute, value, "no Team or User tag: they are the broker's own");
+        } else if lower.starts_with("aws:") || lower.starts_with("sagemaker:") {
+            reader.wrong(&attribute, value, "no key under aws: or sagemaker:, which AWS reserves");
+        } else if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
+            reader.wrong(&attribute, value, "a key of 1 to 128 letters, digits, spaces or _.:/=+-@");
+        } else if !folded.insert(lower) {
+            reader.wrong(&attribute, value, "keys that differ in more than case");
+        }
+        match value.as_str() {
+            Some(text) if text.chars().count() <= 256 && text.chars().all(is_tag_character) => {
+                tags.insert(key.clone(), text.to_owned());
+            }
+            _ => reader.wrong(
+                &attribute,
+                value,
+                "text (S) of at most 256 letters, digits, spaces or _.:/=+-@",
+            ),
+        }
+    }
+    tags
+}
+
+/// The alphabet of tags: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`
+/// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Tag.html>).
+fn is_tag_character(c: char) -> bool {
+    c.is_alphanumeric() || c == ' ' || c == '\u{a0}' || "_.:/=+-@".contains(c)
+}
+
+struct ExternalId(String);
+
+impl Attribute for ExternalId {
+    const EXPECTED: &'static str = "2 to 1224 of A-Z a-z 0-9 _+=,.@:/-";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let text = value.as_str()?;
+        let holds = (2..=1224).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b));
+        holds.then(|| Self(text.to_owned()))
+    }
+}
+
+struct SessionDuration(u32);
+
+impl Attribute for SessionDuration {
+    const EXPECTED: &'static str = "a number (N) of seconds from 1800 to 43200";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let seconds = u32::try_from(value.as_u64()?).ok()?;
+        (1800..=43_200).contains(&seconds).then_some(Self(seconds))
+    }
+}
+
+struct LandingUri(String);
+
+impl Attribute for LandingUri {
+    const EXPECTED: &'static str = "text (S) of 1 to 1023 characters, such as app:JupyterLab:";
+
+    fn parse(value: &Value) -> Option<Self> {
+        let text = value.as_str()?;
+        let holds = (1..=1023).contains(&text.chars().count()) && !text.contains(char::is_control);
+        holds.then(|| Self(text.to_owned()))
+    }
+}
+
+struct Cidr(IpNet);
+
+impl Attribute for Cidr {
+    const EXPECTED: &'static str = "an address range, such as 192.0.2.0/24 or 2001:db8::/32";
+
+    fn parse(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn item(change: Value) -> Item {
+        let mut item = json!({
+            "team_id": "team1",
+            "account_id": "012345678901",
+            "region": "eu-west-1",
+            "domain_id": "d-abc",
+            "execution_role_arn": "arn:aws:iam::012345678901:role/Team1",
+        });
+        for (name, value) in change.as_object().unwrap() {
+            if value == "absent" {
+                item.as_object_mut().unwrap().remove(name);
+            } else {
+                item[name] = value.clone();
+            }
+        }
+        item.as_object().unwrap().clone()
+    }
+
+    fn faults(change: Value) -> Vec<(String, String)> {
+        let faults = Team::read(&item(change)).map(|_| ()).unwrap_err();
+        faults.into_iter().map(|f| (f.attribute, f.found)).collect()
+    }
+
+    #[test]
+    fn a_small_item_is_a_team_with_the_defaults() {
+        let team = Team::read(&item(json!({}))).unwrap().value;
+        assert_eq!(team.name(), "team1");
+        assert!(team.enabled && !team.adopt_profiles);
+        assert_eq!(team.session_duration_seconds, 43_200);
+        assert_eq!(
+            team.broker_role("StudioBrokerTarget").as_str(),
+            "arn:aws:iam::012345678901:role/StudioBrokerTarget"
+        );
+    }
+
+    #[test]
+    fn an_account_id_that_is_a_number_is_refused_and_says_why() {
+        let faults = Team::read(&item(json!({"account_id": 12345678901_u64}))).unwrap_err();
+        assert_eq!(faults[0].attribute, "account_id");
+        assert_eq!(faults[0].found, "the number 12345678901");
+        assert!(faults[0].expected.contains("loses leading zeros"));
+    }
+
+    #[test]
+    fn every_fault_is_reported_at_once() {
+        let found = faults(json!({"account_id": "1", "region": 7, "domain_id": "absent"}));
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["account_id", "region", "domain_id"]);
+    }
+
+    #[test]
+    fn roles_of_another_account_or_partition_are_refused() {
+        for role in ["arn:aws:iam::999999999999:role/X", "arn:aws-cn:iam::012345678901:role/X"] {
+            assert_eq!(faults(json!({"execution_role_arn": role}))[0].0, "execution_role_arn");
+            assert_eq!(faults(json!({"broker_role_arn": role}))[0].0, "broker_role_arn");
+        }
+    }
+
+    #[test]
+    fn user_settings_pass_anything_but_the_execution_role() {
+        let settings = json!({"NeverHeardOf": {"Deep": [1, true, "x"]}});
+        let team = Team::read(&item(json!({"user_settings": settings}))).unwrap().value;
+        assert_eq!(Value::Object(team.user_settings), settings);
+        for name in ["ExecutionRole", "executionrole", "EXECUTIONROLE"] {
+            let found = faults(json!({"user_settings": {name: "arn"}}));
+            assert_eq!(found[0].0, format!("user_settings.{name}"));
+        }
+        assert_eq!(faults(json!({"user_settings": {"A": {"B": null}}}))[0].0, "user_settings.A");
+    }
+
+    #[test]
+    fn reserved_colliding_and_illegal_tags_are_refused() {
+        for tags in [
+            json!({"team": "x"}),
+            json!({"USER": "x"}),
+            json!({"aws:x": "x"}),
+            json!({"SageMaker:x": "x"}),
+            json!({"Cost": "1", "COST": "2"}),
+            json!({"a*": "x"}),
+            json!({"a": "x;y"}),
+            json!({"a": 1}),
+            json!({"": "x"}),
+        ] {
+            assert!(!faults(json!({"tags": tags})).is_empty(), "{tags}");
+        }
+        let many: Map<_, _> = (0..49).map(|i| (format!("k{i}"), json!("v"))).collect();
+        assert_eq!(faults(json!({"tags": many}))[0].1, "49 tags");
+    }
+
+    #[test]
+    fn unknown_attributes_are_named_and_do_no_harm() {
+        let read = Team::read(&item(json!({"colour": "red"}))).unwrap();
+        assert_eq!(read.unknown_attributes, ["colour"]);
+    }
+
+    #[test]
+    fn bounds_of_the_optional_attributes_hold() {
+        for change in [
+            json!({"session_duration_seconds": 1799}),
+            json!({"session_duration_seconds": 43201}),
+            json!({"session_duration_seconds": "3600"}),
+            json!({"allowed_cidrs": ["10.0.0.0/33"]}),
+            json!({"allowed_cidrs": "10.0.0.0/8"}),
+            json!({"groups": ["a", 1]}),
+            json!({"enabled": "true"}),
+            json!({"space_name": "a b"}),
+            json!({"external_id": "x"}),
+            json!({"landing_uri": ""}),
+        ] {
+            assert_eq!(faults(change.clone()).len(), 1, "{change}");
+        }
+    }
+}
