@@ -84,7 +84,7 @@ impl Assertion {
         &self.name_id
     }
 
-    /// `SessionIndex` of the first AuthnStatement.
+    /// `SessionIndex` of the first `AuthnStatement`.
     #[must_use]
     pub fn session_index(&self) -> Option<&str> {
         self.session_index.as_deref()
@@ -120,7 +120,7 @@ impl Assertion {
         self.replayable_until
     }
 
-    /// The earliest `SessionNotOnOrAfter` of the AuthnStatements.
+    /// The earliest `SessionNotOnOrAfter` of the `AuthnStatement`s.
     #[must_use]
     pub fn session_not_on_or_after(&self) -> Option<Timestamp> {
         self.session_not_on_or_after
