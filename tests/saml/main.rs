@@ -9,4 +9,6 @@
 )]
 
 mod accepts;
+mod form;
+mod rejects;
 mod support;
