@@ -1,1 +1,3 @@
-fn main(){}
+//! Speed of the SAML core.
+
+fn main() {}

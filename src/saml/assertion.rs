@@ -9,7 +9,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use super::SAML;
 use super::conditions::Accepted;
 use super::rejection::Rejection;
-use super::signature::VerifiedAssertion;
+use super::signature::{VerifiedAssertion, read_id};
 use super::xml::Element;
 
 /// The claims of an assertion that was signed by a trusted key, is meant for us, and valid now.
@@ -50,7 +50,7 @@ impl Assertion {
             .ok_or(Rejection::IssuerMissing { element: "Assertion" })?;
         Ok(Self {
             issuer,
-            id: read_id(element)?,
+            id: read_id(element, "Assertion")?.to_owned(),
             name_id: read_name_id(element)?,
             session_index: element
                 .elements_named(SAML, "AuthnStatement")
@@ -84,7 +84,7 @@ impl Assertion {
         &self.name_id
     }
 
-    /// `SessionIndex` of the first AuthnStatement.
+    /// `SessionIndex` of the first `AuthnStatement`.
     #[must_use]
     pub fn session_index(&self) -> Option<&str> {
         self.session_index.as_deref()
@@ -120,7 +120,7 @@ impl Assertion {
         self.replayable_until
     }
 
-    /// The earliest `SessionNotOnOrAfter` of the AuthnStatements.
+    /// The earliest `SessionNotOnOrAfter` of the `AuthnStatement`s.
     #[must_use]
     pub fn session_not_on_or_after(&self) -> Option<Timestamp> {
         self.session_not_on_or_after
@@ -143,16 +143,6 @@ impl Serialize for Assertion {
         object.serialize_field("not_on_or_after", &self.not_on_or_after.to_string())?;
         object.serialize_field("attributes", &self.attributes)?;
         object.end()
-    }
-}
-
-/// Not checked to be an `NCName`: identity providers do send bare UUIDs, and nothing is ever
-/// looked up by it.
-fn read_id(assertion: Element<'_>) -> Result<String, Rejection> {
-    let id = assertion.attribute("ID");
-    match id {
-        Some(id) if !id.is_empty() && !id.contains(char::is_whitespace) => Ok(id.to_owned()),
-        _ => Err(Rejection::IdMalformed { element: "Assertion", got: id.map(str::to_owned) }),
     }
 }
 

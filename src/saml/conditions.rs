@@ -47,9 +47,10 @@ pub(super) fn check_places(root: Element<'_>) -> Result<(), Rejection> {
             || element.is(SAML, "EncryptedAssertion")
             || element.is(SAMLP, "Response")
     };
-    for element in root.subtree().filter(suspicious) {
+    for element in root.subtree().skip(1).filter(suspicious) {
         let Some(parent) = element.parent() else { continue };
-        let is_child_of_root = parent == root && !element.is(SAMLP, "Response");
+        let is_child_of_response =
+            parent == root && root.is(SAMLP, "Response") && !element.is(SAMLP, "Response");
         let is_advice = std::iter::successors(Some(parent), |at| at.parent()).any(|at| {
             at.is(SAML, "Advice")
                 && at.parent().is_some_and(|assertion| {
@@ -57,7 +58,7 @@ pub(super) fn check_places(root: Element<'_>) -> Result<(), Rejection> {
                         && assertion.parent().is_none_or(|parent| parent.is(SAMLP, "Response"))
                 })
         });
-        if !is_child_of_root && !is_advice {
+        if !is_child_of_response && !is_advice {
             return Err(Rejection::ElementMisplaced {
                 element: element.name().to_owned(),
                 parent: parent.name().to_owned(),
@@ -372,7 +373,7 @@ fn check_conditions(
     Ok(not_on_or_after)
 }
 
-/// Gives the earliest `SessionNotOnOrAfter` of all AuthnStatements.
+/// Gives the earliest `SessionNotOnOrAfter` of all `AuthnStatement`s.
 fn check_sessions(assertion: Element<'_>, clock: Clock) -> Result<Option<Timestamp>, Rejection> {
     let mut earliest: Option<Timestamp> = None;
     for statement in assertion.elements_named(SAML, "AuthnStatement") {

@@ -75,7 +75,7 @@ impl IdpMetadata {
             }
             for certificate in certificates {
                 match SigningKey::read(certificate) {
-                    Ok(key) if signing_keys.iter().any(|known| *known == key) => {}
+                    Ok(key) if signing_keys.contains(&key) => {}
                     Ok(key) => signing_keys.push(key),
                     Err(reason) => warnings.push(MetadataWarning::KeyUnusable { reason }),
                 }

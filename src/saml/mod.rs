@@ -166,11 +166,13 @@ impl ServiceProvider {
             })
             .transpose()?;
         let assertion: Element<'_> = match (&decrypted, envelope.plain) {
-            (Some(decrypted), _) => decrypted.root(),
+            (Some(decrypted), _) => {
+                conditions::check_places(decrypted.root())?;
+                decrypted.root()
+            }
             (None, Some(plain)) => plain,
             (None, None) => return Err(Rejection::AssertionMissing),
         };
-        conditions::check_places(assertion)?;
         let assertion_signature = signature::verify(assertion, "Assertion", keys)?;
         let verified =
             signature::cover(assertion, response_signature, assertion_signature, require_signed)?;

@@ -39,7 +39,7 @@ macro_rules! rejections {
         #[non_exhaustive]
         pub enum Rejection {
             $( $(#[$doc])* #[error($sentence)]
-               $name $({ $($(#[$field_doc])* #[doc = ""] $field: $kind),* })?, )*
+               $name $({ $($(#[$field_doc])* #[doc = "As the variant says; for the log."] $field: $kind),* })?, )*
         }
 
         impl Rejection {
@@ -333,7 +333,8 @@ mod tests {
         let codes: HashSet<_> = Rejection::CODES.iter().map(|row| row.code).collect();
         assert_eq!(codes.len(), Rejection::CODES.len());
         assert!(codes.iter().all(|code| {
-            code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'8')
+            code.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
         }));
     }
 

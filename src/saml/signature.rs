@@ -114,7 +114,7 @@ pub(super) fn verify<'d, 'k>(
     let (signed_info, signature_value) = read_signature(signature)?;
     let signed_info = SignedInfo::read(signed_info)?;
 
-    let id = parent.attribute("ID").ok_or(Rejection::IdMalformed { element: name, got: None })?;
+    let id = read_id(parent, name)?;
     if signed_info.uri.and_then(|uri| uri.strip_prefix('#')) != Some(id) {
         return Err(Rejection::ReferenceMismatch {
             expected: format!("#{id}"),
@@ -135,6 +135,14 @@ pub(super) fn verify<'d, 'k>(
         return Err(Rejection::DigestMismatch { element: name });
     }
     Ok(Some(Signed { element: parent, key }))
+}
+
+/// The `ID`, which must not be empty or hold white space. It need not be an `NCName`: some identity
+/// providers send bare UUIDs, and nothing is ever looked up by it.
+pub(super) fn read_id<'d>(element: Element<'d>, name: &'static str) -> Result<&'d str, Rejection> {
+    let id = element.attribute("ID");
+    id.filter(|id| !id.is_empty() && !id.contains(char::is_whitespace))
+        .ok_or_else(|| Rejection::IdMalformed { element: name, got: id.map(str::to_owned) })
 }
 
 /// `SignedInfo, SignatureValue, KeyInfo?`; `Object` is refused. `KeyInfo` is never looked into.

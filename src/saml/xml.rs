@@ -164,8 +164,8 @@ impl Document {
     }
 
     /// Reads what was decrypted as one element that stands in the place of `place`: with the
-    /// namespaces in scope there, and bounded together with the document around it. Text around
-    /// the element and an XML declaration are refused, IDs are unique over both.
+    /// namespaces in scope there, and bounded together with the document around it. An XML
+    /// declaration is refused, IDs are unique over both.
     pub(super) fn parse_in_place_of(
         bytes: &[u8],
         place: Element<'_>,
@@ -813,8 +813,7 @@ impl Builder {
             return Err(XmlError::Malformed { position, what: "`]]>` in text" });
         }
         if self.open.is_empty() {
-            // Around a fragment there is nothing at all, around the root white space.
-            return match text.bytes().all(is_space) && !self.fragment {
+            return match text.bytes().all(is_space) {
                 true => Ok(()),
                 false => Err(XmlError::Malformed { position, what: "text outside the root" }),
             };
@@ -846,9 +845,6 @@ impl Builder {
     fn comment(&mut self, text: &str, position: u64) -> Result<(), XmlError> {
         if text.contains("--") || text.ends_with('-') {
             return Err(XmlError::Malformed { position, what: "`--` in a comment" });
-        }
-        if self.open.is_empty() && self.fragment {
-            return Err(XmlError::Malformed { position, what: "a comment outside the root" });
         }
         self.growing = false;
         let start = self.document.text.len() as u32;
