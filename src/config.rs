@@ -245,7 +245,7 @@ impl Settings {
                 |text| match text.split_once(':') {
                     None => (text == "direct").then_some(ClientAddress::Direct),
                     Some(("forwarded", n_text)) => n_text
-                        .parse()
+                        .parse::<usize>()
                         .ok()
                         .filter(|n| (1..=100).contains(n) && n.to_string() == n_text)
                         .map(ClientAddress::Forwarded),

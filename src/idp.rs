@@ -205,7 +205,7 @@ impl Idp {
             }
             &name_id.value
         } else {
-            match assertion.attribute(&self.user_attribute) {
+            match values(assertion, &self.user_attribute) {
                 [value] => value,
                 values => {
                     let attribute = self.user_attribute.clone();
@@ -229,6 +229,11 @@ impl Idp {
             user_id: user_id.clone(),
         })
     }
+}
+
+/// The values of an attribute; none when the assertion lacks it.
+pub fn values<'a>(assertion: &'a Assertion, name: &str) -> &'a [String] {
+    assertion.attributes().get(name).map_or(&[], Vec::as_slice)
 }
 
 /// One person of one directory.

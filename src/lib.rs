@@ -15,11 +15,17 @@
 pub mod audit;
 pub mod aws;
 pub mod broker;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod http;
 pub mod idp;
 pub mod item;
+#[cfg(feature = "cli")]
+pub mod local;
+pub mod mappings;
 pub mod opening;
 pub mod saml;
 pub mod session;
 pub mod team;
+pub mod telemetry;

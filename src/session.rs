@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::idp::{Idp, Person};
+use crate::idp::{Idp, Person, values};
 use crate::saml::Assertion;
 use crate::team::Team;
 use crate::team::owner::Owner;
@@ -66,9 +66,9 @@ impl Session {
         };
         let is_team_id =
             |value: &&String| crate::team::TeamId::try_from((*value).clone()).is_ok();
-        let teams = assertion.attribute(&idp.teams_attribute);
+        let teams = values(assertion, &idp.teams_attribute);
         let groups = match &idp.groups_attribute {
-            Some(name) => assertion.attribute(name),
+            Some(name) => values(assertion, name),
             None => &[],
         };
         Self {

@@ -240,6 +240,16 @@ impl Tables {
         self.groups.get_or_load((), now, load).await
     }
 
+    /// Loads the index of groups anew, once somebody has needed it.
+    pub async fn refresh_groups(&self, now: Timestamp) {
+        if self.last_groups.read().is_ok_and(|last| last.is_some()) {
+            self.groups.remove(&()).await;
+            if let Err(error) = self.group_index(now).await {
+                warn!(error = %error, "the index of groups could not be refreshed");
+            }
+        }
+    }
+
     fn life_of<T>(&self, entry: &Entry<T>) -> SignedDuration {
         match entry {
             Entry::Found(_) => self.life,

@@ -1,2 +1,58 @@
-//! The broker as an AWS Lambda function.
-fn main() {}
+//! The broker as a Lambda function (custom runtime): HTTP events are answered by the routes, stream
+//! events of the teams and `IdPs` tables go to the validator of mappings.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lambda_http::lambda_runtime::{self, LambdaEvent};
+use lambda_http::service_fn;
+use serde_json::{Value, json};
+use studio_broker::audit::Audit;
+use studio_broker::aws::sdk_config;
+use studio_broker::broker::Broker;
+use studio_broker::config::Settings;
+use studio_broker::http::event;
+use studio_broker::{http, mappings, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match start().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[expect(clippy::disallowed_methods, reason = "the edge: environment and time enter here")]
+async fn start() -> Result<(), Failure> {
+    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    telemetry::start(&settings.log, std::io::stdout);
+    let sdk = sdk_config(settings.tls_roots).await?;
+    let broker = Arc::new(Broker::new(settings, sdk, Audit::Stdout).await?);
+    // One connection is open and the first person's identity provider is there before they come.
+    if let Err(error) = broker.tables.preload_idps(jiff::Timestamp::now()).await {
+        tracing::warn!(error = %error, "identity providers could not be preloaded");
+    }
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let broker = Arc::clone(&broker);
+        async move { Ok::<_, Failure>(answer(&broker, event.payload).await) }
+    }))
+    .await
+}
+
+async fn answer(broker: &Broker, event: Value) -> Value {
+    if mappings::is_stream_event(&event) {
+        return mappings::validate(&broker.settings, &event);
+    }
+    match event::request(event) {
+        Some((request, front)) => event::response(http::handle(broker, &request).await, front),
+        None => {
+            tracing::warn!("an event of an unknown shape is refused");
+            json!({"statusCode": 400, "body": "an event of an unknown shape"})
+        }
+    }
+}
