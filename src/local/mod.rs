@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | [`aws`] | `DynamoDB`, STS, `SageMaker` and Identity Store on one endpoint |
 //! | [`studio`] | the page behind a presigned URL |
+//! | [`idp`] | an identity provider that really signs |
 //! | [`scenario`] | the people and teams that the story starts with |
 
 pub mod aws;
 mod html;
+pub mod idp;
 pub mod scenario;
 mod server;
 pub mod studio;

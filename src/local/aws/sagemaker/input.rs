@@ -13,15 +13,15 @@ use crate::local::aws::{
 
 /// The JSON object of a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a>(pub(super) &'a Map<String, Value>);
+pub(crate) struct Input<'a>(pub(crate) &'a Map<String, Value>);
 
 /// A string's pattern, as the model writes it and as code.
-pub(super) struct Rule {
+pub(crate) struct Rule {
     pattern: &'static str,
     holds: fn(&str) -> bool,
 }
 
-pub(super) const DOMAIN_ID: Rule = Rule {
+pub(crate) const DOMAIN_ID: Rule = Rule {
     pattern: "d-(-*[a-z0-9]){1,61}",
     holds: |text| {
         text.len() <= 63
@@ -33,7 +33,7 @@ pub(super) const DOMAIN_ID: Rule = Rule {
 };
 
 /// Profiles, spaces, apps and domains.
-pub(super) const NAME: Rule = Rule {
+pub(crate) const NAME: Rule = Rule {
     pattern: "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
     holds: |text| {
         text.len() <= 63
@@ -64,15 +64,15 @@ const ROLE_ARN: Rule = Rule {
 };
 
 /// Any text: the model sets no pattern.
-pub(super) const ANY: Rule = Rule { pattern: ".*", holds: |_| true };
+pub(crate) const ANY: Rule = Rule { pattern: ".*", holds: |_| true };
 
 impl<'a> Input<'a> {
-    pub(super) fn required(self, member: &str, rule: &Rule) -> Result<&'a str, Refusal> {
+    pub(crate) fn required(self, member: &str, rule: &Rule) -> Result<&'a str, Refusal> {
         self.optional(member, rule)?
             .ok_or_else(|| constraint("null", member, "Member must not be null"))
     }
 
-    pub(super) fn optional(self, member: &str, rule: &Rule) -> Result<Option<&'a str>, Refusal> {
+    pub(crate) fn optional(self, member: &str, rule: &Rule) -> Result<Option<&'a str>, Refusal> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if (rule.holds)(text) => Ok(Some(text)),
@@ -88,7 +88,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    pub(super) fn number(
+    pub(crate) fn number(
         self,
         member: &str,
         range: RangeInclusive<i64>,
@@ -112,7 +112,7 @@ impl<'a> Input<'a> {
     }
 
     /// A structure that is carried as it is, members that nobody has heard of included.
-    pub(super) fn object(self, member: &str) -> Result<Option<Map<String, Value>>, Refusal> {
+    pub(crate) fn object(self, member: &str) -> Result<Option<Map<String, Value>>, Refusal> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(object)) => Ok(Some(object.clone())),
@@ -186,7 +186,7 @@ impl<'a> Input<'a> {
 
     /// One page of `items` by `MaxResults` (1–100, 10 unless asked) and `NextToken`, as the object
     /// `{<member>: […], NextToken?}`.
-    pub(super) fn page(self, member: &str, items: Vec<Value>) -> Result<Value, Refusal> {
+    pub(crate) fn page(self, member: &str, items: Vec<Value>) -> Result<Value, Refusal> {
         let size = self.number("MaxResults", 1..=100)?.unwrap_or(10);
         let size = usize::try_from(size).unwrap_or(10);
         let from = match self.optional("NextToken", &ANY)? {
@@ -210,7 +210,7 @@ impl<'a> Input<'a> {
 }
 
 /// The service's own words for a parameter outside its constraint.
-pub(super) fn constraint(value: &str, member: &str, rule: &str) -> Refusal {
+pub(crate) fn constraint(value: &str, member: &str, rule: &str) -> Refusal {
     invalid(format!(
         "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: \
          {rule}"

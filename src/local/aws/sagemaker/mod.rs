@@ -1,10 +1,12 @@
 //! `SageMaker`: domains, user profiles, spaces, apps, tags and presigned URLs, separate for each
 //! account and Region.
 
+mod app;
 mod domain;
-mod input;
+pub(crate) mod input;
 mod presign;
 mod profile;
+mod space;
 mod state;
 mod tags;
 
@@ -36,6 +38,14 @@ pub(crate) fn answer(
         "UpdateUserProfile" => profile::update(context, input),
         "DeleteUserProfile" => profile::delete(context, input),
         "CreatePresignedDomainUrl" => presign::create(context, input),
+        "CreateSpace" => space::create(context, input),
+        "DescribeSpace" => space::describe(context, input),
+        "ListSpaces" => space::list(context, input),
+        "DeleteSpace" => space::delete(context, input),
+        "CreateApp" => app::create(context, input),
+        "DescribeApp" => app::describe(context, input),
+        "ListApps" => app::list(context, input),
+        "DeleteApp" => app::delete(context, input),
         "AddTags" => tags::add(context, input),
         "ListTags" => tags::list(context, input),
         "DeleteTags" => tags::delete(context, input),

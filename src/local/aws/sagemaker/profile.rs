@@ -224,11 +224,8 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         if let Some(space) = space {
             return Err(in_use(format!("it owns the space {}", space.name)));
         }
-        let blocks = |status: &str| !matches!(status, "Deleted" | "Failed");
-        let app = domain
-            .apps
-            .iter()
-            .find(|app| same(app.profile.as_deref()) && blocks(app.life.status(context.now)));
+        let app =
+            domain.apps.iter().find(|app| same(app.profile.as_deref()) && app.blocks(context.now));
         if let Some(app) = app {
             return Err(in_use(format!("it has the app {} ({})", app.name, app.kind)));
         }

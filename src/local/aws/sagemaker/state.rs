@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -86,6 +86,13 @@ pub(super) struct App {
     pub(super) settings: Map<String, Value>,
     pub(super) tags: Vec<Tag>,
     pub(super) life: Life,
+}
+
+impl App {
+    /// Whether it stops its profile or space from being deleted: an app that failed does not.
+    pub(super) fn blocks(&self, now: Timestamp) -> bool {
+        !matches!(self.life.status(now), "Deleted" | "Failed")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,10 +198,6 @@ impl Life {
         self.end == End::Gone && !self.is_changing(now)
     }
 
-    pub(super) fn created(&self) -> Timestamp {
-        self.created
-    }
-
     /// `Status`, `CreationTime`, `LastModifiedTime` and, after a failure, `FailureReason`.
     pub(super) fn describe(&self, now: Timestamp) -> Map<String, Value> {
         let mut members = Map::new();
@@ -230,6 +233,7 @@ impl World {
         for domain in place.domains.values_mut() {
             domain.profiles.retain(|_, profile| !profile.life.is_gone(now));
             domain.spaces.retain(|_, space| !space.life.is_gone(now));
+            domain.apps.retain(|app| !app.life.is_gone(now - 24.hours()));
         }
         place
     }
@@ -394,8 +398,6 @@ impl Planted {
 
 #[cfg(test)]
 mod tests {
-    use jiff::ToSpan as _;
-
     use super::*;
 
     #[test]
