@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_config::meta::region::ProvideRegion as _;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
@@ -42,6 +45,36 @@ pub async fn sdk_config(roots: Option<TlsRoots>) -> Result<SdkConfig, HttpClient
     let region = aws_config::default_provider::region::default_provider().region().await;
     let roots = roots.unwrap_or_else(|| default_roots(region.as_ref()));
     Ok(loader.region(region).http_client(http_client(roots)?).load().await)
+}
+
+/// Where and as whom AWS is reached when nothing of the environment counts.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The endpoint of all services.
+    pub endpoint_url: String,
+    /// The Region of the tables.
+    pub region: String,
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+}
+
+/// The same configuration as [`sdk_config`], but from arguments alone.
+pub fn sdk_config_for(access: &Access) -> SdkConfig {
+    let Access { endpoint_url, region, access_key_id, secret_access_key } = access;
+    let credentials =
+        Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.clone()))
+        .endpoint_url(endpoint_url)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .timeout_config(timeouts())
+        .retry_config(retries())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build()
 }
 
 /// In `aws` partitions Amazon's own authorities sign; in China others do.

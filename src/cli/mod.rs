@@ -3,6 +3,8 @@
 mod saml_verify;
 mod serve;
 
+pub(crate) use serve::stopped;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};

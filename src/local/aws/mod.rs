@@ -1,0 +1,538 @@
+//! A simulated AWS on one loopback endpoint: `DynamoDB`, STS, `SageMaker` and Identity Store in
+//! their wire formats, for the real SDKs in any language.
+//!
+//! One request goes through: who calls ([`caller`]) → which service and operation → the faults and
+//! rates that were ordered ([`control`]) → the service → the log of calls. The account of a request
+//! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
+//! state for each pair. Calls with assumed credentials are evaluated against the target role's
+//! documents ([`target_role`]) by [`policy`].
+
+pub mod caller;
+mod control;
+mod dynamodb;
+mod identity_store;
+pub mod policy;
+pub(crate) mod random;
+mod refusal;
+mod sagemaker;
+mod sts;
+pub mod target_role;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+
+pub use self::dynamodb::DatabaseError;
+pub(crate) use self::sagemaker::PlantedDomain;
+use self::{
+    caller::{Caller, Sessions},
+    control::{Control, Effect, Facts, Settle},
+    dynamodb::DynamoDb,
+    refusal::{Dialect, Refusal},
+    target_role::Grant,
+};
+use super::{
+    scenario::{Scenario, ScenarioError},
+    server::{self, Body, DropConnection, ListenError, Server},
+    studio::Studio,
+};
+
+/// How the simulated AWS is set up.
+#[derive(Debug, Clone, Default)]
+pub struct AwsOptions {
+    /// Where state is kept between runs; none keeps everything in memory.
+    pub data: Option<PathBuf>,
+    /// What presigned URLs begin with, for example `http://127.0.0.1:8401`. Without it they point
+    /// at the endpoint itself, `/studio`, by the host name that the client used.
+    pub studio_base: Option<String>,
+    /// The tables that are created when missing.
+    pub tables: TableNames,
+}
+
+/// Names of the broker's three tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableNames {
+    /// Key `team_id`.
+    pub teams: String,
+    /// Key `entity_id`.
+    pub idps: String,
+    /// Key `pk`, TTL on `expires_at`.
+    pub state: String,
+}
+
+impl Default for TableNames {
+    fn default() -> Self {
+        Self {
+            teams: "studio-broker-teams".into(),
+            idps: "studio-broker-idps".into(),
+            state: "studio-broker-state".into(),
+        }
+    }
+}
+
+/// Why the simulated AWS does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener is not usable.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The embedded database does not open.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The data folder cannot be read or written.
+    #[error("{path}: {source}")]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A file in the data folder is not ours, or of another version.
+    #[error("{path} holds no simulator state: {source}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The embedded scenario does not parse.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+}
+
+impl StartError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Listen(error) => error.code(),
+            Self::Database(error) => error.code(),
+            Self::Data { .. } => "data_folder",
+            Self::State { .. } => "data_state",
+            Self::Scenario(error) => error.code(),
+        }
+    }
+}
+
+/// The simulated AWS, until this is dropped.
+#[derive(Debug)]
+pub struct RunningAws {
+    server: Server,
+    pub(crate) simulator: Arc<Simulator>,
+}
+
+impl RunningAws {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// What to put into `AWS_ENDPOINT_URL`.
+    #[must_use]
+    pub fn endpoint_url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// The simulated Studio, for the listener that serves its pages.
+    #[must_use]
+    pub fn studio(&self) -> Arc<Studio> {
+        Arc::clone(&self.simulator.studio)
+    }
+}
+
+/// Starts the simulated AWS on a loopback listener, with tables but without the scenario's items:
+/// those come with [`seed`](super::scenario::seed).
+///
+/// # Errors
+///
+/// [`StartError`]: a listener that is not loopback, or a data folder that cannot be used.
+pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<RunningAws, StartError> {
+    if let Some(folder) = &options.data {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StartError::Data { path: folder.clone(), source })?;
+    }
+    let simulator = Arc::new(Simulator {
+        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables).await?,
+        sagemaker: sagemaker::Store::open(options.data.as_deref())?,
+        sessions: Sessions::default(),
+        control: Control::default(),
+        studio: Arc::new(Studio::default()),
+        scenario: Scenario::embedded()?,
+        options,
+    });
+    let handling = Arc::clone(&simulator);
+    let server = Server::start(listener, move |request| {
+        let simulator = Arc::clone(&handling);
+        async move { simulator.handle(request).await }
+    })?;
+    Ok(RunningAws { server, simulator })
+}
+
+/// Everything behind the endpoint.
+#[derive(Debug)]
+pub(crate) struct Simulator {
+    pub(crate) options: AwsOptions,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) sagemaker: sagemaker::Store,
+    pub(crate) scenario: Scenario,
+    sessions: Sessions,
+    control: Control,
+    studio: Arc<Studio>,
+}
+
+/// What an operation may look at beside its own parameters.
+pub(crate) struct Context<'a> {
+    pub(crate) simulator: &'a Simulator,
+    pub(crate) caller: &'a Caller,
+    pub(crate) now: Timestamp,
+    /// The `Host` that the client used; it has been checked to be loopback.
+    pub(crate) host: &'a str,
+    /// How an asynchronous change ends, where a fault orders it.
+    pub(crate) settle: Option<Settle>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    SageMaker,
+    Sts,
+    IdentityStore,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::SageMaker => "sagemaker",
+            Self::Sts => "sts",
+            Self::IdentityStore => "identitystore",
+        }
+    }
+
+    fn dialect(self) -> Dialect {
+        match self {
+            Self::SageMaker => Dialect::SageMaker,
+            Self::DynamoDb | Self::IdentityStore => Dialect::Json,
+            Self::Sts => Dialect::Query,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "application/x-amz-json-1.0",
+            Self::SageMaker | Self::IdentityStore => "application/x-amz-json-1.1",
+            Self::Sts => "text/xml",
+        }
+    }
+}
+
+/// A request that has been told apart: service, operation, parameters.
+struct Call {
+    service: Service,
+    operation: String,
+    /// The JSON body, or the form's fields.
+    input: Map<String, Value>,
+    form: sts::Form,
+}
+
+/// What a service answers when it does what was asked.
+enum Done {
+    Json(Value),
+    /// The XML inside `<…Result>`.
+    Xml(String),
+    /// As the embedded database wrote it.
+    Raw(Response<Bytes>),
+}
+
+impl Simulator {
+    async fn handle(&self, request: Request<Bytes>) -> Result<Response<Body>, DropConnection> {
+        let path = request.uri().path();
+        if path == "/_control" || path.starts_with("/_control/") {
+            return Ok(control::answer(self, &request, now()));
+        }
+        if let Some(rest) = path.strip_prefix("/studio/") {
+            return Ok(self.studio.answer(rest, request.uri().query(), now()));
+        }
+        if request.method() != Method::POST || path != "/" {
+            return Ok(server::text(
+                StatusCode::NOT_FOUND,
+                "The simulated AWS of studio-broker. Use it as AWS_ENDPOINT_URL; GET /_control \
+                 explains how to slow, throttle and fail it.\n",
+            ));
+        }
+        let request_id = random::uuid().unwrap_or_default();
+        let started = now();
+        let call = match Call::read(&request) {
+            Ok(call) => call,
+            Err(refusal) => return Ok(refuse(&refusal, Service::SageMaker, &request_id)),
+        };
+        let caller = match self.sessions.caller(request.headers(), started) {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                self.control.log(&call.facts(None), started, Err((&refusal, call.service)));
+                return Ok(refuse(&refusal, call.service, &request_id));
+            }
+        };
+        self.perform(request, call, caller, &request_id, started).await
+    }
+
+    /// The call itself, in the middle of whatever faults were ordered for it.
+    async fn perform(
+        &self,
+        request: Request<Bytes>,
+        call: Call,
+        caller: Caller,
+        request_id: &str,
+        started: Timestamp,
+    ) -> Result<Response<Body>, DropConnection> {
+        let service = call.service;
+        let (mut refused, mut settle) = (None, None);
+        let (mut lose_answer, mut malformed, mut trickle) = (false, false, None);
+        for effect in self.control.effects(&call.facts(Some(&caller)), started) {
+            match effect {
+                Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
+                Effect::Hang => std::future::pending().await,
+                Effect::Reset => {
+                    self.control.log_dropped(&call.facts(Some(&caller)), started, "reset");
+                    return Err(DropConnection);
+                }
+                Effect::Throttle => refused = Some(Refusal::Throttled),
+                Effect::Error { code, status, message } => {
+                    refused = Some(Refusal::Ordered { code, status, message });
+                }
+                Effect::Deny => {
+                    refused = Some(Refusal::Denied {
+                        principal: caller.arn(),
+                        action: format!("{}:{}", service.name(), call.operation),
+                        resource: "*".into(),
+                    });
+                }
+                Effect::LoseAnswer => lose_answer = true,
+                Effect::Malformed => malformed = true,
+                Effect::Trickle { ms } => trickle = Some(Duration::from_millis(ms)),
+                Effect::Settle(end) => settle = Some(end),
+            }
+        }
+        let done = match refused {
+            Some(refusal) => Err(refusal),
+            None => self.dispatch(request, &call, &caller, settle).await,
+        };
+        let facts = call.facts(Some(&caller));
+        if lose_answer {
+            self.control.log_dropped(&facts, started, "answer lost");
+            return Err(DropConnection);
+        }
+        match &done {
+            Ok(Done::Raw(response)) => self.control.log_raw(&facts, started, response.status()),
+            Ok(_) => self.control.log(&facts, started, Ok(())),
+            Err(refusal) => self.control.log(&facts, started, Err((refusal, service))),
+        }
+        let response = match done {
+            Ok(done) => render(done, service, &call.operation, request_id),
+            Err(refusal) => refuse(&refusal, service, request_id),
+        };
+        let response = if malformed { scramble(response) } else { response };
+        Ok(match trickle {
+            Some(pause) => slowly(response, pause).await,
+            None => response,
+        })
+    }
+
+    async fn dispatch(
+        &self,
+        request: Request<Bytes>,
+        call: &Call,
+        caller: &Caller,
+        settle: Option<Settle>,
+    ) -> Result<Done, Refusal> {
+        let host = request
+            .headers()
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        let context = Context { simulator: self, caller, now: now(), host: &host, settle };
+        match call.service {
+            Service::Sts => sts::answer(&context, &call.operation, &call.form).map(Done::Xml),
+            Service::SageMaker => {
+                sagemaker::answer(&context, &call.operation, &call.input).map(Done::Json)
+            }
+            Service::IdentityStore => {
+                context.authorize(&format!("identitystore:{}", call.operation), "*", |r| r)?;
+                identity_store::answer(&self.scenario, &call.operation, &call.input).map(Done::Json)
+            }
+            Service::DynamoDb => {
+                let table = call.input.get("TableName").and_then(Value::as_str).unwrap_or("*");
+                context.authorize(&format!("dynamodb:{}", call.operation), table, |r| r)?;
+                self.dynamodb.forward(request).await.map(Done::Raw)
+            }
+        }
+    }
+
+    /// What the role `role_arn` grants to `team`.
+    ///
+    /// Teams of the scenario have the grants that the scenario gives them, whatever the table says
+    /// by now: re-pointing one at another team's domain or role is refused. For any other team the
+    /// table counts as it stands, as if its account's stack had just been deployed for it.
+    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
+        let grant = if self.scenario.has_team(team) {
+            self.scenario.grant(team)?
+        } else {
+            let item =
+                self.dynamodb.item(&self.options.tables.teams, "team_id", team).ok().flatten()?;
+            Grant::of_item(&item, &self.control.settings().target_role_name)?
+        };
+        (grant.target_role_arn == role_arn).then_some(grant)
+    }
+}
+
+impl Context<'_> {
+    /// Whether the caller may do `action` on `resource`; `with` adds condition keys.
+    ///
+    /// Sessions are held against their target role's permissions (and session policy); direct
+    /// credentials are administrators.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Denied`].
+    pub(crate) fn authorize(
+        &self,
+        action: &str,
+        resource: &str,
+        with: impl FnOnce(policy::Request) -> policy::Request,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.caller.session() else { return Ok(()) };
+        let mut request = policy::Request::new(action, resource)
+            .with("aws:PrincipalArn", &session.role_arn)
+            .with("aws:PrincipalAccount", &session.account);
+        request.principal.clone_from(&session.arn);
+        for (key, value) in &session.tags {
+            request = request.with(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        let request = with(request);
+        let granted = session
+            .tag("Team")
+            .and_then(|team| self.simulator.grant(team, &session.role_arn))
+            .and_then(|g| policy::Policy::parse(&target_role::permission_policy(&[g])).ok())
+            .is_some_and(|policy| policy.decide(&request) == policy::Decision::Allow);
+        let limited = session
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.decide(&request) != policy::Decision::Allow);
+        if granted && !limited {
+            return Ok(());
+        }
+        Err(Refusal::Denied {
+            principal: session.arn.clone(),
+            action: action.into(),
+            resource: resource.into(),
+        })
+    }
+}
+
+impl Call {
+    fn read(request: &Request<Bytes>) -> Result<Self, Refusal> {
+        let Some(target) = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok())
+        else {
+            let form = sts::Form::parse(request.body());
+            let operation = form
+                .get("Action")
+                .ok_or(Refusal::UnknownOperation { operation: "without a name".into() })?
+                .to_owned();
+            let input = form.as_input();
+            return Ok(Self { service: Service::Sts, operation, input, form });
+        };
+        let unknown = || Refusal::UnknownOperation { operation: target.into() };
+        let (prefix, operation) = target.split_once('.').ok_or_else(unknown)?;
+        let service = match prefix {
+            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Service::DynamoDb,
+            "SageMaker" => Service::SageMaker,
+            "AWSIdentityStore" => Service::IdentityStore,
+            _ => return Err(unknown()),
+        };
+        let input = match serde_json::from_slice(request.body()) {
+            Ok(Value::Object(input)) => input,
+            // The database has its own words for a body that it cannot read.
+            _ if service == Service::DynamoDb => Map::new(),
+            _ => return Err(Refusal::Serialization { message: "expected a JSON object".into() }),
+        };
+        Ok(Self { service, operation: operation.into(), input, form: sts::Form::default() })
+    }
+
+    fn facts<'a>(&'a self, caller: Option<&'a Caller>) -> Facts<'a> {
+        Facts {
+            service: self.service.name(),
+            operation: &self.operation,
+            caller,
+            input: &self.input,
+        }
+    }
+}
+
+fn render(done: Done, service: Service, operation: &str, request_id: &str) -> Response<Body> {
+    let body = match done {
+        Done::Raw(response) => {
+            return response.map(|body| http_body_util::Full::new(body).boxed_unsync());
+        }
+        Done::Json(value) => value.to_string(),
+        Done::Xml(result) => sts::envelope(operation, &result, request_id),
+    };
+    signed_off(server::answer(StatusCode::OK, service.content_type(), body), request_id)
+}
+
+fn refuse(refusal: &Refusal, service: Service, request_id: &str) -> Response<Body> {
+    let dialect = service.dialect();
+    let (code, status) = (refusal.code(dialect), refusal.status(dialect));
+    let body = match dialect {
+        Dialect::Query => sts::error(code, status.as_u16(), &refusal.to_string(), request_id),
+        Dialect::SageMaker | Dialect::Json => {
+            json!({"__type": code, refusal.message_member(dialect): refusal.to_string()})
+                .to_string()
+        }
+    };
+    signed_off(server::answer(status, service.content_type(), body), request_id)
+}
+
+fn signed_off(mut response: Response<Body>, request_id: &str) -> Response<Body> {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", value);
+    }
+    response
+}
+
+/// An answer that promises JSON or XML and holds neither.
+fn scramble(response: Response<Body>) -> Response<Body> {
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.remove("x-amz-crc32");
+    let body = http_body_util::Full::new(Bytes::from_static(b"{\"<cut off")).boxed_unsync();
+    Response::from_parts(head, body)
+}
+
+/// The same answer, one byte at a time.
+async fn slowly(response: Response<Body>, pause: Duration) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let bytes = match body.collect().await {
+        Ok(whole) => whole.to_bytes(),
+        Err(never) => match never {},
+    };
+    let drops = futures_util::stream::iter(bytes).then(move |byte| async move {
+        tokio::time::sleep(pause).await;
+        Ok(Frame::data(Bytes::copy_from_slice(&[byte])))
+    });
+    Response::from_parts(head, StreamBody::new(drops).boxed_unsync())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the endpoint is where requests meet the clock")]
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
+}

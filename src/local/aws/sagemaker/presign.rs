@@ -1,0 +1,123 @@
+//! `CreatePresignedDomainUrl`.
+
+use jiff::ToSpan as _;
+use serde_json::{Value, json};
+
+use super::{
+    Context,
+    input::{ANY, Input, NAME, constraint},
+    profile::{Named, resource_tags, tags_of},
+    state::Tag,
+};
+use crate::local::{
+    aws::{
+        control::{MissingPresign, PendingPresign},
+        refusal::{Refusal, invalid},
+    },
+    studio::Opening,
+};
+
+pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
+    let Named { domain: id, name, arn } = Named::read(context, input)?;
+    let url_seconds = input.number("ExpiresInSeconds", 5..=300)?.unwrap_or(300);
+    let session_seconds =
+        input.number("SessionExpirationDurationInSeconds", 1800..=43_200)?.unwrap_or(43_200);
+    let space = input.optional("SpaceName", &NAME)?;
+    let landing_uri = input.optional("LandingUri", &ANY)?;
+    if let Some(uri) = landing_uri {
+        known_landing(uri)?;
+    }
+    let settings = context.simulator.control.settings();
+    if settings.missing_presign == MissingPresign::NotFound {
+        context.place_look(|place| place.profile(id, name).map(|_| ()))?;
+    }
+    let tags = tags_of(context, id, name);
+    context.authorize("sagemaker:CreatePresignedDomainUrl", &arn, |r| resource_tags(r, &tags))?;
+
+    let pair = |tag: &Tag| (tag.key.clone(), tag.value.clone());
+    let session = context.caller.session();
+    let opening = context.place_look(|place| {
+        let domain = place.domain(id)?;
+        if domain.auth_mode != "IAM" {
+            return Err(invalid(
+                "CreatePresignedDomainUrl is not supported for a domain whose AuthMode is SSO",
+            ));
+        }
+        let default_role = domain
+            .settings
+            .get("DefaultUserSettings")
+            .and_then(|settings| settings.get("ExecutionRole"))
+            .cloned();
+        if let Some(space) = space {
+            place.space(id, space)?;
+        }
+        let profile = place.profile(id, name)?;
+        let status = profile.life.status(context.now);
+        let usable = match status {
+            "InService" | "Updating" | "Update_Failed" => true,
+            "Pending" => settings.pending_presign == PendingPresign::Allow,
+            _ => false,
+        };
+        if !usable {
+            return Err(invalid(format!("UserProfile {name} is in status {status}")));
+        }
+        let role = profile.settings.get("ExecutionRole").cloned().or(default_role);
+        Ok(Opening {
+            account: context.caller.account.clone(),
+            region: context.caller.region.clone(),
+            domain: id.into(),
+            profile: profile.name.clone(),
+            execution_role: role.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+            tags: profile.tags.iter().map(pair).collect(),
+            session_name: session.map_or_else(|| "–".into(), |s| s.session_name.clone()),
+            session_tags: session.map(|s| s.tags.clone()).unwrap_or_default(),
+            space: space.map(str::to_owned),
+            landing_uri: landing_uri.map(str::to_owned),
+            user_settings: Value::Object(profile.settings.clone()),
+            session_seconds,
+            expires: context.now + url_seconds.seconds(),
+            uses_left: (settings.studio_url_uses > 0).then_some(settings.studio_url_uses),
+        })
+    })?;
+    let token = context.simulator.studio.add(opening, context.now)?;
+    let base = match &context.simulator.options.studio_base {
+        Some(base) => base.clone(),
+        None => format!("http://{}/studio", context.host),
+    };
+    Ok(json!({"AuthorizedUrl": format!("{base}/auth?token={token}")}))
+}
+
+/// `studio::<path>` or `app:<Name>:<path>`, the path may be empty.
+fn known_landing(uri: &str) -> Result<(), Refusal> {
+    const APPS: [&str; 5] =
+        ["JupyterServer", "JupyterLab", "RStudioServerPro", "CodeEditor", "Canvas"];
+    if uri.chars().count() > 1023 {
+        let rule = "Member must have length less than or equal to 1023";
+        return Err(constraint(uri, "landingUri", rule));
+    }
+    let app = uri.strip_prefix("app:").and_then(|rest| rest.split_once(':')).map(|(app, _)| app);
+    if uri.starts_with("studio::") || app.is_some_and(|app| APPS.contains(&app)) {
+        return Ok(());
+    }
+    Err(invalid(format!("LandingUri {uri} is not supported")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn landing_uris_name_studio_or_a_known_app() {
+        for (uri, known) in [
+            ("studio::", true),
+            ("studio::projects/1", true),
+            ("app:JupyterLab:", true),
+            ("app:JupyterLab:lab/tree/x", true),
+            ("app:Minesweeper:", false),
+            ("app:JupyterLab", false),
+            ("https://evil.example/", false),
+        ] {
+            assert_eq!(known_landing(uri).is_ok(), known, "{uri}");
+        }
+    }
+}

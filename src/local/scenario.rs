@@ -1,0 +1,209 @@
+//! The story that local mode tells: its people, teams, accounts and domains.
+//!
+//! `scenario.json` is the story itself. User 1 is in Team 1 and Team 2, which live in different
+//! accounts and Regions; User 2 is in Team 2 only; everybody else shows one other page.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::aws::{DatabaseError, PlantedDomain, RunningAws, target_role::Grant};
+
+/// The embedded scenario does not parse.
+#[derive(Debug, thiserror::Error)]
+#[error("the embedded scenario: {0}")]
+pub struct ScenarioError(#[from] serde_json::Error);
+
+impl ScenarioError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        "scenario_malformed"
+    }
+}
+
+/// The identity provider that is registered with the broker when the scenario is seeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeededIdp {
+    /// Key of the item.
+    pub entity_id: String,
+    /// The provider's metadata.
+    pub metadata_xml: String,
+    /// Where its tiles are.
+    pub portal_url: String,
+}
+
+/// The parsed story.
+#[derive(Debug)]
+pub struct Scenario {
+    people: Vec<Person>,
+    groups: Vec<Group>,
+    teams: BTreeMap<String, Map<String, Value>>,
+    grants: BTreeMap<String, Grant>,
+    pub(crate) domains: Vec<PlantedDomain>,
+    profile_quotas: BTreeMap<String, u64>,
+}
+
+/// Somebody who can sign in at the test identity provider.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The stable id, sent as `ssouserid`.
+    pub user_id: String,
+    /// For pages.
+    pub display_name: String,
+    /// Sent as `NameID`.
+    pub email: String,
+    /// What signing in as this person shows.
+    pub shows: String,
+    /// Sent as `teamid`.
+    pub teams: Vec<String>,
+    /// Group ids, sent as `groups`.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// A group of the identity store.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Group {
+    pub(crate) group_id: String,
+    pub(crate) display_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Story {
+    people: Vec<Person>,
+    groups: Vec<Group>,
+    teams: Vec<Map<String, Value>>,
+    /// Teams whose account lacks the target role's statements.
+    not_deployed: BTreeSet<String>,
+    domains: Vec<PlantedDomain>,
+    profile_quotas: BTreeMap<String, u64>,
+}
+
+impl Scenario {
+    /// Reads the embedded story.
+    ///
+    /// # Errors
+    ///
+    /// [`ScenarioError`] if this very build embeds a malformed one.
+    pub fn embedded() -> Result<Self, ScenarioError> {
+        let story: Story = serde_json::from_str(include_str!("scenario.json"))?;
+        let teams: BTreeMap<String, Map<String, Value>> = story
+            .teams
+            .into_iter()
+            .filter_map(|item| Some((item.get("team_id")?.as_str()?.to_owned(), item)))
+            .collect();
+        let grants = teams
+            .iter()
+            .filter(|(team_id, _)| !story.not_deployed.contains(*team_id))
+            .filter_map(|(team_id, item)| {
+                Some((team_id.clone(), Grant::of_item(item, "StudioBrokerTarget")?))
+            })
+            .collect();
+        Ok(Self {
+            people: story.people,
+            groups: story.groups,
+            teams,
+            grants,
+            domains: story.domains,
+            profile_quotas: story.profile_quotas,
+        })
+    }
+
+    /// Everybody who can sign in, in the order of the story.
+    #[must_use]
+    pub fn people(&self) -> &[Person] {
+        &self.people
+    }
+
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The display name of a team of the story.
+    pub(crate) fn team_name(&self, team_id: &str) -> Option<&str> {
+        self.teams.get(team_id)?.get("display_name")?.as_str()
+    }
+
+    pub(crate) fn has_team(&self, team_id: &str) -> bool {
+        self.teams.contains_key(team_id)
+    }
+
+    pub(crate) fn grant(&self, team_id: &str) -> Option<Grant> {
+        self.grants.get(team_id).cloned()
+    }
+
+    pub(crate) fn profile_quota(&self, account: &str) -> Option<u64> {
+        self.profile_quotas.get(account).copied()
+    }
+}
+
+/// Writes the story into a running simulated AWS: domains, planted profiles, teams and, if given,
+/// the identity provider. Only what is missing is written, so edits survive a restart; of an
+/// identity provider that is there only metadata and portal are brought up to date, since its key
+/// may be newer.
+///
+/// # Errors
+///
+/// [`DatabaseError`] if the tables cannot be written.
+pub fn seed(aws: &RunningAws, idp: Option<&SeededIdp>) -> Result<(), DatabaseError> {
+    let simulator = &aws.simulator;
+    simulator.sagemaker.plant(&simulator.scenario.domains, super::aws::now());
+    let tables = &simulator.options.tables;
+    for item in simulator.scenario.teams.values() {
+        simulator.dynamodb.put_if_missing(&tables.teams, "team_id", item)?;
+    }
+    if let Some(idp) = idp {
+        let item = json!({
+            "entity_id": idp.entity_id,
+            "display_name": "Test identity provider",
+            "metadata_xml": idp.metadata_xml,
+            "portal_url": idp.portal_url,
+            "allowed_teams": ["*"],
+            "groups_attribute": "groups",
+        });
+        let item = item.as_object().cloned().unwrap_or_default();
+        if !simulator.dynamodb.put_if_missing(&tables.idps, "entity_id", &item)? {
+            let key = ("entity_id", idp.entity_id.as_str());
+            let database = &simulator.dynamodb;
+            database.set_text(&tables.idps, key, "metadata_xml", &idp.metadata_xml)?;
+            database.set_text(&tables.idps, key, "portal_url", &idp.portal_url)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_team_that_a_person_has_is_told_of() {
+        let scenario = Scenario::embedded().unwrap();
+        for person in scenario.people() {
+            for team in &person.teams {
+                assert!(scenario.has_team(team), "{team}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_two_teams_live_in_different_accounts_and_regions() {
+        let scenario = Scenario::embedded().unwrap();
+        let (one, two) = (scenario.grant("team1").unwrap(), scenario.grant("team2").unwrap());
+        assert_ne!(one.account_id, two.account_id);
+        assert_ne!(one.region, two.region);
+        assert_ne!(one.execution_role_arn, two.execution_role_arn);
+    }
+
+    #[test]
+    fn the_role_of_team_10_grants_nothing() {
+        let scenario = Scenario::embedded().unwrap();
+        assert!(scenario.has_team("team10"));
+        assert_eq!(scenario.grant("team10"), None);
+    }
+}
