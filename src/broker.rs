@@ -232,8 +232,7 @@ impl Broker {
         };
         let request_ids = (browser.request_ids_at)(&idp.entity_id);
         let request_ids: Vec<_> = request_ids.iter().map(String::as_str).collect();
-        let expected =
-            Expected { request_ids: &request_ids, unsolicited: idp.allow_unsolicited };
+        let expected = Expected { request_ids: &request_ids, unsolicited: idp.allow_unsolicited };
         let assertion = self.service_provider.validate(
             response,
             &idp.metadata,
@@ -354,7 +353,10 @@ impl Broker {
     /// # Errors
     ///
     /// Why the team is not opened.
-    #[expect(clippy::too_many_arguments, reason = "each is another party's fact, decided here once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another party's fact, decided here once"
+    )]
     pub async fn open(
         &self,
         session: &Session,
@@ -391,9 +393,9 @@ impl Broker {
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
         // A task of its own: what is under way when the person's patience ends is finished all the
         // same, written to the audit, and found by the next request.
-        let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
-            opener.open(&request, now, deadline).await
-        }));
+        let opening = tokio::spawn(
+            REQUEST_IDS.scope(ids, async move { opener.open(&request, now, deadline).await }),
+        );
         // The opener stops at the deadline by itself; this is for calls that are still under way then.
         match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
             Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),

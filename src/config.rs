@@ -207,13 +207,19 @@ impl Settings {
                 "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-",
                 |text| {
                     let holds = (1..=64).contains(&text.len())
-                        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+                        && text
+                            .bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
                     holds.then(|| text.to_owned())
                 },
             )
             .unwrap_or_else(|| "StudioBrokerTarget".into());
-        let url_seconds =
-            reader.number("STUDIO_BROKER_URL_SECONDS", 30, 5..=300, "a number of seconds, 5 to 300");
+        let url_seconds = reader.number(
+            "STUDIO_BROKER_URL_SECONDS",
+            30,
+            5..=300,
+            "a number of seconds, 5 to 300",
+        );
         let session_minutes = reader.number(
             "STUDIO_BROKER_SESSION_MINUTES",
             60,
@@ -441,7 +447,8 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_only() {
-        for good in ["http://localhost:8400", "http://127.0.0.1", "http://[::1]:1/x", "https://a.b"] {
+        for good in ["http://localhost:8400", "http://127.0.0.1", "http://[::1]:1/x", "https://a.b"]
+        {
             assert!(PublicUrl::parse(good).is_some(), "{good}");
         }
         for bad in [

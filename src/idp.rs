@@ -99,7 +99,10 @@ enum RequireSignedName {
     Both,
 }
 
-fn require_signed_name<S: serde::Serializer>(value: &RequireSigned, s: S) -> Result<S::Ok, S::Error> {
+fn require_signed_name<S: serde::Serializer>(
+    value: &RequireSigned,
+    s: S,
+) -> Result<S::Ok, S::Error> {
     match value {
         RequireSigned::Either => RequireSignedName::Either,
         RequireSigned::Assertion => RequireSignedName::Assertion,
@@ -162,7 +165,8 @@ impl Idp {
         let enabled = reader.optional("enabled").unwrap_or(true);
 
         let (faults, unknown_attributes) = reader.finish();
-        let (Some(entity_id), Some(metadata), true) = (entity_id, metadata, faults.is_empty()) else {
+        let (Some(entity_id), Some(metadata), true) = (entity_id, metadata, faults.is_empty())
+        else {
             return Err(faults);
         };
         let value = Self {
@@ -286,7 +290,8 @@ fn read_metadata(reader: &mut ItemReader<'_>, entity_id: Option<&str>) -> Option
             Some(metadata)
         }
         Err(error) => {
-            let expected = "SAML metadata of exactly one identity provider with a usable signing key";
+            let expected =
+                "SAML metadata of exactly one identity provider with a usable signing key";
             reader.fault("metadata_xml", error.to_string(), expected.into());
             None
         }
@@ -356,7 +361,8 @@ impl Attribute for IdentityStoreId {
 
     fn parse(value: &Value) -> Option<Self> {
         let text = value.as_str()?;
-        let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let hex =
+            |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let short = text.strip_prefix("d-").is_some_and(|rest| rest.len() == 10 && hex(rest));
         let lengths: Vec<_> = text.split('-').map(str::len).collect();
         let uuid = lengths == [8, 4, 4, 4, 12] && text.split('-').all(hex);

@@ -33,21 +33,27 @@ pub fn validate(settings: &Settings, event: &Value) -> Value {
     let records = event.get("Records").and_then(Value::as_array);
     for record in records.into_iter().flatten() {
         let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
-        let table = arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn);
+        let table =
+            arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn);
         let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
         let keys = record.pointer("/dynamodb/Keys").and_then(Value::as_object);
-        let key = keys.and_then(|keys| keys.values().next()?.get("S")?.as_str()).unwrap_or_default();
+        let key =
+            keys.and_then(|keys| keys.values().next()?.get("S")?.as_str()).unwrap_or_default();
         let Some(image) = image else {
             info!(table, key = excerpt(key), "an item was removed");
             continue;
         };
-        let is_table = |setting: &str| setting == table || setting.ends_with(&format!("table/{table}"));
+        let is_table =
+            |setting: &str| setting == table || setting.ends_with(&format!("table/{table}"));
         let checked = if is_table(&settings.teams_table) {
             check(image, |item| Team::read(item).map(|read| read.unknown_attributes))
         } else if is_table(&settings.idps_table) {
             check(image, |item| Idp::read(item).map(|read| read.unknown_attributes))
         } else {
-            warn!(table, "a stream of a table that is neither the teams' nor the identity providers'");
+            warn!(
+                table,
+                "a stream of a table that is neither the teams' nor the identity providers'"
+            );
             continue;
         };
         match checked {
@@ -56,7 +62,12 @@ pub fn validate(settings: &Settings, event: &Value) -> Value {
             }
             Ok(unknown) => {
                 let unknown = excerpt(&unknown.join(", "));
-                warn!(table, key = excerpt(key), unknown, "an item was changed; it holds attributes that nobody knows");
+                warn!(
+                    table,
+                    key = excerpt(key),
+                    unknown,
+                    "an item was changed; it holds attributes that nobody knows"
+                );
             }
             Err(faults) => {
                 let faults = ItemFaults { table: table.into(), key: key.into(), faults };
@@ -79,7 +90,11 @@ fn check(
 /// An attribute value from the JSON of a stream event.
 fn attribute_value(value: &Value) -> AttributeValue {
     let texts = |list: &Value| -> Vec<String> {
-        list.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect()
     };
     let Some((kind, value)) = value.as_object().and_then(|object| object.iter().next()) else {
         return AttributeValue::Null(true);
@@ -94,11 +109,9 @@ fn attribute_value(value: &Value) -> AttributeValue {
         ("M", Value::Object(map)) => AttributeValue::M(
             map.iter().map(|(name, value)| (name.clone(), attribute_value(value))).collect(),
         ),
-        ("B", Value::String(text)) => {
-            AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(
-                STANDARD.decode(text).unwrap_or_default(),
-            ))
-        }
+        ("B", Value::String(text)) => AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(
+            STANDARD.decode(text).unwrap_or_default(),
+        )),
         _ => AttributeValue::Null(true),
     }
 }

@@ -7,7 +7,7 @@
 //!                                                  foreign, failed: refuse
 //! ```
 //!
-//! The URL that was made beside Describe and ListTags is withheld until they have shown whose profile
+//! The URL that was made beside Describe and List is withheld until they have shown whose profile
 //! it opens.
 
 use std::sync::Arc;
@@ -200,7 +200,8 @@ impl Opener {
             space,
             url_seconds: self.url_seconds,
         };
-        let presign = || presign(&client, credentials, self.sagemaker.endpoint_host.as_ref(), &wish);
+        let presign =
+            || presign(&client, credentials, self.sagemaker.endpoint_host.as_ref(), &wish);
 
         if self.ready.get(&key, now).await.is_some() {
             match presign().await {
@@ -279,11 +280,7 @@ impl Opener {
     }
 
     /// Creates the profile; where SageMaker refuses, the domain tells why.
-    async fn create(
-        &self,
-        profile: &Profile<'_>,
-        now: Timestamp,
-    ) -> Result<bool, OpeningError> {
+    async fn create(&self, profile: &Profile<'_>, now: Timestamp) -> Result<bool, OpeningError> {
         match profile.create().await {
             Ok(created) => Ok(created),
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::Missing) => {

@@ -57,15 +57,20 @@ pub enum SessionVoid {
 
 impl Session {
     /// The session of a verified assertion; ends with the setting, or earlier when the `IdP` says so.
-    pub fn new(idp: &Idp, person: &Person, assertion: &Assertion, now: Timestamp, minutes: u32) -> Self {
+    pub fn new(
+        idp: &Idp,
+        person: &Person,
+        assertion: &Assertion,
+        now: Timestamp,
+        minutes: u32,
+    ) -> Self {
         let now = now.as_second();
         let longest = now + i64::from(minutes) * 60;
         let ends_at = match assertion.session_not_on_or_after() {
             Some(end) => longest.min(end.as_second()),
             None => longest,
         };
-        let is_team_id =
-            |value: &&String| crate::team::TeamId::try_from((*value).clone()).is_ok();
+        let is_team_id = |value: &&String| crate::team::TeamId::try_from((*value).clone()).is_ok();
         let teams = values(assertion, &idp.teams_attribute);
         let groups = match &idp.groups_attribute {
             Some(name) => values(assertion, name),

@@ -77,10 +77,11 @@ where
             }
             self.entries.invalidate(&key).await;
         }
-        let load = async {
+        // An SDK call's future is large, and the cache would hold several copies of it on the stack.
+        let load = Box::pin(async {
             let (value, life) = load.await?;
             Ok::<_, E>(entry(value, now, life))
-        };
+        });
         match self.entries.try_get_with(key, load).await {
             Ok(entry) => Ok(entry.value),
             Err(error) => Err((*error).clone()),

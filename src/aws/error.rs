@@ -86,24 +86,36 @@ impl AwsError {
 
 fn kind_of(code: &str, status: u16) -> Kind {
     match code {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
         | "RegionDisabledException" => Kind::Denied,
-        "Throttling" | "ThrottlingException" | "ThrottledException"
-        | "ProvisionedThroughputExceededException" | "RequestLimitExceeded"
-        | "RequestThrottled" | "RequestThrottledException" | "TooManyRequestsException"
-        | "SlowDown" | "LimitExceededException" | "TransactionInProgressException" => {
-            Kind::Throttled
-        }
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "LimitExceededException"
+        | "TransactionInProgressException" => Kind::Throttled,
         "ResourceNotFound" | "ResourceNotFoundException" => Kind::Missing,
         "ResourceInUse" | "ResourceInUseException" | "ConflictException" => Kind::Conflict,
         "ResourceLimitExceeded" => Kind::Limit,
-        "ValidationException" | "ValidationError" | "InvalidParameterValue"
-        | "PackedPolicyTooLarge" | "SerializationException" => Kind::Invalid,
+        "ValidationException"
+        | "ValidationError"
+        | "InvalidParameterValue"
+        | "PackedPolicyTooLarge"
+        | "SerializationException" => Kind::Invalid,
         "ConditionalCheckFailedException" => Kind::ConditionFailed,
-        "ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException"
-        | "InvalidSignatureException" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => {
-            Kind::Credentials
-        }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch" => Kind::Credentials,
         _ if status == 429 => Kind::Throttled,
         _ => Kind::Failed,
     }

@@ -116,7 +116,9 @@ async fn groups_of(client: &Client, store: &str, user: String) -> Result<Vec<Str
             .await
             .map_err(|error| AwsError::new(OPERATION, &error))?;
         remember_request_id(output.request_id());
-        groups.extend(output.group_memberships.into_iter().filter_map(|membership| membership.group_id));
+        groups.extend(
+            output.group_memberships.into_iter().filter_map(|membership| membership.group_id),
+        );
         next = output.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
             break;

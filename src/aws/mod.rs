@@ -13,16 +13,16 @@ pub mod target;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_config::meta::region::ProvideRegion as _;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_http_client::HttpClientError;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_config::retry::RetryConfig;
 
 use crate::config::TlsRoots;
 
@@ -63,8 +63,7 @@ pub struct Access {
 /// The same configuration as [`sdk_config`], but from arguments alone.
 pub fn sdk_config_for(access: &Access) -> SdkConfig {
     let Access { endpoint_url, region, access_key_id, secret_access_key } = access;
-    let credentials =
-        Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
+    let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.clone()))
@@ -79,8 +78,7 @@ pub fn sdk_config_for(access: &Access) -> SdkConfig {
 
 /// In `aws` partitions Amazon's own authorities sign; in China others do.
 fn default_roots(region: Option<&Region>) -> TlsRoots {
-    let china = region
-        .is_some_and(|region| crate::team::partition(region.as_ref()) == "aws-cn");
+    let china = region.is_some_and(|region| crate::team::partition(region.as_ref()) == "aws-cn");
     if china { TlsRoots::System } else { TlsRoots::Amazon }
 }
 

@@ -85,14 +85,25 @@ impl Profile<'_> {
         Ok(self.judge(described, &tags, now))
     }
 
-    fn judge(&self, described: Described, tags: &BTreeMap<String, String>, now: Timestamp) -> Found {
+    fn judge(
+        &self,
+        described: Described,
+        tags: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Found {
         let team = tags.get(TEAM_TAG).map(String::as_str);
         let user = tags.get(USER_TAG).map(String::as_str);
         if !described.name.eq_ignore_ascii_case(self.name) {
-            return Found::Foreign(format!("the answer is about another name, {:?}", described.name));
+            return Found::Foreign(format!(
+                "the answer is about another name, {:?}",
+                described.name
+            ));
         }
         if team != Some(self.team.team_id.as_str()) {
-            return Found::Foreign(format!("tag {TEAM_TAG} is {team:?}, expected {}", self.team.team_id));
+            return Found::Foreign(format!(
+                "tag {TEAM_TAG} is {team:?}, expected {}",
+                self.team.team_id
+            ));
         }
         let wanted = self.wanted_settings();
         match user {
@@ -101,10 +112,14 @@ impl Profile<'_> {
                 return Found::Adoptable(described.arn.unwrap_or_else(|| self.arn()));
             }
             _ => {
-                return Found::Foreign(format!("tag {USER_TAG} is {user:?}, expected {}", self.owner));
+                return Found::Foreign(format!(
+                    "tag {USER_TAG} is {user:?}, expected {}",
+                    self.owner
+                ));
             }
         }
-        let drifted = !holds(&Value::Object(described.settings.clone()), &Value::Object(wanted.clone()));
+        let drifted =
+            !holds(&Value::Object(described.settings.clone()), &Value::Object(wanted.clone()));
         let status = described.status.as_str();
         match UserProfileStatus::from(status) {
             UserProfileStatus::InService if drifted => {
@@ -147,7 +162,10 @@ impl Profile<'_> {
     fn arn(&self) -> String {
         let Team { region, account_id, domain_id, .. } = self.team;
         let partition = region.partition();
-        format!("arn:{partition}:sagemaker:{region}:{account_id}:user-profile/{domain_id}/{}", self.name)
+        format!(
+            "arn:{partition}:sagemaker:{region}:{account_id}:user-profile/{domain_id}/{}",
+            self.name
+        )
     }
 
     /// Creates the profile with the mapping's role, settings and tags. `false` when SageMaker says that
@@ -314,7 +332,11 @@ impl Profile<'_> {
         match described {
             Ok(output) => {
                 remember_request_id(output.request_id());
-                Ok(if output.auth_mode == Some(AuthMode::Sso) { Domain::Sso } else { Domain::Usable })
+                Ok(if output.auth_mode == Some(AuthMode::Sso) {
+                    Domain::Sso
+                } else {
+                    Domain::Usable
+                })
             }
             Err(error) if error.kind == Kind::Missing => Ok(Domain::Missing),
             Err(error) => Err(error),
@@ -382,9 +404,9 @@ fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
 /// Whether `found` holds everything that `wanted` names: objects member by member, lists in order.
 fn holds(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted.iter().all(|(name, wanted)| {
-            found.get(name).is_some_and(|found| holds(found, wanted))
-        }),
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, wanted)| found.get(name).is_some_and(|found| holds(found, wanted))),
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
         }
@@ -428,7 +450,10 @@ mod tests {
         ] {
             assert!(!holds(&found, &drifted), "{drifted}");
         }
-        assert!(!holds(&json!({"L": [1, 2]}), &json!({"L": [2, 1]})), "lists are compared in order");
+        assert!(
+            !holds(&json!({"L": [1, 2]}), &json!({"L": [2, 1]})),
+            "lists are compared in order"
+        );
     }
 
     #[test]

@@ -127,10 +127,10 @@ impl Tables {
         for item in items {
             let Some(key) = item.get("entity_id").and_then(|key| key.as_s().ok()) else { continue };
             let entry = self.read_idp(key, Some(&item));
-            if let Entry::Found(idp) = &entry {
-                if idp.enabled {
-                    enabled.push(Arc::clone(idp));
-                }
+            if let Entry::Found(idp) = &entry
+                && idp.enabled
+            {
+                enabled.push(Arc::clone(idp));
             }
             let life = self.life_of(&entry);
             self.idps.insert(key.clone(), entry, now, life).await;
@@ -280,9 +280,9 @@ impl Tables {
         ids: &[TeamId],
     ) -> Result<Vec<HashMap<String, AttributeValue>>, AwsError> {
         const OPERATION: &str = "dynamodb:BatchGetItem";
-        let keys = ids.iter().map(|id| {
-            HashMap::from([("team_id".to_owned(), AttributeValue::S(id.to_string()))])
-        });
+        let keys = ids
+            .iter()
+            .map(|id| HashMap::from([("team_id".to_owned(), AttributeValue::S(id.to_string()))]));
         let mut wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys.collect()))
             .build()
@@ -325,7 +325,8 @@ impl Tables {
         let mut start = None;
         for _ in 0..pages.unwrap_or(usize::MAX) {
             // `groups` is a reserved word in expressions, so every name goes through a placeholder.
-            let names: Vec<_> = projection.into_iter().flat_map(|names| names.split(", ")).collect();
+            let names: Vec<_> =
+                projection.into_iter().flat_map(|names| names.split(", ")).collect();
             let placeholders: Vec<_> = (0..names.len()).map(|i| format!("#n{i}")).collect();
             let named = placeholders.iter().cloned().zip(names.iter().map(|&name| name.to_owned()));
             let output = self

@@ -95,10 +95,15 @@ impl Targets {
             .role_session_name(key.owner.as_str())
             .set_external_id(key.external_id)
             .duration_seconds(DURATION_SECONDS)
-            .set_tags(Some(vec![
-                session_tag("Team", key.team.as_str()),
-                session_tag("User", key.owner.as_str()),
-            ].into_iter().flatten().collect()))
+            .set_tags(Some(
+                vec![
+                    session_tag("Team", key.team.as_str()),
+                    session_tag("User", key.owner.as_str()),
+                ]
+                .into_iter()
+                .flatten()
+                .collect(),
+            ))
             .send()
             .await
             .map_err(|error| AwsError::new(OPERATION, &error))?;

@@ -30,7 +30,11 @@ impl From<Exit> for ExitCode {
 
 /// The door through which an organization enters Amazon SageMaker Studio.
 #[derive(Debug, Parser)]
-#[command(name = "studio-broker", version, after_help = "Try it on a laptop, without an AWS account:\n  studio-broker local")]
+#[command(
+    name = "studio-broker",
+    version,
+    after_help = "Try it on a laptop, without an AWS account:\n  studio-broker local"
+)]
 struct Arguments {
     /// How results are printed.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]

@@ -12,7 +12,9 @@ use crate::saml::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  studio-broker saml verify --idp-metadata idp.xml --sp-entity-id https://studio.example.com/saml/metadata \\\n    --acs-url https://studio.example.com/saml/acs --at 2026-01-31T12:00:00Z response.xml\n\nExit codes: 0 accepted, 2 wrong arguments or unreadable files, 3 refused.")]
+#[command(
+    after_help = "Example:\n  studio-broker saml verify --idp-metadata idp.xml --sp-entity-id https://studio.example.com/saml/metadata \\\n    --acs-url https://studio.example.com/saml/acs --at 2026-01-31T12:00:00Z response.xml\n\nExit codes: 0 accepted, 2 wrong arguments or unreadable files, 3 refused."
+)]
 pub(super) struct Arguments {
     /// The identity provider's SAML metadata.
     #[arg(long, value_name = "FILE")]
@@ -94,13 +96,13 @@ fn verify(
     })?;
     let decryption_keys = match key {
         None => DecryptionKeys::default(),
-        Some(pem) => DecryptionKeys::from_pem(&String::from_utf8_lossy(pem)).map_err(|error| {
-            Refused {
+        Some(pem) => {
+            DecryptionKeys::from_pem(&String::from_utf8_lossy(pem)).map_err(|error| Refused {
                 code: "sp_key_unusable".into(),
                 message: error.to_string(),
                 detail: String::new(),
-            }
-        })?,
+            })?
+        }
     };
     let service_provider = ServiceProvider {
         entity_id: arguments.sp_entity_id.clone(),

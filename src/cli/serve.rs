@@ -17,7 +17,9 @@ use crate::http::serve::serve;
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  STUDIO_BROKER_PUBLIC_URL=https://studio.example.com studio-broker serve --listen 0.0.0.0:8080\n\nSettings come from the environment (STUDIO_BROKER_…, AWS_…). SIGTERM finishes what has begun.")]
+#[command(
+    after_help = "Example:\n  STUDIO_BROKER_PUBLIC_URL=https://studio.example.com studio-broker serve --listen 0.0.0.0:8080\n\nSettings come from the environment (STUDIO_BROKER_…, AWS_…). SIGTERM finishes what has begun."
+)]
 pub(super) struct Arguments {
     /// Address and port to listen on.
     #[arg(long, default_value = "127.0.0.1:8080")]
@@ -42,7 +44,9 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Exit {
         }
     };
     if sdk.region().is_none() {
-        eprintln!("error: settings cannot be used:\n  AWS_REGION: found nothing, expected the Region of the tables, such as eu-west-1");
+        eprintln!(
+            "error: settings cannot be used:\n  AWS_REGION: found nothing, expected the Region of the tables, such as eu-west-1"
+        );
         return Exit::Usage;
     }
     let broker = match Broker::new(settings, sdk, Audit::Stderr).await {
@@ -55,7 +59,10 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Exit {
     let listener = match TcpListener::bind(arguments.listen).await {
         Ok(listener) => listener,
         Err(error) => {
-            eprintln!("error: cannot listen on {}: {error}\nhint: choose another address with --listen", arguments.listen);
+            eprintln!(
+                "error: cannot listen on {}: {error}\nhint: choose another address with --listen",
+                arguments.listen
+            );
             return Exit::Failed;
         }
     };

@@ -211,7 +211,9 @@ mod tests {
     #[test]
     fn on_plain_loopback_only_the_session_is_not_secure() {
         let local = Cookies::new(&PublicUrl::parse("http://localhost:8400").unwrap());
-        assert!(!local.end_session().contains("Secure") && !local.end_session().contains("__Host-"));
+        assert!(
+            !local.end_session().contains("Secure") && !local.end_session().contains("__Host-")
+        );
         assert!(local.remember_requests(&[]).contains("; Secure; SameSite=None"));
         assert!(cookies().end_session().contains("; Secure; SameSite=Lax"));
     }

@@ -56,9 +56,12 @@ pub struct Code {
     pub next: &'static str,
 }
 
-const AGAIN: &str = "Sign in again. If it happens again, tell your administrator the reference below.";
-const ASK: &str = "Tell your administrator the reference below; they can see the reason in the log.";
-const LATER: &str = "Try again in a minute. If it lasts, tell your administrator the reference below.";
+const AGAIN: &str =
+    "Sign in again. If it happens again, tell your administrator the reference below.";
+const ASK: &str =
+    "Tell your administrator the reference below; they can see the reason in the log.";
+const LATER: &str =
+    "Try again in a minute. If it lasts, tell your administrator the reference below.";
 
 /// Declares the rows and a constant for each, so that the list cannot miss one.
 macro_rules! codes {
@@ -211,10 +214,7 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     // Looking for pages that do not exist, and coming back to a page that waits, are no decisions.
     let undecided = matches!(
         failure,
-        Failure::NotFound
-            | Failure::MethodNotAllowed(_)
-            | Failure::Preparing(_)
-            | Failure::Busy(_)
+        Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::Preparing(_) | Failure::Busy(_)
     );
     if !undecided {
         context.record(Outcome::Refused, Some(code.code), detail_of(failure).as_deref());
@@ -260,10 +260,9 @@ fn problem(context: &Context<'_>, code: &Code) -> Response {
         time: context.now.to_string(),
     };
     let mut response = Response::new(serde_json::to_string(&problem).unwrap_or_default());
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
 }
 
@@ -293,15 +292,26 @@ mod tests {
             (
                 403,
                 &[
-                    "replayed", "request_unknown", "other_person", "user_id_unusable", "user_denied",
-                    "not_entitled", "team_paused", "network_refused", "space_refused",
+                    "replayed",
+                    "request_unknown",
+                    "other_person",
+                    "user_id_unusable",
+                    "user_denied",
+                    "not_entitled",
+                    "team_paused",
+                    "network_refused",
+                    "space_refused",
                 ],
             ),
             (
                 502,
                 &[
-                    "target_denied", "domain_missing", "domain_sso_mode", "profile_foreign",
-                    "profile_failed", "quota_reached",
+                    "target_denied",
+                    "domain_missing",
+                    "domain_sso_mode",
+                    "profile_foreign",
+                    "profile_failed",
+                    "quota_reached",
                 ],
             ),
             (503, &["team_invalid", "idp_invalid", "table_missing", "aws_busy", "aws_unreachable"]),

@@ -72,7 +72,7 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
     let (now, deadline) = (Timestamp::now(), Instant::now() + PATIENCE);
     let mut context = Context { broker, request, now, deadline, facts };
     let answer = REQUEST_IDS.scope(RequestIds::default(), async {
-        match route(&mut context).await {
+        match Box::pin(route(&mut context)).await {
             Ok(response) => response,
             Err(failure) => error::answer(&context, &failure),
         }
@@ -192,7 +192,10 @@ impl Context<'_> {
     /// Whether a person with a browser asks: somebody who can be shown a page.
     fn wants_page(&self) -> bool {
         let accepts = self.request.headers.get_all(header::ACCEPT);
-        accepts.iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+        accepts
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains("text/html"))
     }
 
     /// One of our own addresses.

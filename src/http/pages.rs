@@ -44,8 +44,7 @@ struct Contact<'a> {
 fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
     let settings = &context.broker.settings;
     let contact = settings.contact.as_deref().map(|text| {
-        let address =
-            if text.contains("://") { text.to_owned() } else { format!("mailto:{text}") };
+        let address = if text.contains("://") { text.to_owned() } else { format!("mailto:{text}") };
         Contact { text, address }
     });
     Frame {
@@ -189,7 +188,10 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: Wa
     let manual_url = format!("{now_url}{separator}refresh=off");
     let automatic = context.request.query_value("refresh").as_deref() != Some("off");
     let (sentence, base) = match wait {
-        Wait::Preparing => ("SageMaker is preparing your profile. This takes seconds, on the first visit sometimes minutes.", 2),
+        Wait::Preparing => (
+            "SageMaker is preparing your profile. This takes seconds, on the first visit sometimes minutes.",
+            2,
+        ),
         Wait::Busy => ("AWS is busy at the moment. You are in the queue; nothing is lost.", 3),
     };
     let team = context.facts.team.clone().unwrap_or_else(|| destination.team.to_string());

@@ -35,9 +35,9 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
     let relayed = form.relay_state.as_deref().and_then(Destination::from_path);
 
     let (broker, now) = (context.broker, context.now);
-    let signed_in =
-        broker.sign_in(form.saml_response.as_bytes(), browser, &mut context.facts, now).await;
-    let signed_in = match signed_in {
+    let response = form.saml_response.as_bytes();
+    let signed_in = broker.sign_in(response, browser, &mut context.facts, now);
+    let signed_in = match Box::pin(signed_in).await {
         Ok(signed_in) => signed_in,
         // The person decides at the IdP who they are: what it answers then was asked for here.
         Err(Refusal::OtherPerson(idp)) if idp.metadata.sso_redirect_url().is_some() => {

@@ -79,15 +79,14 @@ impl Destination {
     pub fn from_path(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("/teams/")?;
         let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
-        Self::new(id, |name| {
-            super::request::single(form_urlencoded::parse(query.as_bytes()), name)
-        })
+        Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
     }
 
     fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
         let space = value("space").map(|space| space.chars().take(MAX_SPACE + 1).collect());
-        let app = value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
+        let app =
+            value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
         Some(Self { team, space, app })
     }
 
@@ -184,7 +183,9 @@ mod tests {
         }
         let ignored = Destination::from_path("/teams/t1?app=Evil&next=https://evil.com").unwrap();
         assert_eq!(ignored.to_path(), "/teams/t1");
-        for bad in ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"] {
+        for bad in
+            ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"]
+        {
             assert_eq!(Destination::from_path(bad), None, "{bad}");
         }
     }

@@ -36,7 +36,9 @@ use crate::http::{Request, handle};
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  studio-broker local\n\nThen open the portal that it prints. Other DynamoDB, STS and SageMaker clients can use the\nsimulated AWS through AWS_ENDPOINT_URL; GET /_control on it explains how to slow it down,\nthrottle it or make it fail.")]
+#[command(
+    after_help = "Example:\n  studio-broker local\n\nThen open the portal that it prints. Other DynamoDB, STS and SageMaker clients can use the\nsimulated AWS through AWS_ENDPOINT_URL; GET /_control on it explains how to slow it down,\nthrottle it or make it fail."
+)]
 /// Arguments of `studio-broker local`.
 pub struct Arguments {
     /// Port of the broker; identity provider and Studio take the next one, AWS the one after.
@@ -82,7 +84,11 @@ pub async fn run(arguments: Arguments, as_json: bool) -> Exit {
         Ok(running) => running,
         Err(error) => {
             eprintln!("error: {error}");
-            return if matches!(error, LocalError::Settings(_)) { Exit::Usage } else { Exit::Failed };
+            return if matches!(error, LocalError::Settings(_)) {
+                Exit::Usage
+            } else {
+                Exit::Failed
+            };
         }
     };
     let aws = running.aws.endpoint_url();
@@ -94,10 +100,14 @@ pub async fn run(arguments: Arguments, as_json: bool) -> Exit {
     } else if let (Some(broker), Some(idp)) = (broker, idp) {
         println!("portal        {idp}/        sign in as User 1: two teams, two accounts");
         println!("broker        {broker}/        the chooser; /teams/team1 opens a team");
-        println!("simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults");
+        println!(
+            "simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults"
+        );
         println!("stop with Ctrl-C; {}", kept(&arguments));
     } else {
-        println!("simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults");
+        println!(
+            "simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults"
+        );
         println!("stop with Ctrl-C; {}", kept(&arguments));
     }
     stopped().await;

@@ -1,8 +1,8 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
+mod mapping;
 pub mod owner;
-mod team;
 mod text;
 
-pub use team::Team;
+pub use mapping::Team;
 pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};

@@ -182,9 +182,9 @@ impl<'a> RoleParts<'a> {
         let (account, resource) = (parts.next()?, parts.next()?);
         let name = resource.strip_prefix("role/")?;
         let holds = arn_ == "arn"
-            && partition.strip_prefix("aws").is_some_and(|rest| {
-                rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-            })
+            && partition
+                .strip_prefix("aws")
+                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
             && service == "iam"
             && region.is_empty()
             && account.len() == 12
@@ -226,14 +226,23 @@ mod tests {
         ] {
             assert_eq!(partition_of(region), Some(partition), "{region}");
         }
-        for bad in ["", "mars-north-1", "eu-west", "eu-west-1a", "EU-WEST-1", "eu-west-1.evil.com", "eu-wеst-1"] {
+        for bad in [
+            "",
+            "mars-north-1",
+            "eu-west",
+            "eu-west-1a",
+            "EU-WEST-1",
+            "eu-west-1.evil.com",
+            "eu-wеst-1",
+        ] {
             assert!(!holds::<Region>(bad), "{bad}");
         }
     }
 
     #[test]
     fn role_arns_name_partition_and_account() {
-        let arn = RoleArn::try_from("arn:aws-cn:iam::123456789012:role/path/Name".to_owned()).unwrap();
+        let arn =
+            RoleArn::try_from("arn:aws-cn:iam::123456789012:role/path/Name".to_owned()).unwrap();
         assert_eq!((arn.partition(), arn.account()), ("aws-cn", "123456789012"));
         for bad in [
             "arn:aws:iam::123456789012:user/Name",

@@ -138,8 +138,13 @@ impl Team {
 
         let (faults, unknown_attributes) = reader.finish();
         let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
-        let (Some(team_id), Some(account_id), Some(region), Some(domain_id), Some(execution_role_arn)) =
-            parsed
+        let (
+            Some(team_id),
+            Some(account_id),
+            Some(region),
+            Some(domain_id),
+            Some(execution_role_arn),
+        ) = parsed
         else {
             return Err(faults);
         };
@@ -159,7 +164,8 @@ impl Team {
             groups,
             user_settings,
             tags,
-            session_duration_seconds: session_duration.map_or_else(default_session_duration, |d| d.0),
+            session_duration_seconds: session_duration
+                .map_or_else(default_session_duration, |d| d.0),
             landing_uri,
             space_name,
             allowed_cidrs,
@@ -234,7 +240,11 @@ fn read_tags(reader: &mut ItemReader<'_>) -> BTreeMap<String, String> {
         } else if lower.starts_with("aws:") || lower.starts_with("sagemaker:") {
             reader.wrong(&attribute, value, "no key under aws: or sagemaker:, which AWS reserves");
         } else if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
-            reader.wrong(&attribute, value, "a key of 1 to 128 letters, digits, spaces or _.:/=+-@");
+            reader.wrong(
+                &attribute,
+                value,
+                "a key of 1 to 128 letters, digits, spaces or _.:/=+-@",
+            );
         } else if !folded.insert(lower) {
             reader.wrong(&attribute, value, "keys that differ in more than case");
         }
