@@ -13,7 +13,9 @@ pub mod target;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::meta::region::ProvideRegion as _;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -38,13 +40,20 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 ///
 /// The trust roots cannot be used; nothing falls back to trusting others.
 pub async fn sdk_config(roots: Option<TlsRoots>) -> Result<SdkConfig, HttpClientError> {
+    let roots = match roots {
+        Some(roots) => roots,
+        // The partition decides, so the Region is looked up first, where no client is needed for it.
+        None => {
+            let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+                .or_else(ProfileFileRegionProvider::new());
+            default_roots(named.region().await.as_ref())
+        }
+    };
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts())
-        .retry_config(retries());
-    // The partition decides about the roots, so the Region is looked up first.
-    let region = aws_config::default_provider::region::default_provider().region().await;
-    let roots = roots.unwrap_or_else(|| default_roots(region.as_ref()));
-    Ok(loader.region(region).http_client(http_client(roots)?).load().await)
+        .retry_config(retries())
+        .http_client(http_client(roots)?);
+    Ok(loader.load().await)
 }
 
 /// Where and as whom AWS is reached when nothing of the environment counts.

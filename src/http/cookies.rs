@@ -236,7 +236,7 @@ mod tests {
             (0..7).map(|i| OpenRequest::start(&format!("idp{i}"), None, at(1_000 + i))).collect();
         let headers = sent(&cookies.remember_requests(&started));
         assert_eq!(cookies.requests(&headers, at(1_010)), started[2..]);
-        assert_eq!(cookies.requests(&headers, at(1_000 + 602)), []);
+        assert_eq!(cookies.requests(&headers, at(1_000 + 700)), []);
         assert_eq!(cookies.requests(&headers, at(1)), [], "from the future");
         assert!(started[0].is_for("idp0") && !started[0].is_for("idp1"));
         assert_ne!(started[0].id(), started[1].id());

@@ -81,6 +81,9 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
 }
 
 async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
+    if context.request.body.len() > MAX_BODY {
+        return Err(error::Failure::TooLarge);
+    }
     let path = context.request.route_path(&context.broker.settings.public_url);
     let method = &context.request.method;
     let read = [Method::GET, Method::HEAD];

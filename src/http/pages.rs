@@ -33,6 +33,7 @@ struct Frame<'a> {
     organization: Option<&'a str>,
     contact: Option<Contact<'a>>,
     home: String,
+    login: String,
 }
 
 /// Whom people ask.
@@ -52,6 +53,7 @@ fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
         organization: settings.organization.as_deref(),
         contact,
         home: context.url("/"),
+        login: context.url("/saml/login"),
     }
 }
 

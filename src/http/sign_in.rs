@@ -10,7 +10,7 @@ use super::error::Failure;
 use super::login::start;
 use super::request::single;
 use super::teams::Destination;
-use super::{Context, MAX_BODY, Response, pages, redirect, set_cookies};
+use super::{Context, Response, pages, redirect, set_cookies};
 use crate::audit::Outcome;
 use crate::broker::{Browser, Refusal, SignedIn};
 use crate::idp::Handoff;
@@ -73,9 +73,6 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
 
 fn read_form(context: &Context<'_>) -> Result<Form, Failure> {
     let body = &context.request.body;
-    if body.len() > MAX_BODY {
-        return Err(Failure::TooLarge);
-    }
     let pairs = || form_urlencoded::parse(body);
     let saml_response = single(pairs(), "SAMLResponse").ok_or(Failure::FormMalformed(
         "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",

@@ -1,0 +1,56 @@
+//! What is generated from the types and committed: `schemas/`.
+//!
+//! `STUDIO_BROKER_REGENERATE=1 cargo test --test generated` writes it anew.
+
+use std::fs;
+use std::path::Path;
+
+use schemars::schema_for;
+use serde_json::{Value, json};
+use studio_broker::http::codes;
+use studio_broker::idp::Idp;
+use studio_broker::team::Team;
+
+#[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
+fn is_current(name: &str, generated: &Value) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name);
+    let text = format!("{generated:#}\n");
+    if std::env::var("STUDIO_BROKER_REGENERATE").is_ok() {
+        fs::write(&path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        committed, text,
+        "schemas/{name} is not what the types say; run: STUDIO_BROKER_REGENERATE=1 cargo test --test generated"
+    );
+}
+
+#[test]
+fn the_schema_of_a_team_is_current() {
+    is_current("team.json", &json!(schema_for!(Team)));
+}
+
+#[test]
+fn the_schema_of_an_idp_is_current() {
+    is_current("idp.json", &json!(schema_for!(Idp)));
+}
+
+#[test]
+fn the_list_of_codes_is_current() {
+    is_current("codes.json", &json!({ "codes": codes() }));
+}
+
+/// The schema and the reader are two views of one item: they must know the same attributes.
+#[test]
+fn the_schema_knows_every_attribute_that_the_reader_knows() {
+    let schema = json!(schema_for!(Team));
+    let names = schema["properties"].as_object().unwrap();
+    let item: serde_json::Map<String, Value> = names
+        .keys()
+        .map(|name| (name.clone(), json!(["no attribute is a list of lists", [[]]])))
+        .collect();
+    let faults = Team::read(&item).unwrap_err();
+    for name in names.keys() {
+        assert!(faults.iter().any(|fault| fault.attribute == *name), "{name} is never read");
+    }
+}
