@@ -9,6 +9,8 @@
 )]
 
 mod accepts;
+mod encryption;
 mod form;
+mod metadata;
 mod rejects;
 mod support;
