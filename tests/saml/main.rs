@@ -9,6 +9,7 @@
 )]
 
 mod accepts;
+mod differential;
 mod encryption;
 mod form;
 mod metadata;
