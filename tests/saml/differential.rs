@@ -185,7 +185,10 @@ fn rewrite(xml: &str, random: &mut Random) -> String {
             ("></samlp:StatusCode>", "/>"),
             ("<samlp:Status>", "<samlp:Status xmlns:q=\"urn:q\">"),
             ("<samlp:Status>", "<samlp:Extensions><q/></samlp:Extensions><samlp:Status>"),
-            ("</ds:SignatureValue>", "\n</ds:SignatureValue><ds:KeyInfo><ds:KeyName>x</ds:KeyName></ds:KeyInfo>"),
+            (
+                "</ds:SignatureValue>",
+                "\n</ds:SignatureValue><ds:KeyInfo><ds:KeyName>x</ds:KeyName></ds:KeyInfo>",
+            ),
             ("\"2.0\"", "'2.0'"),
             (":", "&#58;"),
             ("<saml:Subject>", "<saml:Subject >"),

@@ -13,5 +13,6 @@ mod differential;
 mod encryption;
 mod form;
 mod metadata;
+mod mutations;
 mod rejects;
 mod support;
