@@ -34,7 +34,7 @@
 //! | the public key as HMAC secret | no MAC is known; a method takes only its own kind of key | `a_public_key_used_as_hmac_secret_is_refused` |
 //! | `HMACOutputLength` of 0 | parameters are refused | `an_hmac_output_length_is_refused` |
 //! | SHA-1 or MD5 collisions | not among the methods | `sha1_is_refused`, `md5_hmac_pss_and_unknown_algorithms_are_refused` |
-//! | transforms that select something else, or run code (XPath, XSLT, base64) | exactly two transforms, fixed | `other_transforms_are_refused` |
+//! | transforms that select something else, or run code (`XPath`, XSLT, base64) | exactly two transforms, fixed | `other_transforms_are_refused` |
 //! | a canonicalization that gives nothing ("void") | one canonicalization, ours, which cannot fail | `inclusive_and_void_canonicalization_is_refused` |
 //! | a second reference, or one to a file or URL | exactly one, to the parent's ID; nothing is fetched | `a_second_reference_is_refused`, `a_reference_to_anything_but_the_parents_id_is_refused` |
 //! | small or foreign keys in metadata | RSA below 2048 bits and keys for encryption are not used | `metadata.rs`: `weak_and_unknown_keys_are_never_used`; `a_key_for_encryption_does_not_verify` |
