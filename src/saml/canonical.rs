@@ -42,20 +42,22 @@ struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    /// Recursion is as deep as the document, which the reader bounds.
+    /// `namespaces` are those of the inclusive list that come into scope here. Recursion is as
+    /// deep as the document, which the reader bounds.
     fn element(&mut self, element: Element<'w>, mut namespaces: Vec<(&'w str, &'w str)>) {
         // Visibly utilized: the element's prefix and those of its attributes.
-        namespaces.push((element.prefix(), element.namespace()));
         let mut attributes: Vec<Attribute<'w>> = element.attributes().collect();
-        namespaces.extend(
-            attributes
-                .iter()
-                .filter(|attribute| !attribute.prefix.is_empty())
-                .map(|attribute| (attribute.prefix, attribute.namespace)),
-        );
-        namespaces.retain(|(prefix, uri)| {
-            *prefix != "xml" && self.rendered.get(prefix).copied().unwrap_or_default() != *uri
-        });
+        let utilized = attributes
+            .iter()
+            .filter(|attribute| !attribute.prefix.is_empty())
+            .map(|attribute| (attribute.prefix, attribute.namespace))
+            .chain([(element.prefix(), element.namespace())]);
+        namespaces.retain(|namespace| self.is_new(*namespace));
+        for namespace in utilized {
+            if self.is_new(namespace) {
+                namespaces.push(namespace);
+            }
+        }
         namespaces.sort_unstable();
         namespaces.dedup();
 
@@ -114,42 +116,40 @@ impl<'w> Writer<'w> {
         }
     }
 
+    /// Whether the output so far has another namespace for the prefix, or none.
+    fn is_new(&self, (prefix, uri): (&str, &str)) -> bool {
+        prefix != "xml" && self.rendered.get(prefix).copied().unwrap_or_default() != uri
+    }
+
     fn write(&mut self, markup: &str) {
         self.output.extend_from_slice(markup.as_bytes());
     }
 
     fn write_text(&mut self, text: &str) {
-        self.write_escaped(text, |byte| match byte {
-            b'&' => Some("&amp;"),
-            b'<' => Some("&lt;"),
-            b'>' => Some("&gt;"),
-            b'\r' => Some("&#xD;"),
-            _ => None,
-        });
+        self.write_escaped(text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
     }
 
     /// An attribute's value, or the URI of a namespace declaration.
     fn write_value(&mut self, value: &str) {
-        self.write_escaped(value, |byte| match byte {
-            b'&' => Some("&amp;"),
-            b'<' => Some("&lt;"),
-            b'"' => Some("&quot;"),
-            b'\t' => Some("&#x9;"),
-            b'\n' => Some("&#xA;"),
-            b'\r' => Some("&#xD;"),
-            _ => None,
-        });
+        let special = |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r');
+        self.write_escaped(value, special);
     }
 
-    fn write_escaped(&mut self, text: &str, escape: impl Fn(u8) -> Option<&'static str>) {
+    fn write_escaped(&mut self, text: &str, special: impl Fn(u8) -> bool) {
         let mut rest = text.as_bytes();
-        while let Some((at, escaped)) =
-            rest.iter().enumerate().find_map(|(at, byte)| Some((at, escape(*byte)?)))
-        {
-            let (before, after) = rest.split_at(at);
-            self.output.extend_from_slice(before);
-            self.output.extend_from_slice(escaped.as_bytes());
-            rest = after.get(1..).unwrap_or_default();
+        while let Some(at) = rest.iter().position(|byte| special(*byte)) {
+            let (plain, from) = rest.split_at(at);
+            self.output.extend_from_slice(plain);
+            self.output.extend_from_slice(match from.first() {
+                Some(b'&') => b"&amp;",
+                Some(b'<') => b"&lt;",
+                Some(b'>') => b"&gt;",
+                Some(b'"') => b"&quot;",
+                Some(b'\t') => b"&#x9;",
+                Some(b'\n') => b"&#xA;",
+                _ => b"&#xD;",
+            });
+            rest = from.get(1..).unwrap_or_default();
         }
         self.output.extend_from_slice(rest);
     }

@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use x509_cert::Certificate;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::{Decode, Encode, Reader, SliceReader};
 
 use super::DS;
 use super::conditions::instant;
@@ -211,7 +211,7 @@ impl SigningKey {
         let spki_der = spki.to_der().map_err(|_| KeyProblem::NotACertificate)?;
         let kind = match spki.algorithm.oid {
             RSA => {
-                let size = rsa_bits(&spki_der).ok_or(KeyProblem::NotACertificate)?;
+                let size = rsa_bits(bits).ok_or(KeyProblem::NotACertificate)?;
                 if !(2048..=8192).contains(&size) {
                     return Err(KeyProblem::RsaSize { bits: size });
                 }
@@ -390,10 +390,17 @@ fn certificates(descriptor: Element<'_>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Bits of the modulus.
-fn rsa_bits(spki: &[u8]) -> Option<usize> {
-    use aws_lc_rs::rsa::PublicEncryptingKey;
-    Some(PublicEncryptingKey::from_der(spki).ok()?.key_size_bits())
+/// Bits of the modulus of an `RSAPublicKey` (RFC 8017, A.1.1).
+fn rsa_bits(public_key: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(public_key).ok()?;
+    let modulus = reader.sequence(|reader| {
+        let modulus = UintRef::decode(reader)?;
+        UintRef::decode(reader)?;
+        Ok::<_, x509_cert::der::Error>(modulus)
+    });
+    let digits = modulus.ok()?.as_bytes();
+    let first = digits.first()?;
+    Some(digits.len() * 8 - first.leading_zeros() as usize)
 }
 
 /// The first `SingleSignOnService` of a binding.

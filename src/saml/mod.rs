@@ -2,15 +2,15 @@
 //!
 //! The argument, in the order of the checks:
 //!
-//! 1. Bytes become one strict, bounded tree ([`xml`]). There is no second parser, no DTD, no
+//! 1. Bytes become one strict, bounded tree (`xml.rs`). There is no second parser, no DTD, no
 //!    entity, no processing instruction, and no ID twice.
 //! 2. The issuer selects an identity provider; only the keys of its metadata are trusted
-//!    ([`metadata`]). `KeyInfo` in a message is never read.
+//!    (`metadata.rs`). `KeyInfo` in a message is never read.
 //! 3. A signature counts only as direct child of the Response or of its only assertion, and only
-//!    over that very element ([`signature`]). No ID is ever looked up, so nothing can be wrapped.
+//!    over that very element (`signature.rs`). No ID is ever looked up, so nothing can be wrapped.
 //! 4. Verification gives a handle on the element that it covered; claims can be read from such a
-//!    handle alone ([`assertion`]). Reading what was not signed does not compile.
-//! 5. What was signed must be meant for us, now ([`conditions`]).
+//!    handle alone (`assertion.rs`). Reading what was not signed does not compile.
+//! 5. What was signed must be meant for us, now (`conditions.rs`).
 //!
 //! Nothing here does I/O or asks for the time; `now` is an argument. [`attacks`] lists the known
 //! attacks, what stops each, and the test that shows it.
@@ -27,6 +27,8 @@ mod rejection;
 mod request;
 mod signature;
 mod xml;
+
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,9 +58,15 @@ const LIMITS: Limits = Limits {
 
 /// A response that was read and nothing more: only its issuer may be looked at, to select the
 /// identity provider whose keys decide.
-#[derive(Debug)]
 pub struct UnverifiedResponse {
     document: Document,
+}
+
+/// Says nothing of the message: responses are never logged.
+impl fmt::Debug for UnverifiedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnverifiedResponse(..)")
+    }
 }
 
 impl UnverifiedResponse {

@@ -551,7 +551,11 @@ impl Builder {
             return Err(XmlError::NotUtf8);
         }
         let control = |byte: &u8| *byte < 0x20 && !is_space(*byte);
-        let mut illegal = bytes.iter().position(control);
+        // Without early exit the common case takes whole vectors at a time.
+        let mut illegal = match bytes.iter().fold(false, |found, byte| found | control(byte)) {
+            true => bytes.iter().position(control),
+            false => None,
+        };
         if illegal.is_none() && bytes.contains(&0xEF) {
             illegal = source.find(['\u{fffe}', '\u{ffff}']);
         }
@@ -1001,4 +1005,127 @@ fn is_instruction(instruction: &str) -> bool {
 /// XML's white space (production 3).
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::LIMITS;
+    use super::super::canonical::{Method, canonicalize};
+    use super::*;
+
+    fn parse(xml: &str) -> Result<Document, XmlError> {
+        Document::parse(xml.as_bytes(), LIMITS)
+    }
+
+    #[test]
+    fn text_is_joined_across_comments_and_cdata() {
+        let document = parse("<a>1<!-- x -->2<![CDATA[<3>]]>&#52;</a>").unwrap();
+        assert_eq!(document.root().text().unwrap(), "12<3>4");
+        assert!(parse("<a>1<b/>2</a>").unwrap().root().text().is_none());
+    }
+
+    #[test]
+    fn line_ends_are_normalised_and_references_to_them_stay() {
+        let document = parse("<a b='1\r\n2\r3\t&#13;'>1\r\n2\r\r\n3&#13;</a>").unwrap();
+        assert_eq!(document.root().text().unwrap(), "1\n2\n\n3\r");
+        assert_eq!(document.root().attribute("b"), Some("1 2 3 \r"));
+    }
+
+    #[test]
+    fn namespaces_are_resolved_innermost_first() {
+        let document =
+            parse("<p:a xmlns:p='u:1'><p:b xmlns:p='u:2' xmlns=''/><p:c/></p:a>").unwrap();
+        let uris: Vec<_> = document.root().subtree().map(Element::namespace).collect();
+        assert_eq!(uris, ["u:1", "u:2", "u:1"]);
+    }
+
+    #[test]
+    fn a_fragment_is_read_with_the_namespaces_and_the_limits_of_its_place() {
+        let outer = parse("<a xmlns='u:0' xmlns:p='u:p'><b xmlns:q='u:q' xmlns=''/></a>").unwrap();
+        let place = outer.root().elements().next().unwrap();
+        let read = |xml: &str, limits| Document::parse_in_place_of(xml.as_bytes(), place, limits);
+        let fragment = read("<p:x q:y=''><z/></p:x>", LIMITS).unwrap();
+        assert_eq!(fragment.root().namespace(), "u:p");
+        assert_eq!(fragment.root().elements().next().unwrap().namespace(), "");
+        assert!(read("<r:x/>", LIMITS).is_err());
+        // The place is at depth 2 of a document with 2 elements.
+        let deepest = Limits { depth: 3, elements: 4, ..LIMITS };
+        assert!(read("<x><y/></x>", deepest).is_ok());
+        assert_eq!(
+            read("<x><y><z/></y></x>", deepest).unwrap_err(),
+            XmlError::TooDeep { limit: 3 }
+        );
+        assert_eq!(
+            read("<x><y/><z/></x>", deepest).unwrap_err(),
+            XmlError::TooManyElements { limit: 4 }
+        );
+    }
+
+    #[test]
+    fn an_id_may_not_stand_in_a_fragment_and_around_it() {
+        let outer = parse("<a ID='1'><b/></a>").unwrap();
+        let place = outer.root().elements().next().unwrap();
+        let read = |xml: &str| Document::parse_in_place_of(xml.as_bytes(), place, LIMITS);
+        assert!(read("<x Id='2'/>").is_ok());
+        assert_eq!(read("<x Id='1'/>").unwrap_err(), XmlError::IdRepeated { id: "1".into() });
+    }
+
+    /// Pieces of markup: close enough to XML that some of it is.
+    fn markup() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("<a>"),
+            Just("</a>"),
+            Just("<p:b xmlns:p='u'>"),
+            Just("</p:b>"),
+            Just("<c d='1'/>"),
+            Just("<c p:d=\"&#10;\" e='<'/>"),
+            Just("&amp;"),
+            Just("&x;"),
+            Just("&"),
+            Just("<!-- - -->"),
+            Just("<!--"),
+            Just("-->"),
+            Just("<![CDATA["),
+            Just("]]>"),
+            Just("<?x?>"),
+            Just("\r\n"),
+            Just("ä"),
+            Just("\u{FFFE}"),
+            Just("text"),
+            Just(" "),
+            Just("<"),
+            Just(">"),
+            Just("xmlns=''"),
+        ];
+        proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Document::parse(&bytes, LIMITS);
+        }
+
+        #[test]
+        fn no_markup_panics(xml in markup()) {
+            let _ = parse(&xml);
+            let _ = parse(&format!("<a>{xml}</a>"));
+        }
+
+        #[test]
+        fn the_canonical_form_is_its_own_canonical_form(xml in markup()) {
+            for with_comments in [false, true] {
+                let method = Method { with_comments, ..Method::default() };
+                if let Ok(document) = parse(&format!("<a>{xml}</a>")) {
+                    let once = canonicalize(document.root(), None, &method);
+                    let again = Document::parse(&once, LIMITS).unwrap();
+                    prop_assert_eq!(canonicalize(again.root(), None, &method), once);
+                }
+            }
+        }
+    }
 }

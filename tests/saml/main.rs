@@ -9,6 +9,10 @@
 )]
 
 mod accepts;
+mod differential;
+mod encryption;
 mod form;
+mod metadata;
+mod mutations;
 mod rejects;
 mod support;
