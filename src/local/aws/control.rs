@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -365,12 +365,8 @@ impl Inner {
 }
 
 /// Answers a request of the control route.
-pub(crate) fn answer(
-    simulator: &Simulator,
-    request: &Request<Bytes>,
-    _now: Timestamp,
-) -> Response<Body> {
-    if !same_site(request) {
+pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Response<Body> {
+    if !server::same_site(request) {
         return server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n");
     }
     let control = &simulator.control;
@@ -420,19 +416,6 @@ pub(crate) fn answer(
         },
         _ => server::text(StatusCode::NOT_FOUND, HELP),
     }
-}
-
-/// A page of another site can make a browser send requests here, but not without saying so.
-fn same_site(request: &Request<Bytes>) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let fetched_from_elsewhere = request
-        .headers()
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none");
-    let foreign_origin = request.headers().get(header::ORIGIN).is_some_and(|origin| {
-        origin.to_str().ok().and_then(|o| o.strip_prefix("http://")) != Some(host)
-    });
-    !fetched_from_elsewhere && !foreign_origin
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {

@@ -256,7 +256,7 @@ impl Simulator {
     async fn handle(&self, request: Request<Bytes>) -> Result<Response<Body>, DropConnection> {
         let path = request.uri().path();
         if path == "/_control" || path.starts_with("/_control/") {
-            return Ok(control::answer(self, &request, now()));
+            return Ok(control::answer(self, &request));
         }
         if let Some(rest) = path.strip_prefix("/studio/") {
             return Ok(self.studio.answer(rest, request.uri().query(), now()));

@@ -148,6 +148,9 @@ impl Idp {
             (&Method::POST, "/sso") => self.single_sign_on(&Fields::parse(request.body()), false),
             (&Method::POST, "/sign-in") => self.sign_in(&Fields::parse(request.body()), now),
             (&Method::GET, "/auth") => self.options.studio.answer("auth", query, now),
+            (_, path) if path.starts_with("/_control") && !server::same_site(request) => {
+                server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n")
+            }
             (&Method::GET, "/_control") => server::text(StatusCode::OK, HELP),
             (&Method::GET, "/_control/response") => self.minted(&fields, now),
             _ => server::html(
