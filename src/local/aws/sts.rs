@@ -122,17 +122,18 @@ fn assume_role(context: &Context<'_>, form: &Form) -> Result<String, Refusal> {
         "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
          <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
          <AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
-         <PackedPolicySize>{}</PackedPolicySize>{}",
+         <PackedPolicySize>{packed}</PackedPolicySize>\
+         <SessionTokenUtilization>{packed}</SessionTokenUtilization>{}",
         session.access_key_id,
         session.session_token,
         session.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         escape(&session.role_id),
         escape(&session.arn),
-        assumption.packed_percent,
         assumption
             .source_identity
             .map(|identity| format!("<SourceIdentity>{}</SourceIdentity>", escape(identity)))
             .unwrap_or_default(),
+        packed = assumption.packed_percent,
     );
     context.simulator.sessions.add(session, context.now);
     Ok(answer)
