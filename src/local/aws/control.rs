@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Service, Simulator, caller::Caller, refusal::Refusal};
+use super::{Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal};
 use crate::local::server::{self, Body};
 
 /// What `GET /_control` says.
@@ -272,8 +272,9 @@ impl Control {
         self.record(facts, now, json!(status.as_u16()), error);
     }
 
-    pub(crate) fn log_raw(&self, facts: &Facts<'_>, now: Timestamp, status: StatusCode) {
-        self.record(facts, now, json!(status.as_u16()), None);
+    pub(crate) fn log_database(&self, facts: &Facts<'_>, now: Timestamp, answer: &Answer) {
+        let error = answer.error.map(str::to_owned);
+        self.record(facts, now, json!(answer.status.as_u16()), error);
     }
 
     pub(crate) fn log_dropped(&self, facts: &Facts<'_>, now: Timestamp, how: &str) {

@@ -160,7 +160,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
             .map_err(|source| StartError::Data { path: folder.clone(), source })?;
     }
     let simulator = Arc::new(Simulator {
-        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables).await?,
+        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables)?,
         sagemaker: sagemaker::Store::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
@@ -249,7 +249,7 @@ enum Done {
     /// The XML inside `<…Result>`.
     Xml(String),
     /// As the embedded database wrote it.
-    Raw(Response<Bytes>),
+    Database(dynamodb::Answer),
 }
 
 impl Simulator {
@@ -267,6 +267,10 @@ impl Simulator {
                 "The simulated AWS of studio-broker. Use it as AWS_ENDPOINT_URL; GET /_control \
                  explains how to slow, throttle and fail it.\n",
             ));
+        }
+        // An AWS SDK in a page of another site is nobody's test double.
+        if !server::same_site(&request) {
+            return Ok(server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n"));
         }
         let request_id = random::uuid().unwrap_or_default();
         let started = now();
@@ -331,7 +335,7 @@ impl Simulator {
             return Err(DropConnection);
         }
         match &done {
-            Ok(Done::Raw(response)) => self.control.log_raw(&facts, started, response.status()),
+            Ok(Done::Database(answer)) => self.control.log_database(&facts, started, answer),
             Ok(_) => self.control.log(&facts, started, Ok(())),
             Err(refusal) => self.control.log(&facts, started, Err((refusal, service))),
         }
@@ -372,7 +376,8 @@ impl Simulator {
             Service::DynamoDb => {
                 let table = call.input.get("TableName").and_then(Value::as_str).unwrap_or("*");
                 context.authorize(&format!("dynamodb:{}", call.operation), table, |r| r)?;
-                self.dynamodb.forward(request).await.map(Done::Raw)
+                let answer = self.dynamodb.perform(call.operation.clone(), request.into_body());
+                Ok(Done::Database(answer.await))
             }
         }
     }
@@ -479,8 +484,9 @@ impl Call {
 
 fn render(done: Done, service: Service, operation: &str, request_id: &str) -> Response<Body> {
     let body = match done {
-        Done::Raw(response) => {
-            return response.map(|body| http_body_util::Full::new(body).boxed_unsync());
+        Done::Database(answer) => {
+            let body = server::answer(answer.status, service.content_type(), answer.body);
+            return signed_off(body, request_id);
         }
         Done::Json(value) => value.to_string(),
         Done::Xml(result) => sts::envelope(operation, &result, request_id),
