@@ -1,5 +1,7 @@
 //! The simulated AWS, driven by the real SDK clients over its real wire formats.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;

@@ -1,6 +1,8 @@
 //! The test identity provider over HTTP. That its signatures verify is shown by other people's
 //! verifiers, in `tests/boto3/test_idp.py`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use studio_broker::local::{
     aws::{self, AwsOptions, RunningAws},
