@@ -466,6 +466,20 @@ async fn a_new_team_of_the_table_is_granted_what_the_table_says() {
 }
 
 #[tokio::test]
+async fn the_documents_of_a_role_can_be_read() {
+    let stage = Stage::start().await;
+    let (status, documents) = stage.control("GET", "roles/team2", &Value::Null).await;
+    assert_eq!((status, &documents["role_arn"]), (200, &json!(TEAM2_ROLE)));
+    let trust = documents["trust_policy"].to_string();
+    assert!(trust.contains("sts:TagSession") && trust.contains("team2-external-id"));
+    assert!(documents["permission_policy"].to_string().contains("d-localteam002"));
+    for team in ["team10", "unknown"] {
+        let path = format!("roles/{team}");
+        assert_eq!(stage.control("GET", &path, &Value::Null).await.0, 404, "{team}");
+    }
+}
+
+#[tokio::test]
 async fn a_team_of_the_story_keeps_its_grants_when_the_table_points_it_elsewhere() {
     let stage = Stage::start().await;
     stage

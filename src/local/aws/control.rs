@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal};
+use super::{
+    Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal, sts, target_role,
+};
 use crate::local::server::{self, Body};
 
 /// What `GET /_control` says.
@@ -63,6 +65,12 @@ POST   /_control/settings            changes those that are named:
                                account; above them ThrottlingException
 POST   /_control/expire-credentials  ends every assumed-role session at once
 POST   /_control/sweep-expired       deletes DynamoDB items past their TTL
+GET    /_control/roles/{team_id}     the trust and permission documents by which the calls of this
+                                     team's sessions are decided; 404 if no role serves the team
+
+For example, two throttled calls and then service as usual:
+  curl -d '{\"operation\": \"DescribeUserProfile\", \"effect\": \"throttle\", \"times\": 2}' \\
+    http://127.0.0.1:8402/_control/faults
 ";
 
 /// Calls that are remembered.
@@ -415,8 +423,25 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
                 &json!({"error": error.to_string()}),
             ),
         },
+        (&Method::GET, what) => match what.strip_prefix("roles/").and_then(|t| roles(simulator, t))
+        {
+            Some(documents) => ok(documents),
+            None => server::text(StatusCode::NOT_FOUND, HELP),
+        },
         _ => server::text(StatusCode::NOT_FOUND, HELP),
     }
+}
+
+/// The documents of the role that serves a team.
+fn roles(simulator: &Simulator, team: &str) -> Option<Value> {
+    let grant = simulator.grant_of(team)?;
+    let hub = sts::hub(target_role::partition(&grant.region));
+    let grants = [grant];
+    Some(json!({
+        "role_arn": grants.first().map(|grant| &grant.target_role_arn),
+        "trust_policy": target_role::trust_policy(&hub, &grants),
+        "permission_policy": target_role::permission_policy(&grants),
+    }))
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {

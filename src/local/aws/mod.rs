@@ -2,7 +2,7 @@
 //! their wire formats, for the real SDKs in any language.
 //!
 //! One request goes through: who calls ([`caller`]) → which service and operation → the faults and
-//! rates that were ordered ([`control`]) → the service → the log of calls. The account of a request
+//! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against the target role's
 //! documents ([`target_role`]) by [`policy`].
@@ -383,19 +383,22 @@ impl Simulator {
     }
 
     /// What the role `role_arn` grants to `team`.
+    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
+        self.grant_of(team).filter(|grant| grant.target_role_arn == role_arn)
+    }
+
+    /// What is deployed for `team`.
     ///
     /// Teams of the scenario have the grants that the scenario gives them, whatever the table says
     /// by now: re-pointing one at another team's domain or role is refused. For any other team the
     /// table counts as it stands, as if its account's stack had just been deployed for it.
-    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
-        let grant = if self.scenario.has_team(team) {
-            self.scenario.grant(team)?
-        } else {
-            let item =
-                self.dynamodb.item(&self.options.tables.teams, "team_id", team).ok().flatten()?;
-            Grant::of_item(&item, &self.control.settings().target_role_name)?
-        };
-        (grant.target_role_arn == role_arn).then_some(grant)
+    fn grant_of(&self, team: &str) -> Option<Grant> {
+        if self.scenario.has_team(team) {
+            return self.scenario.grant(team);
+        }
+        let table = &self.options.tables.teams;
+        let item = self.dynamodb.item(table, "team_id", team).ok().flatten()?;
+        Grant::of_item(&item, &self.control.settings().target_role_name)
     }
 }
 

@@ -176,7 +176,8 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
     Ok(())
 }
 
-fn hub(partition: &str) -> Hub {
+/// Who the trust policies name.
+pub(crate) fn hub(partition: &str) -> Hub {
     Hub {
         role_arn: format!("arn:{partition}:iam::{HUB_ACCOUNT}:role/{HUB_ROLE}"),
         organization_id: ORGANIZATION.into(),
