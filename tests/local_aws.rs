@@ -466,6 +466,28 @@ async fn a_new_team_of_the_table_is_granted_what_the_table_says() {
 }
 
 #[tokio::test]
+async fn the_brokers_own_credentials_can_be_held_against_the_hub_role() {
+    let stage = Stage::start().await;
+    stage.control("POST", "settings", &json!({"hub_permissions": "hub_role"})).await;
+    let client = stage.dynamodb();
+    let (teams, state) = ("studio-broker-teams", "studio-broker-state");
+    let put = |table: &str, key: &str| {
+        client.put_item().table_name(table).item(key, AttributeValue::S("x".into())).send()
+    };
+    let denied = "AccessDeniedException";
+    assert!(code(client.scan().table_name(teams).send().await).starts_with("ok"));
+    assert!(code(put(state, "pk").await).starts_with("ok"));
+    assert_eq!(code(put(teams, "team_id").await), denied);
+    assert_eq!(code(client.scan().table_name(state).send().await), denied);
+    let key = AttributeValue::S("x".into());
+    let delete = client.delete_item().table_name(state).key("pk", key);
+    assert_eq!(code(delete.send().await), denied);
+    assert!(stage.assume(TEAM1_ROLE, "team1", "user-1").await.is_ok());
+    let sagemaker = stage.administrator("broker", "us-east-1");
+    assert_eq!(code(sagemaker.list_domains().send().await), denied);
+}
+
+#[tokio::test]
 async fn the_documents_of_a_role_can_be_read() {
     let stage = Stage::start().await;
     let (status, documents) = stage.control("GET", "roles/team2", &Value::Null).await;

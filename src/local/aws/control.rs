@@ -56,6 +56,8 @@ POST   /_control/settings            changes those that are named:
          profile_quota         profiles per account (1000)
          profile_quotas        the same for single accounts, {account: number}
          target_role_name      role of teams that name none (StudioBrokerTarget)
+         hub_permissions       administrator or hub_role: what credentials may do that are neither
+                               twelve digits nor issued here (administrator)
          existing_profile      in_use or validation: CreateUserProfile on a name that exists
          pending_presign       refuse or allow: CreatePresignedDomainUrl on a Pending profile
          missing_presign       iam_first or not_found: the same on a missing profile, assumed role
@@ -101,6 +103,7 @@ pub(crate) struct Settings {
     pub(crate) profile_quota: u64,
     pub(crate) profile_quotas: HashMap<String, u64>,
     pub(crate) target_role_name: String,
+    pub(crate) hub_permissions: HubPermissions,
     pub(crate) existing_profile: ExistingProfile,
     pub(crate) pending_presign: PendingPresign,
     pub(crate) missing_presign: MissingPresign,
@@ -119,6 +122,7 @@ impl Default for Settings {
             profile_quota: 1000,
             profile_quotas: HashMap::new(),
             target_role_name: "StudioBrokerTarget".into(),
+            hub_permissions: HubPermissions::Administrator,
             existing_profile: ExistingProfile::InUse,
             pending_presign: PendingPresign::Refuse,
             missing_presign: MissingPresign::IamFirst,
@@ -127,6 +131,14 @@ impl Default for Settings {
             rates: Vec::new(),
         }
     }
+}
+
+/// Whether the broker's own credentials are held against the hub role's permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HubPermissions {
+    Administrator,
+    HubRole,
 }
 
 /// AWS does not say which it is.

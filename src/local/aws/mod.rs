@@ -32,8 +32,8 @@ use tokio::net::TcpListener;
 pub use self::dynamodb::DatabaseError;
 pub(crate) use self::sagemaker::PlantedDomain;
 use self::{
-    caller::{Caller, Sessions},
-    control::{Control, Effect, Facts, Settle},
+    caller::{Caller, Principal, Session, Sessions},
+    control::{Control, Effect, Facts, HubPermissions, Settle},
     dynamodb::DynamoDb,
     refusal::{Dialect, Refusal},
     target_role::Grant,
@@ -374,8 +374,7 @@ impl Simulator {
                 identity_store::answer(&self.scenario, &call.operation, &call.input).map(Done::Json)
             }
             Service::DynamoDb => {
-                let table = call.input.get("TableName").and_then(Value::as_str).unwrap_or("*");
-                context.authorize(&format!("dynamodb:{}", call.operation), table, |r| r)?;
+                context.authorize_tables(call)?;
                 let answer = self.dynamodb.perform(call.operation.clone(), request.into_body());
                 Ok(Done::Database(answer.await))
             }
@@ -405,8 +404,8 @@ impl Simulator {
 impl Context<'_> {
     /// Whether the caller may do `action` on `resource`; `with` adds condition keys.
     ///
-    /// Sessions are held against their target role's permissions (and session policy); direct
-    /// credentials are administrators.
+    /// Sessions are held against their target role's permissions (and session policy), the hub
+    /// against its own role's where that is asked for; everybody else is an administrator.
     ///
     /// # Errors
     ///
@@ -417,33 +416,81 @@ impl Context<'_> {
         resource: &str,
         with: impl FnOnce(policy::Request) -> policy::Request,
     ) -> Result<(), Refusal> {
-        let Some(session) = self.caller.session() else { return Ok(()) };
-        let mut request = policy::Request::new(action, resource)
-            .with("aws:PrincipalArn", &session.role_arn)
-            .with("aws:PrincipalAccount", &session.account);
-        request.principal.clone_from(&session.arn);
-        for (key, value) in &session.tags {
-            request = request.with(&format!("aws:PrincipalTag/{key}"), value);
-        }
-        let request = with(request);
-        let granted = session
-            .tag("Team")
-            .and_then(|team| self.simulator.grant(team, &session.role_arn))
-            .and_then(|g| policy::Policy::parse(&target_role::permission_policy(&[g])).ok())
-            .is_some_and(|policy| policy.decide(&request) == policy::Decision::Allow);
-        let limited = session
-            .policy
-            .as_ref()
-            .is_some_and(|policy| policy.decide(&request) != policy::Decision::Allow);
-        if granted && !limited {
+        let allowed = match &self.caller.principal {
+            Principal::Administrator => true,
+            Principal::Hub => self.hub_may(&policy::Request::new(action, resource)),
+            Principal::Session(session) => {
+                let mut request = policy::Request::new(action, resource)
+                    .with("aws:PrincipalArn", &session.role_arn)
+                    .with("aws:PrincipalAccount", &session.account);
+                request.principal.clone_from(&session.arn);
+                for (key, value) in &session.tags {
+                    request = request.with(&format!("aws:PrincipalTag/{key}"), value);
+                }
+                self.session_may(session, &with(request))
+            }
+        };
+        if allowed {
             return Ok(());
         }
         Err(Refusal::Denied {
-            principal: session.arn.clone(),
+            principal: self.caller.arn(),
             action: action.into(),
             resource: resource.into(),
         })
     }
+
+    fn session_may(&self, session: &Session, request: &policy::Request) -> bool {
+        let granted = session
+            .tag("Team")
+            .and_then(|team| self.simulator.grant(team, &session.role_arn))
+            .is_some_and(|grant| allows(&target_role::permission_policy(&[grant]), request));
+        let limited = session
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.decide(request) != policy::Decision::Allow);
+        granted && !limited
+    }
+
+    fn hub_may(&self, request: &policy::Request) -> bool {
+        let settings = self.simulator.control.settings();
+        if settings.hub_permissions == HubPermissions::Administrator {
+            return true;
+        }
+        let tables = &self.simulator.options.tables;
+        let hub = sts::hub(target_role::partition(&self.caller.region));
+        let document = target_role::hub_policy(&hub, &settings.target_role_name, tables);
+        // Every role that anybody can have here belongs to the organization.
+        allows(&document, &request.clone().with("aws:ResourceOrgID", &hub.organization_id))
+    }
+
+    /// Reading and writing tables needs the permission for each table that the request names.
+    fn authorize_tables(&self, call: &Call) -> Result<(), Refusal> {
+        let (region, account) = (&self.caller.region, &self.caller.account);
+        let partition = target_role::partition(region);
+        for table in tables_of(&call.input) {
+            let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
+            self.authorize(&format!("dynamodb:{}", call.operation), &arn, |request| request)?;
+        }
+        Ok(())
+    }
+}
+
+fn allows(document: &Value, request: &policy::Request) -> bool {
+    policy::Policy::parse(document)
+        .is_ok_and(|policy| policy.decide(request) == policy::Decision::Allow)
+}
+
+/// The tables that a `DynamoDB` request names; `*` if it names none.
+fn tables_of(input: &Map<String, Value>) -> Vec<&str> {
+    let named = input.get("TableName").and_then(Value::as_str).into_iter();
+    let batch = input.get("RequestItems").and_then(Value::as_object).into_iter();
+    let batch = batch.flat_map(|tables| tables.keys().map(String::as_str));
+    let actions = input.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
+    let actions = actions.filter_map(Value::as_object).flat_map(Map::values);
+    let transacted = actions.filter_map(|action| action.get("TableName")?.as_str());
+    let tables: Vec<&str> = named.chain(batch).chain(transacted).collect();
+    if tables.is_empty() { vec!["*"] } else { tables }
 }
 
 impl Call {

@@ -149,10 +149,8 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         resource: role.arn.into(),
     };
     // A session of a target role may do nothing in STS; everybody else counts as the broker's own
-    // role, since any credentials are accepted.
-    if context.caller.session().is_some() {
-        return Err(denied("sts:AssumeRole"));
-    }
+    // role in the trust policy, since any credentials are accepted.
+    context.authorize("sts:AssumeRole", role.arn, |request| request)?;
     let hub = hub(role.partition);
     let team = assumption.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("Team"));
     let grant = team
