@@ -103,6 +103,9 @@ async fn the_portal_has_a_card_with_a_tile_for_everybody() {
         assert!(page.contains(&format!("id=\"user-{number}\"")), "user-{number}");
     }
     assert!(page.contains("name=\"RelayState\" value=\"/teams/team2\""));
+    for button in ["user-1-open", "user-1-open-team2", "user-2-open"] {
+        assert!(page.contains(&format!("id=\"{button}\"")), "{button}");
+    }
 }
 
 #[tokio::test]

@@ -303,7 +303,10 @@ impl Simulator {
         for effect in self.control.effects(&call.facts(Some(&caller)), started) {
             match effect {
                 Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
-                Effect::Hang => std::future::pending().await,
+                Effect::Hang => {
+                    self.control.log_dropped(&call.facts(Some(&caller)), started, "hang");
+                    std::future::pending().await
+                }
                 Effect::Reset => {
                     self.control.log_dropped(&call.facts(Some(&caller)), started, "reset");
                     return Err(DropConnection);
