@@ -148,6 +148,19 @@ fn host_is_ours<B>(request: &Request<B>, port: u16) -> bool {
         && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]")
 }
 
+/// A page of another site can make a browser send requests here, but not without saying so.
+pub(crate) fn same_site<B>(request: &Request<B>) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let fetched_from_elsewhere = request
+        .headers()
+        .get("sec-fetch-site")
+        .is_some_and(|site| site != "same-origin" && site != "none");
+    let foreign_origin = request.headers().get(header::ORIGIN).is_some_and(|origin| {
+        origin.to_str().ok().and_then(|o| o.strip_prefix("http://")) != Some(host)
+    });
+    !fetched_from_elsewhere && !foreign_origin
+}
+
 /// An answer of plain text.
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", body)
@@ -206,6 +219,24 @@ mod tests {
         {
             assert!(!host_is_ours(&request(host), 8402), "{host}");
         }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_by_its_headers() {
+        let with = |name: &str, value: &str| {
+            let mut request = request("localhost:8402");
+            let name: header::HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+            same_site(&request)
+        };
+        assert!(same_site(&request("localhost:8402")));
+        assert!(with("origin", "http://localhost:8402"));
+        assert!(with("sec-fetch-site", "none"));
+        assert!(!with("origin", "https://evil.example"));
+        assert!(!with("origin", "http://127.0.0.1:8402"));
+        assert!(!with("origin", "null"));
+        assert!(!with("sec-fetch-site", "cross-site"));
+        assert!(!with("sec-fetch-site", "same-site"));
     }
 
     #[tokio::test]

@@ -126,7 +126,7 @@ fn studio_page(opening: &Opening) -> String {
         ("space", "Space", opening.space.clone().unwrap_or_else(|| "–".into())),
         ("landing-uri", "Landing URI", opening.landing_uri.clone().unwrap_or_else(|| "–".into())),
         ("session-seconds", "Session length", format!("{} s", opening.session_seconds)),
-        ("url-expires", "URL expires", opening.expires.to_string()),
+        ("url-expires", "URL expires", opening.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ];
     let rows: String = rows
         .into_iter()

@@ -1,6 +1,6 @@
 //! Who calls: told by the access key id in the Signature Version 4 header.
 //!
-//! - an access key that [`Sessions`] issued is that session, until it expires;
+//! - an access key that `AssumeRole` issued is that session, until it expires;
 //! - twelve digits are an administrator of the account with that number;
 //! - everything else is the hub: the account that the broker itself runs in.
 //!

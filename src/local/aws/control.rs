@@ -8,12 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Service, Simulator, caller::Caller, refusal::Refusal};
+use super::{
+    Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal, sts, target_role,
+};
 use crate::local::server::{self, Body};
 
 /// What `GET /_control` says.
@@ -54,6 +56,8 @@ POST   /_control/settings            changes those that are named:
          profile_quota         profiles per account (1000)
          profile_quotas        the same for single accounts, {account: number}
          target_role_name      role of teams that name none (StudioBrokerTarget)
+         hub_permissions       administrator or hub_role: what credentials may do that are neither
+                               twelve digits nor issued here (administrator)
          existing_profile      in_use or validation: CreateUserProfile on a name that exists
          pending_presign       refuse or allow: CreatePresignedDomainUrl on a Pending profile
          missing_presign       iam_first or not_found: the same on a missing profile, assumed role
@@ -63,6 +67,12 @@ POST   /_control/settings            changes those that are named:
                                account; above them ThrottlingException
 POST   /_control/expire-credentials  ends every assumed-role session at once
 POST   /_control/sweep-expired       deletes DynamoDB items past their TTL
+GET    /_control/roles/{team_id}     the trust and permission documents by which the calls of this
+                                     team's sessions are decided; 404 if no role serves the team
+
+For example, two throttled calls and then service as usual:
+  curl -d '{\"operation\": \"DescribeUserProfile\", \"effect\": \"throttle\", \"times\": 2}' \\
+    http://127.0.0.1:8402/_control/faults
 ";
 
 /// Calls that are remembered.
@@ -93,6 +103,7 @@ pub(crate) struct Settings {
     pub(crate) profile_quota: u64,
     pub(crate) profile_quotas: HashMap<String, u64>,
     pub(crate) target_role_name: String,
+    pub(crate) hub_permissions: HubPermissions,
     pub(crate) existing_profile: ExistingProfile,
     pub(crate) pending_presign: PendingPresign,
     pub(crate) missing_presign: MissingPresign,
@@ -111,6 +122,7 @@ impl Default for Settings {
             profile_quota: 1000,
             profile_quotas: HashMap::new(),
             target_role_name: "StudioBrokerTarget".into(),
+            hub_permissions: HubPermissions::Administrator,
             existing_profile: ExistingProfile::InUse,
             pending_presign: PendingPresign::Refuse,
             missing_presign: MissingPresign::IamFirst,
@@ -119,6 +131,14 @@ impl Default for Settings {
             rates: Vec::new(),
         }
     }
+}
+
+/// Whether the broker's own credentials are held against the hub role's permissions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HubPermissions {
+    Administrator,
+    HubRole,
 }
 
 /// AWS does not say which it is.
@@ -272,8 +292,9 @@ impl Control {
         self.record(facts, now, json!(status.as_u16()), error);
     }
 
-    pub(crate) fn log_raw(&self, facts: &Facts<'_>, now: Timestamp, status: StatusCode) {
-        self.record(facts, now, json!(status.as_u16()), None);
+    pub(crate) fn log_database(&self, facts: &Facts<'_>, now: Timestamp, answer: &Answer) {
+        let error = answer.error.map(str::to_owned);
+        self.record(facts, now, json!(answer.status.as_u16()), error);
     }
 
     pub(crate) fn log_dropped(&self, facts: &Facts<'_>, now: Timestamp, how: &str) {
@@ -365,12 +386,8 @@ impl Inner {
 }
 
 /// Answers a request of the control route.
-pub(crate) fn answer(
-    simulator: &Simulator,
-    request: &Request<Bytes>,
-    _now: Timestamp,
-) -> Response<Body> {
-    if !same_site(request) {
+pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Response<Body> {
+    if !server::same_site(request) {
         return server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n");
     }
     let control = &simulator.control;
@@ -418,21 +435,25 @@ pub(crate) fn answer(
                 &json!({"error": error.to_string()}),
             ),
         },
+        (&Method::GET, what) => match what.strip_prefix("roles/").and_then(|t| roles(simulator, t))
+        {
+            Some(documents) => ok(documents),
+            None => server::text(StatusCode::NOT_FOUND, HELP),
+        },
         _ => server::text(StatusCode::NOT_FOUND, HELP),
     }
 }
 
-/// A page of another site can make a browser send requests here, but not without saying so.
-fn same_site(request: &Request<Bytes>) -> bool {
-    let host = request.headers().get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let fetched_from_elsewhere = request
-        .headers()
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none");
-    let foreign_origin = request.headers().get(header::ORIGIN).is_some_and(|origin| {
-        origin.to_str().ok().and_then(|o| o.strip_prefix("http://")) != Some(host)
-    });
-    !fetched_from_elsewhere && !foreign_origin
+/// The documents of the role that serves a team.
+fn roles(simulator: &Simulator, team: &str) -> Option<Value> {
+    let grant = simulator.grant_of(team)?;
+    let hub = sts::hub(target_role::partition(&grant.region));
+    let grants = [grant];
+    Some(json!({
+        "role_arn": grants.first().map(|grant| &grant.target_role_arn),
+        "trust_policy": target_role::trust_policy(&hub, &grants),
+        "permission_policy": target_role::permission_policy(&grants),
+    }))
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {

@@ -1,23 +1,17 @@
-//! `DynamoDB`: an embedded dynoxide database behind the simulated endpoint.
+//! `DynamoDB`: an embedded dynoxide database, called in process.
 //!
-//! Clients' requests go to dynoxide's own HTTP server on a loopback port of its own, so that they
-//! get its whole request checking; the simulator itself calls the database in process.
+//! Its own HTTP server is not used: it would be one more port on this machine, open to any page in
+//! any browser.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
-use http::{Request, Response, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use serde::de::DeserializeOwned;
+use http::StatusCode;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
 
-use super::{TableNames, refusal::Refusal};
+use super::TableNames;
 
 /// Why the embedded database does not start or answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +19,6 @@ pub enum DatabaseError {
     /// The database itself refuses.
     #[error("the embedded database: {0}")]
     Database(#[from] DynoxideError),
-    /// No loopback port can be bound for it.
-    #[error("the embedded database's port: {0}")]
-    Listen(#[from] std::io::Error),
     /// A request that the simulator wrote does not parse.
     #[error("the embedded database's request: {0}")]
     Request(#[from] serde_json::Error),
@@ -39,38 +30,34 @@ impl DatabaseError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Database(_) => "database_failed",
-            Self::Listen(_) => "database_port",
             Self::Request(_) => "database_request",
         }
     }
 }
 
-/// The database and the way to its HTTP server.
+/// The database.
+#[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
-    client: Client<HttpConnector, Full<Bytes>>,
-    server: Uri,
-    serving: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for DynamoDb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DynamoDb").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("DynamoDb").finish_non_exhaustive()
     }
 }
 
-impl Drop for DynamoDb {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+/// What a client gets for one operation, in JSON 1.0.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
+    /// The error's code, if it is one.
+    pub(crate) error: Option<&'static str>,
 }
 
 impl DynamoDb {
     /// Opens the database in `folder`, or in memory, and creates the tables that are missing.
-    pub(crate) async fn open(
-        folder: Option<&Path>,
-        tables: &TableNames,
-    ) -> Result<Self, DatabaseError> {
+    pub(crate) fn open(folder: Option<&Path>, tables: &TableNames) -> Result<Self, DatabaseError> {
         let database = match folder {
             Some(folder) => Database::new(&folder.join("dynamodb.sqlite").to_string_lossy())?,
             None => Database::memory()?,
@@ -78,49 +65,26 @@ impl DynamoDb {
         create_table(&database, &tables.teams, "team_id")?;
         create_table(&database, &tables.idps, "entity_id")?;
         create_table(&database, &tables.state, "pk")?;
-
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let authority = listener.local_addr()?.to_string();
-        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Ok(Self {
-            database,
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            server: Uri::builder()
-                .scheme("http")
-                .authority(authority)
-                .path_and_query("/")
-                .build()
-                .map_err(std::io::Error::other)?,
-            serving,
-        })
+        Ok(Self { database })
     }
 
-    /// Passes a client's request on as it is and gives the answer back as it is.
-    pub(crate) async fn forward(
-        &self,
-        request: Request<Bytes>,
-    ) -> Result<Response<Bytes>, Refusal> {
-        let (mut head, body) = request.into_parts();
-        head.uri = self.server.clone();
-        head.headers.remove(header::HOST);
-        head.headers.remove(header::CONTENT_LENGTH);
-        head.headers.remove(header::TRANSFER_ENCODING);
-        head.headers.remove(header::CONNECTION);
-        let unreachable = |_| Refusal::Ordered {
-            code: "InternalServerError".into(),
-            status: 500,
-            message: "the embedded database does not answer".into(),
-        };
-        let response = self
-            .client
-            .request(Request::from_parts(head, Full::new(body)))
-            .await
-            .map_err(|_| unreachable(()))?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|_| unreachable(()))?.to_bytes();
-        Ok(Response::from_parts(head, body))
+    /// Performs a client's operation.
+    pub(crate) async fn perform(&self, operation: String, body: Bytes) -> Answer {
+        let database = self.database.clone();
+        let done =
+            tokio::task::spawn_blocking(move || dispatch(&database, &operation, &body)).await;
+        let done = done.unwrap_or_else(|_| {
+            Err(DynoxideError::InternalServerError("the embedded database failed".into()))
+        });
+        match done {
+            Ok(body) => Answer { status: StatusCode::OK, body, error: None },
+            Err(error) => Answer {
+                status: StatusCode::from_u16(error.status_code())
+                    .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                body: error.to_json(),
+                error: Some(error.short_error_code()),
+            },
+        }
     }
 
     /// One item as plain JSON (numbers stay text), `None` if the table has no such key.
@@ -188,6 +152,66 @@ impl DynamoDb {
     }
 }
 
+fn dispatch(db: &Database, operation: &str, body: &[u8]) -> dynoxide::Result<String> {
+    match operation {
+        "CreateTable" => call(body, |r| db.create_table(r)),
+        "DeleteTable" => call(body, |r| db.delete_table(r)),
+        "DescribeTable" => call(body, |r| db.describe_table(r)),
+        "ListTables" => call(body, |r| db.list_tables(r)),
+        "UpdateTable" => call(body, |r| db.update_table(r)),
+        "PutItem" => call(body, |r| db.put_item(r)),
+        "GetItem" => call(body, |r| db.get_item(r)),
+        "DeleteItem" => call(body, |r| db.delete_item(r)),
+        "UpdateItem" => call(body, |r| db.update_item(r)),
+        "Query" => call(body, |r| db.query(r)),
+        "Scan" => call(body, |r| db.scan(r)),
+        "BatchGetItem" => call(body, |r| db.batch_get_item(r)),
+        "BatchWriteItem" => call(body, |r| db.batch_write_item(r)),
+        "TransactWriteItems" => call(body, |r| db.transact_write_items(r)),
+        "TransactGetItems" => call(body, |r| db.transact_get_items(r)),
+        "ListStreams" => call(body, |r| db.list_streams(r)),
+        "DescribeStream" => call(body, |r| db.describe_stream(r)),
+        "GetShardIterator" => call(body, |r| db.get_shard_iterator(r)),
+        "GetRecords" => call(body, |r| db.get_records(r)),
+        "UpdateTimeToLive" => call(body, |r| db.update_time_to_live(r)),
+        "DescribeTimeToLive" => call(body, |r| db.describe_time_to_live(r)),
+        "ExecuteStatement" => call(body, |r| db.execute_statement(r)),
+        "ExecuteTransaction" => call(body, |r| db.execute_transaction(r)),
+        "BatchExecuteStatement" => call(body, |r| db.batch_execute_statement(r)),
+        "TagResource" => call(body, |r| db.tag_resource(r)),
+        "UntagResource" => call(body, |r| db.untag_resource(r)),
+        "ListTagsOfResource" => call(body, |r| db.list_tags_of_resource(r)),
+        _ => Err(DynoxideError::ValidationException(format!("{operation} is not simulated"))),
+    }
+}
+
+/// Reads the request, performs it, writes the answer.
+fn call<R: DeserializeOwned, A: Serialize>(
+    body: &[u8],
+    perform: impl FnOnce(R) -> dynoxide::Result<A>,
+) -> dynoxide::Result<String> {
+    let request = serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))?;
+    let answer = perform(request)?;
+    serde_json::to_string(&answer)
+        .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
+}
+
+/// The database's readers tell a request that is wrong from one that cannot be read by a marker in
+/// front of the message; the parser adds the position behind it.
+fn unreadable(message: &str) -> DynoxideError {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    match message.split_once(':') {
+        Some(("VALIDATION" | "VALIDATION_REQUEST", rest)) => {
+            DynoxideError::ValidationException(rest.into())
+        }
+        Some(("SERIALIZATION", rest)) => DynoxideError::SerializationException(rest.into()),
+        _ if message.starts_with("missing field") || message.starts_with("unknown variant") => {
+            DynoxideError::ValidationException(message.into())
+        }
+        _ => DynoxideError::SerializationException(message.into()),
+    }
+}
+
 fn create_table(database: &Database, name: &str, key: &str) -> Result<(), DatabaseError> {
     let created = database.create_table(request(json!({
         "TableName": name,
@@ -248,8 +272,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_item_that_is_there_is_not_overwritten() {
-        let database = DynamoDb::open(None, &TableNames::default()).await.unwrap();
+    async fn a_request_that_is_wrong_is_told_from_one_that_cannot_be_read() {
+        let database = DynamoDb::open(None, &TableNames::default()).unwrap();
+        for (body, code) in [
+            ("{", "SerializationException"),
+            (r#"{"TableName": 7}"#, "SerializationException"),
+            (r#"{"TableName": "studio-broker-teams"}"#, "ValidationException"),
+            (r#"{"TableName": "", "Key": {}}"#, "ValidationException"),
+            (
+                r#"{"TableName": "no-such-table", "Key": {"a": {"S": "b"}}}"#,
+                "ResourceNotFoundException",
+            ),
+        ] {
+            let answer =
+                database.perform("GetItem".into(), Bytes::from_static(body.as_bytes())).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+            let written: Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(written["__type"].as_str().unwrap().ends_with(code), "{body}: {written}");
+        }
+    }
+
+    #[test]
+    fn an_item_that_is_there_is_not_overwritten() {
+        let database = DynamoDb::open(None, &TableNames::default()).unwrap();
         let item = |name: &str| {
             json!({"team_id": "team1", "display_name": name, "groups": ["a"], "revision": 1})
                 .as_object()

@@ -2,7 +2,7 @@
 //! their wire formats, for the real SDKs in any language.
 //!
 //! One request goes through: who calls ([`caller`]) → which service and operation → the faults and
-//! rates that were ordered ([`control`]) → the service → the log of calls. The account of a request
+//! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against the target role's
 //! documents ([`target_role`]) by [`policy`].
@@ -32,8 +32,8 @@ use tokio::net::TcpListener;
 pub use self::dynamodb::DatabaseError;
 pub(crate) use self::sagemaker::PlantedDomain;
 use self::{
-    caller::{Caller, Sessions},
-    control::{Control, Effect, Facts, Settle},
+    caller::{Caller, Principal, Session, Sessions},
+    control::{Control, Effect, Facts, HubPermissions, Settle},
     dynamodb::DynamoDb,
     refusal::{Dialect, Refusal},
     target_role::Grant,
@@ -160,7 +160,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
             .map_err(|source| StartError::Data { path: folder.clone(), source })?;
     }
     let simulator = Arc::new(Simulator {
-        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables).await?,
+        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables)?,
         sagemaker: sagemaker::Store::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
@@ -249,14 +249,14 @@ enum Done {
     /// The XML inside `<…Result>`.
     Xml(String),
     /// As the embedded database wrote it.
-    Raw(Response<Bytes>),
+    Database(dynamodb::Answer),
 }
 
 impl Simulator {
     async fn handle(&self, request: Request<Bytes>) -> Result<Response<Body>, DropConnection> {
         let path = request.uri().path();
         if path == "/_control" || path.starts_with("/_control/") {
-            return Ok(control::answer(self, &request, now()));
+            return Ok(control::answer(self, &request));
         }
         if let Some(rest) = path.strip_prefix("/studio/") {
             return Ok(self.studio.answer(rest, request.uri().query(), now()));
@@ -267,6 +267,10 @@ impl Simulator {
                 "The simulated AWS of studio-broker. Use it as AWS_ENDPOINT_URL; GET /_control \
                  explains how to slow, throttle and fail it.\n",
             ));
+        }
+        // An AWS SDK in a page of another site is nobody's test double.
+        if !server::same_site(&request) {
+            return Ok(server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n"));
         }
         let request_id = random::uuid().unwrap_or_default();
         let started = now();
@@ -299,7 +303,10 @@ impl Simulator {
         for effect in self.control.effects(&call.facts(Some(&caller)), started) {
             match effect {
                 Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
-                Effect::Hang => std::future::pending().await,
+                Effect::Hang => {
+                    self.control.log_dropped(&call.facts(Some(&caller)), started, "hang");
+                    std::future::pending().await
+                }
                 Effect::Reset => {
                     self.control.log_dropped(&call.facts(Some(&caller)), started, "reset");
                     return Err(DropConnection);
@@ -331,7 +338,7 @@ impl Simulator {
             return Err(DropConnection);
         }
         match &done {
-            Ok(Done::Raw(response)) => self.control.log_raw(&facts, started, response.status()),
+            Ok(Done::Database(answer)) => self.control.log_database(&facts, started, answer),
             Ok(_) => self.control.log(&facts, started, Ok(())),
             Err(refusal) => self.control.log(&facts, started, Err((refusal, service))),
         }
@@ -370,35 +377,38 @@ impl Simulator {
                 identity_store::answer(&self.scenario, &call.operation, &call.input).map(Done::Json)
             }
             Service::DynamoDb => {
-                let table = call.input.get("TableName").and_then(Value::as_str).unwrap_or("*");
-                context.authorize(&format!("dynamodb:{}", call.operation), table, |r| r)?;
-                self.dynamodb.forward(request).await.map(Done::Raw)
+                context.authorize_tables(call)?;
+                let answer = self.dynamodb.perform(call.operation.clone(), request.into_body());
+                Ok(Done::Database(answer.await))
             }
         }
     }
 
     /// What the role `role_arn` grants to `team`.
+    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
+        self.grant_of(team).filter(|grant| grant.target_role_arn == role_arn)
+    }
+
+    /// What is deployed for `team`.
     ///
     /// Teams of the scenario have the grants that the scenario gives them, whatever the table says
     /// by now: re-pointing one at another team's domain or role is refused. For any other team the
     /// table counts as it stands, as if its account's stack had just been deployed for it.
-    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
-        let grant = if self.scenario.has_team(team) {
-            self.scenario.grant(team)?
-        } else {
-            let item =
-                self.dynamodb.item(&self.options.tables.teams, "team_id", team).ok().flatten()?;
-            Grant::of_item(&item, &self.control.settings().target_role_name)?
-        };
-        (grant.target_role_arn == role_arn).then_some(grant)
+    fn grant_of(&self, team: &str) -> Option<Grant> {
+        if self.scenario.has_team(team) {
+            return self.scenario.grant(team);
+        }
+        let table = &self.options.tables.teams;
+        let item = self.dynamodb.item(table, "team_id", team).ok().flatten()?;
+        Grant::of_item(&item, &self.control.settings().target_role_name)
     }
 }
 
 impl Context<'_> {
     /// Whether the caller may do `action` on `resource`; `with` adds condition keys.
     ///
-    /// Sessions are held against their target role's permissions (and session policy); direct
-    /// credentials are administrators.
+    /// Sessions are held against their target role's permissions (and session policy), the hub
+    /// against its own role's where that is asked for; everybody else is an administrator.
     ///
     /// # Errors
     ///
@@ -409,33 +419,81 @@ impl Context<'_> {
         resource: &str,
         with: impl FnOnce(policy::Request) -> policy::Request,
     ) -> Result<(), Refusal> {
-        let Some(session) = self.caller.session() else { return Ok(()) };
-        let mut request = policy::Request::new(action, resource)
-            .with("aws:PrincipalArn", &session.role_arn)
-            .with("aws:PrincipalAccount", &session.account);
-        request.principal.clone_from(&session.arn);
-        for (key, value) in &session.tags {
-            request = request.with(&format!("aws:PrincipalTag/{key}"), value);
-        }
-        let request = with(request);
-        let granted = session
-            .tag("Team")
-            .and_then(|team| self.simulator.grant(team, &session.role_arn))
-            .and_then(|g| policy::Policy::parse(&target_role::permission_policy(&[g])).ok())
-            .is_some_and(|policy| policy.decide(&request) == policy::Decision::Allow);
-        let limited = session
-            .policy
-            .as_ref()
-            .is_some_and(|policy| policy.decide(&request) != policy::Decision::Allow);
-        if granted && !limited {
+        let allowed = match &self.caller.principal {
+            Principal::Administrator => true,
+            Principal::Hub => self.hub_may(&policy::Request::new(action, resource)),
+            Principal::Session(session) => {
+                let mut request = policy::Request::new(action, resource)
+                    .with("aws:PrincipalArn", &session.role_arn)
+                    .with("aws:PrincipalAccount", &session.account);
+                request.principal.clone_from(&session.arn);
+                for (key, value) in &session.tags {
+                    request = request.with(&format!("aws:PrincipalTag/{key}"), value);
+                }
+                self.session_may(session, &with(request))
+            }
+        };
+        if allowed {
             return Ok(());
         }
         Err(Refusal::Denied {
-            principal: session.arn.clone(),
+            principal: self.caller.arn(),
             action: action.into(),
             resource: resource.into(),
         })
     }
+
+    fn session_may(&self, session: &Session, request: &policy::Request) -> bool {
+        let granted = session
+            .tag("Team")
+            .and_then(|team| self.simulator.grant(team, &session.role_arn))
+            .is_some_and(|grant| allows(&target_role::permission_policy(&[grant]), request));
+        let limited = session
+            .policy
+            .as_ref()
+            .is_some_and(|policy| policy.decide(request) != policy::Decision::Allow);
+        granted && !limited
+    }
+
+    fn hub_may(&self, request: &policy::Request) -> bool {
+        let settings = self.simulator.control.settings();
+        if settings.hub_permissions == HubPermissions::Administrator {
+            return true;
+        }
+        let tables = &self.simulator.options.tables;
+        let hub = sts::hub(target_role::partition(&self.caller.region));
+        let document = target_role::hub_policy(&hub, &settings.target_role_name, tables);
+        // Every role that anybody can have here belongs to the organization.
+        allows(&document, &request.clone().with("aws:ResourceOrgID", &hub.organization_id))
+    }
+
+    /// Reading and writing tables needs the permission for each table that the request names.
+    fn authorize_tables(&self, call: &Call) -> Result<(), Refusal> {
+        let (region, account) = (&self.caller.region, &self.caller.account);
+        let partition = target_role::partition(region);
+        for table in tables_of(&call.input) {
+            let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
+            self.authorize(&format!("dynamodb:{}", call.operation), &arn, |request| request)?;
+        }
+        Ok(())
+    }
+}
+
+fn allows(document: &Value, request: &policy::Request) -> bool {
+    policy::Policy::parse(document)
+        .is_ok_and(|policy| policy.decide(request) == policy::Decision::Allow)
+}
+
+/// The tables that a `DynamoDB` request names; `*` if it names none.
+fn tables_of(input: &Map<String, Value>) -> Vec<&str> {
+    let named = input.get("TableName").and_then(Value::as_str).into_iter();
+    let batch = input.get("RequestItems").and_then(Value::as_object).into_iter();
+    let batch = batch.flat_map(|tables| tables.keys().map(String::as_str));
+    let actions = input.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
+    let actions = actions.filter_map(Value::as_object).flat_map(Map::values);
+    let transacted = actions.filter_map(|action| action.get("TableName")?.as_str());
+    let tables: Vec<&str> = named.chain(batch).chain(transacted).collect();
+    if tables.is_empty() { vec!["*"] } else { tables }
 }
 
 impl Call {
@@ -479,8 +537,9 @@ impl Call {
 
 fn render(done: Done, service: Service, operation: &str, request_id: &str) -> Response<Body> {
     let body = match done {
-        Done::Raw(response) => {
-            return response.map(|body| http_body_util::Full::new(body).boxed_unsync());
+        Done::Database(answer) => {
+            let body = server::answer(answer.status, service.content_type(), answer.body);
+            return signed_off(body, request_id);
         }
         Done::Json(value) => value.to_string(),
         Done::Xml(result) => sts::envelope(operation, &result, request_id),

@@ -122,17 +122,18 @@ fn assume_role(context: &Context<'_>, form: &Form) -> Result<String, Refusal> {
         "<Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
          <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
          <AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
-         <PackedPolicySize>{}</PackedPolicySize>{}",
+         <PackedPolicySize>{packed}</PackedPolicySize>\
+         <SessionTokenUtilization>{packed}</SessionTokenUtilization>{}",
         session.access_key_id,
         session.session_token,
         session.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         escape(&session.role_id),
         escape(&session.arn),
-        assumption.packed_percent,
         assumption
             .source_identity
             .map(|identity| format!("<SourceIdentity>{}</SourceIdentity>", escape(identity)))
             .unwrap_or_default(),
+        packed = assumption.packed_percent,
     );
     context.simulator.sessions.add(session, context.now);
     Ok(answer)
@@ -148,10 +149,8 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         resource: role.arn.into(),
     };
     // A session of a target role may do nothing in STS; everybody else counts as the broker's own
-    // role, since any credentials are accepted.
-    if context.caller.session().is_some() {
-        return Err(denied("sts:AssumeRole"));
-    }
+    // role in the trust policy, since any credentials are accepted.
+    context.authorize("sts:AssumeRole", role.arn, |request| request)?;
     let hub = hub(role.partition);
     let team = assumption.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("Team"));
     let grant = team
@@ -175,7 +174,8 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
     Ok(())
 }
 
-fn hub(partition: &str) -> Hub {
+/// Who the trust policies name.
+pub(crate) fn hub(partition: &str) -> Hub {
     Hub {
         role_arn: format!("arn:{partition}:iam::{HUB_ACCOUNT}:role/{HUB_ROLE}"),
         organization_id: ORGANIZATION.into(),

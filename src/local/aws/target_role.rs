@@ -1,4 +1,5 @@
-//! The IAM documents of a target role, as a team's account must carry them.
+//! The IAM documents of a target role, as a team's account must carry them, and of the hub role that
+//! the broker itself runs with.
 //!
 //! They are the reference for the templates: who may assume the role and with which tags, and the
 //! little that the role may do. Every statement names one team, its one domain and its one role, so
@@ -6,6 +7,8 @@
 //! wrote the mapping.
 
 use serde_json::{Map, Value, json};
+
+use super::TableNames;
 
 /// What one team is granted in its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,6 +225,41 @@ fn merge(into: &mut Value, from: &Value) {
     if let (Some(into), Some(from)) = (into.as_object_mut(), from.as_object()) {
         into.extend(from.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
+}
+
+/// The permissions of the hub role: target roles by their name, the two tables of administrators
+/// read only, and of the state table what a sign-in needs. What is written there is never deleted,
+/// searched or listed.
+#[must_use]
+pub fn hub_policy(hub: &Hub, target_role_name: &str, tables: &TableNames) -> Value {
+    let table = |name: &str| format!("arn:*:dynamodb:*:*:table/{name}");
+    json!({"Version": "2012-10-17", "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Resource": format!("arn:*:iam::*:role/{target_role_name}"),
+            "Condition": {"StringEquals": {"aws:ResourceOrgID": hub.organization_id}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem",
+                "dynamodb:Query", "dynamodb:Scan"],
+            "Resource": [table(&tables.teams), table(&tables.idps)],
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem",
+                "dynamodb:UpdateItem"],
+            "Resource": table(&tables.state),
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["identitystore:DescribeGroup", "identitystore:DescribeUser",
+                "identitystore:GetUserId", "identitystore:IsMemberInGroups",
+                "identitystore:ListGroupMembershipsForMember", "identitystore:ListUsers"],
+            "Resource": "*",
+        },
+    ]})
 }
 
 /// The partition that a Region belongs to.
@@ -442,6 +480,33 @@ mod tests {
             let request = with_resource_tags(with_request_tags(session(action, PROFILE)));
             assert!(!permitted(&request), "{action}");
         }
+    }
+
+    #[test]
+    fn the_hub_role_reads_mappings_and_never_searches_or_deletes_state() {
+        let tables = TableNames::default();
+        let policy = Policy::parse(&hub_policy(&hub(), "StudioBrokerTarget", &tables)).unwrap();
+        let may = |action: &str, table: &str| {
+            let arn = format!("arn:aws:dynamodb:us-east-1:111111111111:table/{table}");
+            let action = format!("dynamodb:{action}");
+            policy.decide(&Request::new(&action, &arn)) == Decision::Allow
+        };
+        for (action, mappings, state) in [
+            ("GetItem", true, true),
+            ("Scan", true, false),
+            ("Query", true, false),
+            ("PutItem", false, true),
+            ("UpdateItem", false, true),
+            ("DeleteItem", false, false),
+            ("DeleteTable", false, false),
+        ] {
+            assert_eq!(may(action, &tables.teams), mappings, "{action}");
+            assert_eq!(may(action, &tables.idps), mappings, "{action}");
+            assert_eq!(may(action, &tables.state), state, "{action}");
+        }
+        let assume = Request::new("sts:AssumeRole", "arn:aws:iam::222222222222:role/Admin")
+            .with("aws:ResourceOrgID", "o-example");
+        assert_eq!(policy.decide(&assume), Decision::ImplicitDeny);
     }
 
     #[test]

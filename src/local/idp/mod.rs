@@ -148,6 +148,9 @@ impl Idp {
             (&Method::POST, "/sso") => self.single_sign_on(&Fields::parse(request.body()), false),
             (&Method::POST, "/sign-in") => self.sign_in(&Fields::parse(request.body()), now),
             (&Method::GET, "/auth") => self.options.studio.answer("auth", query, now),
+            (_, path) if path.starts_with("/_control") && !server::same_site(request) => {
+                server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n")
+            }
             (&Method::GET, "/_control") => server::text(StatusCode::OK, HELP),
             (&Method::GET, "/_control/response") => self.minted(&fields, now),
             _ => server::html(
@@ -243,7 +246,8 @@ impl Idp {
         )
     }
 
-    /// One card per person, with a button per (label, relay state).
+    /// One card per person, with a button per (label, relay state). The first button's id is
+    /// `<user id>-open`, that of a tile of one team `<user id>-open-<team id>`.
     fn cards(
         &self,
         hidden: &[(&str, &str)],
@@ -259,14 +263,20 @@ impl Idp {
                     .into_iter()
                     .enumerate()
                     .map(|(index, (label, relay_state))| {
+                        let (class, team) = match relay_state.strip_prefix("/teams/") {
+                            Some(team) if index > 0 => (" class=\"plain\"", format!("-{team}")),
+                            _ => ("", String::new()),
+                        };
                         format!(
                             "<form method=\"post\" action=\"/sign-in\">{}{}{hidden}\
-                             <button{} aria-describedby=\"{id}-shows\">{}</button></form>",
+                             <button{class} id=\"{id}-open{}\" aria-label=\"{label} as {name}\" \
+                             aria-describedby=\"{id}-shows\">{label}</button></form>",
                             input("person", &person.user_id),
                             input("RelayState", &relay_state),
-                            if index == 0 { "" } else { " class=\"plain\"" },
-                            escape(&label),
+                            escape(&team),
                             id = escape(&person.user_id),
+                            label = escape(&label),
+                            name = escape(&person.display_name),
                         )
                     })
                     .collect();
