@@ -550,6 +550,22 @@ async fn the_odd_teams_of_the_story_fail_each_in_its_own_way() {
     assert_eq!(domain.auth_mode().unwrap().as_str(), "SSO");
     assert_eq!(code(create(&client, 9, "user-10", "444444444444").await), "ValidationException");
 
+    let administrator = stage.administrator("444444444444", "us-west-2");
+    administrator
+        .create_user_profile()
+        .domain_id("d-localteam009")
+        .user_profile_name("sso-user")
+        .single_sign_on_user_identifier("UserName")
+        .single_sign_on_user_value("sso-user")
+        .send()
+        .await
+        .unwrap();
+    let presign = administrator
+        .create_presigned_domain_url()
+        .domain_id("d-localteam009")
+        .user_profile_name("sso-user");
+    assert_eq!(code(presign.send().await), "ValidationException");
+
     let client = odd("team5", "user-6").await;
     create(&client, 5, "user-6", "444444444444").await.unwrap();
     tokio::time::sleep(Duration::from_millis(800)).await;
