@@ -2,6 +2,8 @@
 //!
 //! `STUDIO_BROKER_REGENERATE=1 cargo test --test generated` writes it anew.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::fs;
 use std::path::Path;
 

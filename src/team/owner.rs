@@ -168,8 +168,8 @@ mod tests {
         let victim = Owner::new("okta", "jane");
         assert_ne!(Owner::new("default", victim.as_str()), victim);
         let profile = profile_name("okta", "jane", &team("t1"));
-        let (user, digest) = profile.split_at(profile.len() - 27);
-        assert_ne!(profile_name("default", user, &team(&digest[1..])), profile);
+        let (user, digest) = profile.rsplit_once('-').unwrap();
+        assert_ne!(profile_name("default", user, &team(digest)), profile);
     }
 
     fn hostile_id() -> impl Strategy<Value = String> {
