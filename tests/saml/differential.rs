@@ -28,10 +28,10 @@ struct Opponent {
 }
 
 impl Opponent {
+    #[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
     fn start() -> Self {
-        let python = std::env::vars_os()
-            .find(|(name, _)| name == "STUDIO_BROKER_TEST_PYTHON")
-            .map_or_else(|| "python3".into(), |(_, value)| value);
+        let python =
+            std::env::var_os("STUDIO_BROKER_TEST_PYTHON").unwrap_or_else(|| "python3".into());
         let script = fixtures().join("../opponents/saml.py");
         let mut process = Command::new(&python)
             .arg(&script)
