@@ -272,18 +272,18 @@ fn check_confirmation(
     let not_on_or_after = time(data, "NotOnOrAfter")?.ok_or_else(|| incomplete("NotOnOrAfter"))?;
     if clock.has_passed(not_on_or_after) {
         return Err(Rejection::ConfirmationExpired {
-            not_on_or_after: not_on_or_after.to_string(),
-            now: clock.now.to_string(),
-            skew: clock.skew.to_string(),
+            not_on_or_after,
+            now: clock.now,
+            skew: clock.skew,
         });
     }
     if let Some(not_before) = time(data, "NotBefore")?
         && !clock.has_come(not_before)
     {
         return Err(Rejection::ConfirmationNotYetValid {
-            not_before: not_before.to_string(),
-            now: clock.now.to_string(),
-            skew: clock.skew.to_string(),
+            not_before,
+            now: clock.now,
+            skew: clock.skew,
         });
     }
     let in_response_to =
@@ -330,21 +330,13 @@ fn check_conditions(
     if let Some(not_before) = time(conditions, "NotBefore")?
         && !clock.has_come(not_before)
     {
-        return Err(Rejection::NotYetValid {
-            not_before: not_before.to_string(),
-            now: clock.now.to_string(),
-            skew: clock.skew.to_string(),
-        });
+        return Err(Rejection::NotYetValid { not_before, now: clock.now, skew: clock.skew });
     }
     let not_on_or_after = time(conditions, "NotOnOrAfter")?;
     if let Some(not_on_or_after) = not_on_or_after
         && clock.has_passed(not_on_or_after)
     {
-        return Err(Rejection::Expired {
-            not_on_or_after: not_on_or_after.to_string(),
-            now: clock.now.to_string(),
-            skew: clock.skew.to_string(),
-        });
+        return Err(Rejection::Expired { not_on_or_after, now: clock.now, skew: clock.skew });
     }
     for condition in conditions.elements() {
         let known = condition.namespace() == SAML
@@ -380,9 +372,9 @@ fn check_sessions(assertion: Element<'_>, clock: Clock) -> Result<Option<Timesta
         let Some(end) = time(statement, "SessionNotOnOrAfter")? else { continue };
         if clock.has_passed(end) {
             return Err(Rejection::SessionExpired {
-                session_not_on_or_after: end.to_string(),
-                now: clock.now.to_string(),
-                skew: clock.skew.to_string(),
+                session_not_on_or_after: end,
+                now: clock.now,
+                skew: clock.skew,
             });
         }
         earliest = Some(earliest.map_or(end, |other| other.min(end)));

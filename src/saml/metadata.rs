@@ -421,7 +421,7 @@ fn sso_address(entity: Element<'_>, binding: &str) -> Result<Option<String>, Met
 /// `https://`, or `http://` on a loopback host; no character that a header or a page would take
 /// for something else.
 fn is_safe_address(address: &str) -> bool {
-    if !address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte)) {
+    if !address.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\".contains(&byte)) {
         return false;
     }
     let host = |rest: &'_ str| {

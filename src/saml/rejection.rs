@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::xml::XmlError;
 
 /// Who can make the next sign-in work.
@@ -246,11 +248,11 @@ rejections! {
     RecipientMismatch { expected: String, got: String }
         = "recipient_mismatch", IdpAdministrator, "The assertion was made for another address.";
     /// The bearer confirmation is not valid yet.
-    ConfirmationNotYetValid { not_before: String, now: String, skew: String }
+    ConfirmationNotYetValid { not_before: Timestamp, now: Timestamp, skew: SignedDuration }
         = "confirmation_not_yet_valid", IdpAdministrator,
         "The assertion's confirmation is not valid yet; clocks may differ.";
     /// The bearer confirmation has expired.
-    ConfirmationExpired { not_on_or_after: String, now: String, skew: String }
+    ConfirmationExpired { not_on_or_after: Timestamp, now: Timestamp, skew: SignedDuration }
         = "confirmation_expired", Person, "The assertion's confirmation has expired.";
     /// An answer to a request that is not ours, or not of this browser, or too old.
     RequestUnknown { expected: Vec<String>, got: String }
@@ -284,14 +286,14 @@ rejections! {
     TimeMalformed { attribute: &'static str, got: String }
         = "time_malformed", IdpAdministrator, "A time in the assertion is malformed.";
     /// The conditions do not hold yet.
-    NotYetValid { not_before: String, now: String, skew: String }
+    NotYetValid { not_before: Timestamp, now: Timestamp, skew: SignedDuration }
         = "not_yet_valid", IdpAdministrator,
         "The assertion is not valid yet; clocks may differ.";
     /// The conditions hold no longer.
-    Expired { not_on_or_after: String, now: String, skew: String }
+    Expired { not_on_or_after: Timestamp, now: Timestamp, skew: SignedDuration }
         = "expired", Person, "The assertion has expired.";
     /// The session at the identity provider is over.
-    SessionExpired { session_not_on_or_after: String, now: String, skew: String }
+    SessionExpired { session_not_on_or_after: Timestamp, now: Timestamp, skew: SignedDuration }
         = "session_expired", Person, "The session at the identity provider has ended.";
 }
 
@@ -349,6 +351,19 @@ mod tests {
         assert_eq!(
             rejection.detail(),
             r#"expected="https://sp.example/acs" got="https://evil\n.example""#
+        );
+    }
+
+    #[test]
+    fn the_detail_of_a_time_says_which_moment_was_taken_as_now() {
+        let rejection = Rejection::Expired {
+            not_on_or_after: Timestamp::UNIX_EPOCH,
+            now: Timestamp::from_second(60).unwrap(),
+            skew: SignedDuration::from_secs(60),
+        };
+        assert_eq!(
+            rejection.detail(),
+            "not_on_or_after=1970-01-01T00:00:00Z now=1970-01-01T00:01:00Z skew=1m"
         );
     }
 

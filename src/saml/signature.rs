@@ -64,8 +64,8 @@ impl<'d> VerifiedAssertion<'d> {
     }
 }
 
-/// Decides whether `assertion` is covered as required. The response's signature covers it when it
-/// is the response's child, or was decrypted from its child.
+/// Decides whether `assertion` is covered as required: by its own signature, or by that of the
+/// response whose child it is, or from whose child it was decrypted (then it has no parent).
 pub(super) fn cover<'d>(
     assertion: Element<'d>,
     response: Option<Signed<'_, '_>>,
@@ -73,6 +73,8 @@ pub(super) fn cover<'d>(
     required: RequireSigned,
 ) -> Result<VerifiedAssertion<'d>, Rejection> {
     let own = own.filter(|signed| signed.element == assertion);
+    let response =
+        response.filter(|signed| assertion.parent().is_none_or(|parent| parent == signed.element));
     let got = match (&response, &own) {
         (None, None) => return Err(Rejection::SignatureMissing),
         (Some(_), None) => "response",

@@ -102,7 +102,16 @@ def verify(ask):
     return {"name_id": "".join(name_id.itertext()), "attributes": attributes}
 
 
-VERBS = {"canonicalize": canonicalize, "sign": sign, "verify": verify}
+def read(ask):
+    """Whether libxml2 finds the document well-formed, with namespaces, and what text is in it."""
+    try:
+        root = etree.fromstring(base64.b64decode(ask["bytes"]), PARSER)
+    except etree.XMLSyntaxError as error:
+        return {"read": False, "why": str(error)}
+    return {"read": True, "names": [element.tag for element in root.iter(etree.Element)]}
+
+
+VERBS = {"read": read, "canonicalize": canonicalize, "sign": sign, "verify": verify}
 
 for line in sys.stdin:
     ask = json.loads(line)

@@ -8,7 +8,7 @@ use crate::support::*;
 fn responses_of_independent_signers_are_accepted_and_read_exactly() {
     let expected: Value = serde_json::from_str(&fixture("responses.json")).unwrap();
     let expected = expected.as_object().unwrap();
-    assert!(expected.len() >= 58);
+    assert!(expected.len() >= 59);
     let mut failures = Vec::new();
     for (name, expected) in expected {
         let judge = match expected["sp_key"].as_str() {

@@ -13,6 +13,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use studio_broker::saml::UnverifiedResponse;
 
 use crate::support::*;
 
@@ -20,6 +21,7 @@ use crate::support::*;
 const CANONICALIZED: u64 = 10_000;
 const SIGNED: u64 = 1_500;
 const REWRITTEN: u64 = 1_500;
+const SCRAPS: u64 = 10_000;
 
 struct Opponent {
     process: Child,
@@ -28,10 +30,10 @@ struct Opponent {
 }
 
 impl Opponent {
+    #[expect(clippy::disallowed_methods, reason = "a setting of the tests")]
     fn start() -> Self {
-        let python = std::env::vars_os()
-            .find(|(name, _)| name == "STUDIO_BROKER_TEST_PYTHON")
-            .map_or_else(|| "python3".into(), |(_, value)| value);
+        let python =
+            std::env::var_os("STUDIO_BROKER_TEST_PYTHON").unwrap_or_else(|| "python3".into());
         let script = fixtures().join("../opponents/saml.py");
         let mut process = Command::new(&python)
             .arg(&script)
@@ -162,6 +164,26 @@ fn what_is_accepted_others_verify_too() {
         assert_eq!(answer["attributes"], json!(assertion.attributes()), "seed {seed}\n{xml}");
     }
     assert!(accepted > REWRITTEN / 2, "only {accepted} of {REWRITTEN} were accepted");
+}
+
+/// What libxml2 finds well-formed with namespaces, and only that, is read as a document.
+#[test]
+fn what_is_well_formed_is_what_libxml2_finds_well_formed() {
+    let mut opponent = Opponent::start();
+    let mut read = 0;
+    for seed in 0..SCRAPS {
+        let mut random = Random::new(3_000_000 + seed);
+        let xml = random.scraps();
+        let ours = UnverifiedResponse::from_xml(xml.as_bytes());
+        let theirs = opponent.ask(&json!({"verb": "read", "bytes": STANDARD.encode(&xml)}));
+        assert_eq!(
+            json!(ours.is_ok()),
+            theirs["read"],
+            "seed {seed}: {ours:?}, libxml2: {theirs}\n{xml}"
+        );
+        read += u64::from(ours.is_ok());
+    }
+    assert!(read > SCRAPS / 20, "only {read} of {SCRAPS} were read");
 }
 
 /// Writes the same, or nearly the same, otherwise.
@@ -344,6 +366,135 @@ impl Random {
             true => format!("<{tag}/>"),
             false => format!("<{tag}>{content}</{name}>"),
         }
+    }
+
+    /// A response around pieces of markup that fit more often than chance would have it.
+    fn scraps(&mut self) -> String {
+        const PIECES: &[&str] = &[
+            "<a>",
+            "</a>",
+            "<a/>",
+            "<a />",
+            "</a >",
+            "<p:a xmlns:p='u:1'>",
+            "</p:a>",
+            "<p:a/>",
+            "<a b=''/>",
+            "<a b='' b=''/>",
+            "<a b='' c=\"\"/>",
+            "<a b=''c=''/>",
+            "<a b=1/>",
+            "<a b/>",
+            "<a p:b='' xmlns:p='u:1'/>",
+            "<a p:b='' q:b='' xmlns:p='u:1' xmlns:q='u:1'/>",
+            "<a p:b='' q:b='' xmlns:p='u:1' xmlns:q='u:2'/>",
+            "<a xmlns:p=''/>",
+            "<a xmlns=''/>",
+            "<a xmlns:xml='u:1'/>",
+            "<a xmlns:xmlns='u:1'/>",
+            "<a xml:b=''/>",
+            "<a b='<'/>",
+            "<a b='>'/>",
+            "<a b='&amp;'/>",
+            "<a b='&'/>",
+            "<a b='&x;'/>",
+            "<a b='&#x9;'/>",
+            "<a b='&#x8;'/>",
+            "&amp;",
+            "&lt;",
+            "&",
+            "&x;",
+            "&#65;",
+            "&#x41;",
+            "&#X41;",
+            "&#;",
+            "&#xFFFF;",
+            "&#55296;",
+            "&amp",
+            "<!---->",
+            "<!-- a -->",
+            "<!-- -- -->",
+            "<!-- --->",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "<![CDATA[<&]]>",
+            "<![cdata[]]>",
+            "text",
+            " ",
+            "\n",
+            "\r\n",
+            "\u{85}",
+            "ä",
+            "\u{FFFD}",
+            "\u{FFFE}",
+            "\u{1}",
+            "<",
+            ">",
+            "/>",
+            "<1/>",
+            "<-/>",
+            "<é/>",
+            "<a.-1/>",
+            "<a\u{B7}/>",
+            "<\u{B7}/>",
+            "<a\u{D7}/>",
+            "<:a/>",
+            "<a:/>",
+            "<a:b:c/>",
+            "< a/>",
+            "</ a>",
+            "<a\u{A0}b=''/>",
+            "<a\nb\n=\n''\n/>",
+            "<a b='\n\t'/>",
+            "<a b=\"'\"/>",
+            "<samlp:a/>",
+        ];
+        const OPEN: &str = "<samlp:Response xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\">";
+        let mut content = String::new();
+        for _ in 0..self.below(5) {
+            let piece = self.pick(PIECES);
+            match piece.strip_prefix('<').is_some_and(|rest| {
+                piece.ends_with('>') && !piece.ends_with("/>") && !rest.starts_with(['/', '!'])
+            }) && self.chance(2)
+            {
+                true => {
+                    let name = piece[1..].split([' ', '>']).next().unwrap_or_default();
+                    let end = format!("</{name}>");
+                    content = format!("{piece}{content}{end}");
+                }
+                false => content += piece,
+            }
+        }
+        let around = |random: &mut Self| match random.chance(12) {
+            true => random.pick(&[
+                " ",
+                "\n",
+                "x",
+                "&#32;",
+                "<!-- x -->",
+                "<!--->",
+                "<a/>",
+                "<![CDATA[]]>",
+            ]),
+            false => "",
+        };
+        let before = match self.chance(12) {
+            true => self.pick(&[
+                "<?xml version=\"1.0\"?>",
+                "<?xml version='1.0' encoding='UTF-8'?>\n",
+                "<?xml?>",
+                " <?xml version='1.0'?>",
+                "<?xml version='1.0' standalone='yes'?>",
+                "<?xml version='1.0' standalone='x'?>",
+                "<?xml encoding='UTF-8' version='1.0'?>",
+                "<?xml version='1.0'encoding='UTF-8'?>",
+            ]),
+            false => around(self),
+        };
+        let after = around(self);
+        format!("{before}{OPEN}{content}</samlp:Response>{after}")
     }
 
     fn local(&mut self) -> &'static str {

@@ -892,6 +892,8 @@ fn a_time_that_is_not_utc_with_z_is_refused() {
         assert_eq!(edited("2026-11-22T12:10:00Z", time), "time_malformed", "{time}");
         assert_eq!(edited("2026-11-22T11:55:00Z", time), "time_malformed", "{time}");
         assert_eq!(edited("2026-11-22T12:05:00Z", time), "time_malformed", "{time}");
+        let session = format!("SessionIndex=\"_s1\" SessionNotOnOrAfter=\"{time}\"");
+        assert_eq!(edited("SessionIndex=\"_s1\"", &session), "time_malformed", "{time}");
     }
 }
 

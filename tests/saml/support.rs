@@ -77,7 +77,7 @@ pub(crate) fn provider() -> ServiceProvider {
 }
 
 /// All keys that sign fixtures, beside RSA 2048 which signs everything else.
-pub(crate) const KEYS: &[&str] = &["rsa2048", "rsa4096", "p256", "p384", "expired"];
+pub(crate) const KEYS: &[&str] = &["rsa2048", "rsa4096", "rsa8192", "p256", "p384", "expired"];
 
 /// How a response is judged; change what a test is about.
 pub(crate) struct Judge<'a> {
