@@ -4,14 +4,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use lambda_http::http::Method;
 use lambda_http::lambda_runtime::{self, LambdaEvent};
 use lambda_http::service_fn;
-use serde_json::{Value, json};
+use serde_json::Value;
 use studio_broker::audit::Audit;
 use studio_broker::aws::sdk_config;
 use studio_broker::broker::Broker;
 use studio_broker::config::Settings;
-use studio_broker::http::event;
+use studio_broker::http::event::{self, Front};
 use studio_broker::{http, mappings, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,11 +49,10 @@ async fn answer(broker: &Broker, event: Value) -> Value {
     if mappings::is_stream_event(&event) {
         return mappings::validate(&broker.settings, &event);
     }
-    match event::request(event) {
-        Some((request, front)) => event::response(http::handle(broker, &request).await, front),
-        None => {
-            tracing::warn!("an event of an unknown shape is refused");
-            json!({"statusCode": 400, "body": "an event of an unknown shape"})
-        }
-    }
+    let (request, front) = event::request(event).unwrap_or_else(|| {
+        tracing::warn!("an event of an unknown shape is answered as an unreadable form");
+        let path = format!("{}/saml/acs", broker.settings.public_url.path());
+        (http::Request { method: Method::POST, path, ..http::Request::default() }, Front::RestApi)
+    });
+    event::response(http::handle(broker, &request).await, front)
 }

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda_http::aws_lambda_events::query_map::QueryMap;
 use lambda_http::request::LambdaRequest;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -30,8 +30,14 @@ pub enum Front {
     },
 }
 
-/// Reads an event of one of the fronts; `None` when it is something else.
-pub fn request(event: Value) -> Option<(Request, Front)> {
+/// Reads an event of one of the fronts; `None` when it is something else. A header that HTTP does not
+/// allow is left out.
+pub fn request(mut event: Value) -> Option<(Request, Front)> {
+    for member in ["headers", "multiValueHeaders"] {
+        if let Some(Value::Object(headers)) = event.get_mut(member) {
+            headers.retain(|name, value| is_header(name, value));
+        }
+    }
     let multi_value = event.get("multiValueHeaders").is_some_and(Value::is_object);
     match serde_json::from_value(event).ok()? {
         LambdaRequest::ApiGatewayV1(event) => {
@@ -95,6 +101,16 @@ pub fn request(event: Value) -> Option<(Request, Front)> {
         }
         _ => None,
     }
+}
+
+fn is_header(name: &str, value: &Value) -> bool {
+    let is_value =
+        |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
+    let values_hold = match value {
+        Value::Array(values) => values.iter().all(is_value),
+        value => is_value(value),
+    };
+    values_hold && HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// Headers that an event holds once under each name, and those that it holds as lists.

@@ -10,10 +10,12 @@ pub(super) fn page(context: &Context<'_>) -> Response {
     pages::sign_out(context, false)
 }
 
-/// Ends the session. Another site cannot: its posts come without the session's cookie.
+/// Ends the session. Another site cannot: its posts come without the session's cookie, and without it
+/// nothing is changed, neither in the table nor in the browser.
 pub(super) async fn end(context: &mut Context<'_>) -> Result<Response, Failure> {
     let (broker, now) = (context.broker, context.now);
     let cookies = Cookies::new(&broker.settings.public_url);
+    let mut response = pages::sign_out(context, true);
     if let Some((key, secret)) = cookies.session(&context.request.headers) {
         let session = broker.state.session(&key, &secret).await.map_err(Refusal::from)?;
         if let Some(session) = session {
@@ -24,8 +26,7 @@ pub(super) async fn end(context: &mut Context<'_>) -> Result<Response, Failure> 
             broker.state.end(&key, &secret).await.map_err(Refusal::from)?;
             broker.audit.record(now, &context.facts, Outcome::SignedOut, None, None);
         }
+        set_cookies(&mut response, [cookies.end_session()]);
     }
-    let mut response = pages::sign_out(context, true);
-    set_cookies(&mut response, [cookies.end_session()]);
     Ok(response)
 }
