@@ -13,19 +13,19 @@ use crate::team::{Region, TeamId};
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(title = "IdP", deny_unknown_fields)]
 pub struct Idp {
-    /// The `IdP`'s entity ID and the item's key, equal to the metadata's byte for byte.
+    /// The IdP's entity ID and the item's key, equal to the metadata's byte for byte.
     pub entity_id: String,
-    /// The `IdP`'s SAML metadata: exactly one `IdP`, with the keys that are trusted.
+    /// The IdP's SAML metadata: exactly one IdP, with the keys that are trusted.
     #[serde(rename = "metadata_xml", serialize_with = "nothing")]
     #[schemars(with = "String")]
     pub metadata: IdpMetadata,
-    /// Name on the page where a person chooses an `IdP`; the entity ID when absent.
+    /// Name on the page where a person chooses an IdP; the entity ID when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// The portal's https address, for `IdPs` that only start from there.
+    /// The portal's https address, for IdPs that only start from there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub portal_url: Option<String>,
-    /// The name space of its user ids: `IdPs` that know the same people share one.
+    /// The name space of its user ids: IdPs that know the same people share one.
     #[schemars(default = "default_directory", extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub directory: String,
     /// The teams that it may grant at most: team ids, or `*` for all.
@@ -50,7 +50,7 @@ pub struct Idp {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub denied_users: Vec<String>,
-    /// Whether responses that nobody asked for (a tile in the `IdP`'s portal) are accepted.
+    /// Whether responses that nobody asked for (a tile in the IdP's portal) are accepted.
     #[schemars(default = "default_true")]
     pub allow_unsolicited: bool,
     /// How the post of a response is answered.
@@ -65,7 +65,7 @@ pub struct Idp {
     pub enabled: bool,
 }
 
-/// The teams that an `IdP` may grant at most.
+/// The teams that an IdP may grant at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AllowedTeams(Vec<String>);
@@ -84,11 +84,11 @@ pub enum Handoff {
     /// With a redirect.
     #[default]
     Redirect,
-    /// With a page that moves on by itself, for `IdPs` whose `form-action` policy blocks a redirect.
+    /// With a page that moves on by itself, for IdPs whose `form-action` policy blocks a redirect.
     Page,
 }
 
-/// The names of [`RequireSigned`] in the table.
+/// Which element must be signed.
 #[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum RequireSignedName {
@@ -139,7 +139,7 @@ const NAME_ID: &str = "NameID";
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 
 impl Idp {
-    /// Reads an `IdP` from its item, its metadata included.
+    /// Reads an IdP from its item, its metadata included.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl Idp {
         self.display_name.as_deref().unwrap_or(&self.entity_id)
     }
 
-    /// The person whom a verified assertion of this `IdP` is about.
+    /// The person whom a verified assertion of this IdP is about.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ pub fn values<'a>(assertion: &'a Assertion, name: &str) -> &'a [String] {
 pub struct Person {
     /// The name space of the user id.
     pub directory: String,
-    /// The stable user id, exactly as the `IdP` sent it.
+    /// The stable user id, exactly as the IdP sent it.
     pub user_id: String,
     /// The person, as AWS sees them.
     pub owner: Owner,

@@ -56,6 +56,13 @@ pub struct Code {
     pub next: &'static str,
 }
 
+impl Code {
+    /// Whether it is one of [`Rejection::CODES`].
+    pub(super) fn is_saml_refusal(&self) -> bool {
+        Rejection::CODES.iter().any(|row| row.code == self.code)
+    }
+}
+
 const AGAIN: &str =
     "Sign in again. If it happens again, tell your administrator the reference below.";
 const ASK: &str =
@@ -76,27 +83,27 @@ macro_rules! codes {
 codes! {
     FORM_MALFORMED: "form_malformed", 400, IdpAdministrator, "The sign-in form could not be read.", AGAIN;
     IDP_UNKNOWN: "idp_unknown", 403, BrokerAdministrator, "The sign-in comes from an identity provider that is not known here.", ASK;
-    REPLAYED: "replayed", 403, Person, "This sign-in was used already.", "Go to your teams; if you are asked to, sign in again.";
-    OTHER_PERSON: "other_person", 403, Person, "This sign-in is for somebody else than the person who last used this browser.", "If you share this browser, delete its cookies for this site and sign in again. If you did not start this sign-in, close this page.";
+    REPLAYED: "replayed", 403, Person, "This sign-in was used already.", "Go to your teams. If you are asked to, sign in again.";
+    OTHER_PERSON: "other_person", 403, Person, "This sign-in is for somebody else than the person who last used this browser.", "If it is you who should sign in now, delete this browser’s cookies for this site and start again in your portal. If you did not start this sign-in, close this page.";
     USER_ID_UNUSABLE: "user_id_unusable", 403, IdpAdministrator, "Your identity provider did not send a usable user id.", ASK;
     USER_DENIED: "user_denied", 403, BrokerAdministrator, "Your access has been switched off.", ASK;
     SESSION_VOID: "session_void", 403, Person, "Your sign-in does not count any more, because the connection to your identity provider has changed.", AGAIN;
     NOT_ENTITLED: "not_entitled", 403, IdpAdministrator, "You have no access to this team, or there is no such team.", "Choose one of your teams, or ask whoever grants access in your organization.";
     NO_TEAM: "no_team", 403, IdpAdministrator, "You are signed in, but you are not a member of any team yet.", "Ask whoever grants access in your organization to add you to a team, then sign in again.";
     TEAM_PAUSED: "team_paused", 403, BrokerAdministrator, "This team is paused.", "Choose another team, or ask your administrator when it opens again.";
-    NETWORK_REFUSED: "network_refused", 403, Person, "This team can only be opened from certain networks, and you are not on one of them.", "Connect to your organization's network or VPN and try again.";
+    NETWORK_REFUSED: "network_refused", 403, Person, "This team can only be opened from certain networks, and you are not on one of them.", "Connect to your organization’s network or VPN and try again.";
     SPACE_REFUSED: "space_refused", 403, Person, "This space is not yours, or there is no such space.", "Open the team without naming a space.";
     NOT_NAVIGATION: "not_navigation", 403, Person, "Studio opens only when a person follows a link.", "Open the address itself in a tab of its own.";
     NOT_FOUND: "not_found", 404, Person, "There is no such page.", "Go to your teams.";
     METHOD_NOT_ALLOWED: "method_not_allowed", 405, Person, "This address is used in another way.", "Go to your teams.";
     BODY_TOO_LARGE: "body_too_large", 413, IdpAdministrator, "The sign-in is larger than 512 KB.", ASK;
     INTERNAL: "internal", 500, BrokerAdministrator, "Something went wrong here.", LATER;
-    TARGET_DENIED: "target_denied", 502, BrokerAdministrator, "The team's AWS account does not let you in.", ASK;
-    DOMAIN_MISSING: "domain_missing", 502, BrokerAdministrator, "The team's Studio domain does not exist.", ASK;
-    DOMAIN_SSO_MODE: "domain_sso_mode", 502, BrokerAdministrator, "The team's Studio domain is of a kind that cannot be opened from here.", ASK;
+    TARGET_DENIED: "target_denied", 502, BrokerAdministrator, "The team’s AWS account does not let you in.", ASK;
+    DOMAIN_MISSING: "domain_missing", 502, BrokerAdministrator, "The team’s Studio domain does not exist.", ASK;
+    DOMAIN_SSO_MODE: "domain_sso_mode", 502, BrokerAdministrator, "The team’s Studio domain is of a kind that cannot be opened from here.", ASK;
     PROFILE_FOREIGN: "profile_foreign", 502, BrokerAdministrator, "A profile of your name exists in this team, but it is not yours.", ASK;
     PROFILE_FAILED: "profile_failed", 502, BrokerAdministrator, "SageMaker could not prepare your profile in this team.", ASK;
-    QUOTA_REACHED: "quota_reached", 502, BrokerAdministrator, "The team's AWS account has reached a limit.", ASK;
+    QUOTA_REACHED: "quota_reached", 502, BrokerAdministrator, "The team’s AWS account has reached a limit.", ASK;
     TEAM_INVALID: "team_invalid", 503, BrokerAdministrator, "The settings of this team hold a mistake.", ASK;
     IDP_INVALID: "idp_invalid", 503, BrokerAdministrator, "The settings of your identity provider hold a mistake.", ASK;
     GROUPS_UNREADABLE: "groups_unreadable", 503, BrokerAdministrator, "Your groups could not be looked up.", LATER;

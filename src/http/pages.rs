@@ -112,7 +112,7 @@ pub(super) fn chooser(context: &Context<'_>, session: &Session, choices: &[Choic
             id,
             name: team.name(),
             description: team.description.as_deref(),
-            place: Some(format!("{} · {}", team.account_id, team.region)),
+            place: Some(format!("Account {} · {}", team.account_id, team.region)),
             url: team.enabled.then(|| context.url(&format!("/teams/{id}"))),
             reason: team.paused_reason.as_deref().unwrap_or("This team is paused."),
         }
@@ -166,6 +166,7 @@ pub(super) fn start_at_portal(context: &Context<'_>, idp: &Idp) -> Response {
 #[template(path = "waiting.html")]
 struct Waiting<'a> {
     frame: Frame<'a>,
+    heading: &'a str,
     team: String,
     sentence: &'a str,
     /// Comes back by itself.
@@ -189,18 +190,24 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: Wa
     let separator = if now_url.contains('?') { '&' } else { '?' };
     let manual_url = format!("{now_url}{separator}refresh=off");
     let automatic = context.request.query_value("refresh").as_deref() != Some("off");
-    let (sentence, base) = match wait {
+    let (heading, sentence, base) = match wait {
         Wait::Preparing => (
-            "SageMaker is preparing your profile. This takes seconds, on the first visit sometimes minutes.",
+            "Preparing your profile",
+            "SageMaker is preparing your profile. This usually takes a few seconds, on the first visit sometimes a few minutes.",
             2,
         ),
-        Wait::Busy => ("AWS is busy at the moment. You are in the queue; nothing is lost.", 3),
+        Wait::Busy => (
+            "AWS is busy",
+            "AWS is busy at the moment. Nothing is lost; Studio opens as soon as AWS answers.",
+            3,
+        ),
     };
     let team = context.facts.team.clone().unwrap_or_else(|| destination.team.to_string());
     let other_url = if automatic { manual_url } else { now_url.clone() };
     let frame = frame(context);
-    let mut response =
-        page(&Waiting { frame, team, sentence, automatic, now_url: &now_url, other_url });
+    let now = now_url.as_str();
+    let waiting = Waiting { frame, heading, team, sentence, automatic, now_url: now, other_url };
+    let mut response = page(&waiting);
     if automatic {
         // People who came at once do not all come back at once.
         let [jitter] = random::<1>();
@@ -227,6 +234,8 @@ pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame<'a>,
+    heading: &'a str,
+    sentence: Option<&'a str>,
     code: &'a Code,
     reason: Option<&'a str>,
     reference: &'a str,
@@ -237,7 +246,15 @@ struct ErrorPage<'a> {
 pub(super) fn error(context: &Context<'_>, code: &Code, reason: Option<&str>) -> Response {
     let time = context.now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let reference = &context.facts.reference;
-    page(&ErrorPage { frame: frame(context), code, reason, reference, time })
+    // What SAML calls things is for those who run identity providers; people first learn that their
+    // sign-in did not work.
+    let (heading, sentence) = if code.is_saml_refusal() {
+        ("This sign-in was not accepted", Some(code.sentence))
+    } else {
+        (code.sentence.trim_end_matches('.'), None)
+    };
+    let frame = frame(context);
+    page(&ErrorPage { frame, heading, sentence, code, reason, reference, time })
 }
 
 #[derive(Template)]

@@ -38,7 +38,7 @@ pub struct Team {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("pattern" = "^[A-Za-z0-9_+=,.@:/-]{2,1224}$"))]
     pub external_id: Option<String>,
-    /// Groups that give access: values of the `IdP`'s groups attribute, or Identity Store group ids.
+    /// Groups that give access: values of the IdP's groups attribute, or Identity Store group ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub groups: Vec<String>,
