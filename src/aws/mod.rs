@@ -91,12 +91,12 @@ fn default_roots(region: Option<&Region>) -> TlsRoots {
     if china { TlsRoots::System } else { TlsRoots::Amazon }
 }
 
-/// Shorter than the two seconds that a person may wait, so that one lost packet is survived.
+/// Shorter than a person may wait, so that a call which hangs is told apart from a profile that is slow.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(1_000))
-        .operation_attempt_timeout(Duration::from_millis(1_500))
-        .operation_timeout(Duration::from_millis(1_900))
+        .operation_attempt_timeout(Duration::from_millis(1_400))
+        .operation_timeout(Duration::from_millis(1_600))
         .build()
 }
 

@@ -27,6 +27,8 @@ pub(super) enum Failure {
     TooLarge,
     /// Not a person who navigates.
     NotNavigation,
+    /// Several slow answers of AWS together took too long.
+    TooLate,
     /// The person is entitled to no team.
     NoTeam,
     /// The profile is being prepared.
@@ -136,6 +138,7 @@ fn code_of(failure: &Failure) -> Code {
         Failure::MethodNotAllowed(_) => METHOD_NOT_ALLOWED,
         Failure::TooLarge => BODY_TOO_LARGE,
         Failure::NotNavigation => NOT_NAVIGATION,
+        Failure::TooLate => AWS_UNREACHABLE,
         Failure::NoTeam => NO_TEAM,
         Failure::Preparing(_) => PREPARING,
         Failure::Busy(_) => AWS_BUSY,

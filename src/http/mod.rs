@@ -46,6 +46,9 @@ pub const MAX_BODY: usize = 512 * 1024;
 /// A person waits two seconds at most; the answer still has to be written.
 const PATIENCE: Duration = Duration::from_millis(1_800);
 
+/// What still gets its answer after that, so that nobody waits longer than two seconds.
+const GRACE: Duration = Duration::from_millis(150);
+
 /// What every handler needs to know about the request besides the request itself.
 #[derive(Debug)]
 struct Context<'a> {
@@ -72,7 +75,8 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
     let (now, deadline) = (Timestamp::now(), Instant::now() + PATIENCE);
     let mut context = Context { broker, request, now, deadline, facts };
     let answer = REQUEST_IDS.scope(RequestIds::default(), async {
-        match Box::pin(route(&mut context)).await {
+        let answer = tokio::time::timeout_at(deadline + GRACE, Box::pin(route(&mut context))).await;
+        match answer.unwrap_or(Err(error::Failure::TooLate)) {
             Ok(response) => response,
             Err(failure) => error::answer(&context, &failure),
         }
