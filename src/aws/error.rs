@@ -56,6 +56,24 @@ impl fmt::Display for AwsError {
 
 impl std::error::Error for AwsError {}
 
+/// The outcome of a call with its error sorted. Either way the request id is kept for the audit.
+pub fn sorted<O, E>(
+    operation: &'static str,
+    sent: Result<O, SdkError<E, HttpResponse>>,
+) -> Result<O, AwsError>
+where
+    O: RequestId,
+    E: ProvideErrorMetadata + RequestId + std::error::Error + 'static,
+{
+    match sent {
+        Ok(output) => {
+            super::remember_request_id(output.request_id());
+            Ok(output)
+        }
+        Err(error) => Err(AwsError::new(operation, &error)),
+    }
+}
+
 impl AwsError {
     /// Sorts an SDK error; remembers its request id for the audit.
     pub fn new<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self

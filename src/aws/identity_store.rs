@@ -1,7 +1,6 @@
 //! IAM Identity Center's identity store: the groups of a user.
 
 use aws_config::{Region as SdkRegion, SdkConfig};
-use aws_sdk_identitystore::operation::RequestId as _;
 use aws_sdk_identitystore::types::{AlternateIdentifier, MemberId, UniqueAttribute};
 use aws_sdk_identitystore::{Client, config};
 use aws_smithy_types::Document;
@@ -9,8 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 use super::cache::Cache;
-use super::error::{AwsError, Kind};
-use super::remember_request_id;
+use super::error::{AwsError, Kind, sorted};
 use crate::idp::Idp;
 use crate::session::Session;
 
@@ -90,14 +88,13 @@ async fn user_id_of(client: &Client, store: &str, user_name: &str) -> Result<Str
             message: error.to_string(),
             request_id: None,
         })?;
-    let output = client
+    let sent = client
         .get_user_id()
         .identity_store_id(store)
         .alternate_identifier(AlternateIdentifier::UniqueAttribute(by_name))
         .send()
-        .await
-        .map_err(|error| AwsError::new(OPERATION, &error))?;
-    remember_request_id(output.request_id());
+        .await;
+    let output = sorted(OPERATION, sent)?;
     Ok(output.user_id)
 }
 
@@ -106,16 +103,15 @@ async fn groups_of(client: &Client, store: &str, user: String) -> Result<Vec<Str
     let mut groups = Vec::new();
     let mut next = None;
     for _ in 0..MAX_PAGES {
-        let output = client
+        let sent = client
             .list_group_memberships_for_member()
             .identity_store_id(store)
             .member_id(MemberId::UserId(user.clone()))
             .max_results(100)
             .set_next_token(next)
             .send()
-            .await
-            .map_err(|error| AwsError::new(OPERATION, &error))?;
-        remember_request_id(output.request_id());
+            .await;
+        let output = sorted(OPERATION, sent)?;
         groups.extend(
             output.group_memberships.into_iter().filter_map(|membership| membership.group_id),
         );

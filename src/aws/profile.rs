@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::operation::RequestId as _;
 use aws_sdk_sagemaker::types::{AuthMode, Tag, UserProfileStatus};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::error::{AwsError, Kind};
-use super::remember_request_id;
+use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::{RawAnswer, put_into_body, with_credentials};
 use crate::team::Team;
 use crate::team::owner::Owner;
@@ -189,16 +187,8 @@ impl Profile<'_> {
             .config_override(with_credentials(self.credentials))
             .mutate_request(move |request| put_into_body(request, &members))
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:CreateUserProfile", &error));
-        match created {
-            Ok(output) => {
-                remember_request_id(output.request_id());
-                Ok(true)
-            }
-            Err(error) if error.kind == Kind::Conflict => Ok(false),
-            Err(error) => Err(error),
-        }
+            .await;
+        unless_under_way(sorted("sagemaker:CreateUserProfile", created))
     }
 
     /// Sends the complete merged settings. `false` when the profile is being changed already.
@@ -217,16 +207,8 @@ impl Profile<'_> {
             .config_override(with_credentials(self.credentials))
             .mutate_request(move |request| put_into_body(request, &members))
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:UpdateUserProfile", &error));
-        match updated {
-            Ok(output) => {
-                remember_request_id(output.request_id());
-                Ok(true)
-            }
-            Err(error) if error.kind == Kind::Conflict => Ok(false),
-            Err(error) => Err(error),
-        }
+            .await;
+        unless_under_way(sorted("sagemaker:UpdateUserProfile", updated))
     }
 
     /// Gives an ownerless profile this owner's `User` tag.
@@ -235,7 +217,7 @@ impl Profile<'_> {
     ///
     /// The tagging was refused: the target role grants it only where adoption is switched on.
     pub async fn adopt(&self, arn: &str) -> Result<(), AwsError> {
-        let output = self
+        let sent = self
             .client
             .add_tags()
             .resource_arn(arn)
@@ -243,10 +225,8 @@ impl Profile<'_> {
             .customize()
             .config_override(with_credentials(self.credentials))
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:AddTags", &error))?;
-        remember_request_id(output.request_id());
-        Ok(())
+            .await;
+        sorted("sagemaker:AddTags", sent).map(|_| ())
     }
 
     async fn describe(&self) -> Result<Option<Described>, AwsError> {
@@ -260,14 +240,12 @@ impl Profile<'_> {
             .config_override(with_credentials(self.credentials))
             .interceptor(raw.clone())
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:DescribeUserProfile", &error));
-        let output = match described {
+            .await;
+        let output = match sorted("sagemaker:DescribeUserProfile", described) {
             Ok(output) => output,
             Err(error) if error.kind == Kind::Missing => return Ok(None),
             Err(error) => return Err(error),
         };
-        remember_request_id(output.request_id());
         let settings = match raw.take() {
             Some(Value::Object(mut answer)) => answer.remove("UserSettings"),
             _ => None,
@@ -291,7 +269,7 @@ impl Profile<'_> {
         let mut next = None;
         // 50 tags fit one page; a service that never ends its pages must not hold the request.
         for _ in 0..5 {
-            let output = self
+            let sent = self
                 .client
                 .list_tags()
                 .resource_arn(arn)
@@ -300,9 +278,8 @@ impl Profile<'_> {
                 .customize()
                 .config_override(with_credentials(self.credentials))
                 .send()
-                .await
-                .map_err(|error| AwsError::new("sagemaker:ListTags", &error))?;
-            remember_request_id(output.request_id());
+                .await;
+            let output = sorted("sagemaker:ListTags", sent)?;
             for tag in output.tags.unwrap_or_default() {
                 tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
             }
@@ -327,17 +304,13 @@ impl Profile<'_> {
             .customize()
             .config_override(with_credentials(self.credentials))
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:DescribeDomain", &error));
-        match described {
-            Ok(output) => {
-                remember_request_id(output.request_id());
-                Ok(if output.auth_mode == Some(AuthMode::Sso) {
-                    Domain::Sso
-                } else {
-                    Domain::Usable
-                })
-            }
+            .await;
+        match sorted("sagemaker:DescribeDomain", described) {
+            Ok(output) => Ok(if output.auth_mode == Some(AuthMode::Sso) {
+                Domain::Sso
+            } else {
+                Domain::Usable
+            }),
             Err(error) if error.kind == Kind::Missing => Ok(Domain::Missing),
             Err(error) => Err(error),
         }
@@ -357,11 +330,9 @@ impl Profile<'_> {
             .customize()
             .config_override(with_credentials(self.credentials))
             .send()
-            .await
-            .map_err(|error| AwsError::new("sagemaker:DescribeSpace", &error));
-        match described {
+            .await;
+        match sorted("sagemaker:DescribeSpace", described) {
             Ok(output) => {
-                remember_request_id(output.request_id());
                 let owner = output.ownership_settings.and_then(|own| own.owner_user_profile_name);
                 Ok(owner.is_some_and(|owner| owner.eq_ignore_ascii_case(self.name)))
             }
@@ -369,6 +340,15 @@ impl Profile<'_> {
             Err(error) if matches!(error.kind, Kind::Missing | Kind::Invalid) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether a change was begun; not when SageMaker says that the profile is there or changing already.
+fn unless_under_way<O>(sent: Result<O, AwsError>) -> Result<bool, AwsError> {
+    match sent {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::Conflict => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

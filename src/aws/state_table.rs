@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
-use super::error::{AwsError, Kind};
+use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
 use crate::session::{Secret, Session};
 
@@ -115,9 +115,9 @@ impl StateTable {
             }
             Err(error) => error,
         };
-        let sorted = AwsError::new(OPERATION, &error);
-        if sorted.kind != Kind::ConditionFailed {
-            return Err(sorted);
+        let failed = AwsError::new(OPERATION, &error);
+        if failed.kind != Kind::ConditionFailed {
+            return Err(failed);
         }
         let stored = error
             .as_service_error()
@@ -142,17 +142,15 @@ impl StateTable {
         key: &StateKey,
         secret: &Secret,
     ) -> Result<Option<Session>, AwsError> {
-        const OPERATION: &str = "dynamodb:GetItem";
-        let output = self
+        let sent = self
             .client
             .get_item()
             .table_name(&self.name)
             .key("pk", AttributeValue::S(key.0.clone()))
             .consistent_read(true)
             .send()
-            .await
-            .map_err(|error| AwsError::new(OPERATION, &error))?;
-        remember_request_id(output.request_id());
+            .await;
+        let output = sorted("dynamodb:GetItem", sent)?;
         let Some(item) = output.item else { return Ok(None) };
         let hash = item.get("secret_hash").and_then(|hash| hash.as_s().ok());
         if !hash.is_some_and(|hash| secret.matches(hash)) {
@@ -167,8 +165,7 @@ impl StateTable {
     ///
     /// The record could not be changed.
     pub async fn end(&self, key: &StateKey, secret: &Secret) -> Result<(), AwsError> {
-        const OPERATION: &str = "dynamodb:UpdateItem";
-        let update = self
+        let sent = self
             .client
             .update_item()
             .table_name(&self.name)
@@ -178,16 +175,10 @@ impl StateTable {
             .expression_attribute_values(":hash", AttributeValue::S(secret.hash()))
             .send()
             .await;
-        match update {
-            Ok(output) => {
-                remember_request_id(output.request_id());
-                Ok(())
-            }
-            Err(error) => {
-                let sorted = AwsError::new(OPERATION, &error);
-                // Ended already, perhaps by our own write whose answer was lost.
-                if sorted.kind == Kind::ConditionFailed { Ok(()) } else { Err(sorted) }
-            }
+        match sorted("dynamodb:UpdateItem", sent) {
+            // Ended already, perhaps by our own write whose answer was lost.
+            Err(error) if error.kind == Kind::ConditionFailed => Ok(()),
+            ended => ended.map(|_| ()),
         }
     }
 }

@@ -5,10 +5,8 @@ use std::fmt;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::operation::RequestId as _;
 
-use super::error::{AwsError, Kind};
-use super::remember_request_id;
+use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::with_credentials;
 use crate::config::is_loopback;
 use crate::team::{Region, Team};
@@ -98,7 +96,7 @@ pub async fn presign(
     let team = wish.team;
     let landing = wish.landing_uri.clone().or_else(|| team.landing_uri.clone());
     let space = wish.space.clone().or_else(|| team.space_name.as_ref().map(ToString::to_string));
-    let output = client
+    let sent = client
         .create_presigned_domain_url()
         .domain_id(team.domain_id.as_str())
         .user_profile_name(wish.profile)
@@ -109,9 +107,8 @@ pub async fn presign(
         .customize()
         .config_override(with_credentials(credentials))
         .send()
-        .await
-        .map_err(|error| AwsError::new(OPERATION, &error))?;
-    remember_request_id(output.request_id());
+        .await;
+    let output = sorted(OPERATION, sent)?;
     let url = output.authorized_url.unwrap_or_default();
     StudioUrl::check(url, &team.region, endpoint).ok_or_else(|| AwsError {
         kind: Kind::Unreachable,

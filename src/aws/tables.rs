@@ -7,14 +7,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::cache::Cache;
-use super::error::{AwsError, Kind};
-use super::remember_request_id;
+use super::error::{AwsError, Kind, sorted};
 use crate::idp::Idp;
 use crate::item::{Fault, Item, ItemFaults, Read, excerpt, from_dynamodb};
 use crate::team::{Team, TeamId};
@@ -263,15 +261,14 @@ impl Tables {
         key: &str,
         value: &str,
     ) -> Result<Option<HashMap<String, AttributeValue>>, AwsError> {
-        let output = self
+        let sent = self
             .client
             .get_item()
             .table_name(table)
             .key(key, AttributeValue::S(value.to_owned()))
             .send()
-            .await
-            .map_err(|error| AwsError::new("dynamodb:GetItem", &error))?;
-        remember_request_id(output.request_id());
+            .await;
+        let output = sorted("dynamodb:GetItem", sent)?;
         Ok(output.item)
     }
 
@@ -292,14 +289,8 @@ impl Tables {
         // DynamoDB may return a part and ask for the rest to be asked again.
         for _ in 0..MAX_BATCH_ROUNDS {
             let Some(request) = wanted.take().filter(|request| !request.is_empty()) else { break };
-            let output = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(request))
-                .send()
-                .await
-                .map_err(|error| AwsError::new(OPERATION, &error))?;
-            remember_request_id(output.request_id());
+            let sent = self.client.batch_get_item().set_request_items(Some(request)).send().await;
+            let output = sorted(OPERATION, sent)?;
             items.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
             wanted = output.unprocessed_keys;
         }
@@ -329,7 +320,7 @@ impl Tables {
                 projection.into_iter().flat_map(|names| names.split(", ")).collect();
             let placeholders: Vec<_> = (0..names.len()).map(|i| format!("#n{i}")).collect();
             let named = placeholders.iter().cloned().zip(names.iter().map(|&name| name.to_owned()));
-            let output = self
+            let sent = self
                 .client
                 .scan()
                 .table_name(table)
@@ -337,9 +328,8 @@ impl Tables {
                 .set_expression_attribute_names(projection.map(|_| named.collect()))
                 .set_exclusive_start_key(start.take())
                 .send()
-                .await
-                .map_err(|error| AwsError::new("dynamodb:Scan", &error))?;
-            remember_request_id(output.request_id());
+                .await;
+            let output = sorted("dynamodb:Scan", sent)?;
             items.extend(output.items.unwrap_or_default());
             start = output.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {

@@ -2,13 +2,11 @@
 
 use aws_config::{Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_sdk_sts::operation::RequestId as _;
 use aws_sdk_sts::types::Tag;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cache::Cache;
-use super::error::{AwsError, Kind};
-use super::remember_request_id;
+use super::error::{AwsError, Kind, sorted};
 use crate::team::owner::Owner;
 use crate::team::{Region, RoleArn, Team, TeamId};
 
@@ -87,7 +85,7 @@ impl Targets {
         now: Timestamp,
     ) -> Result<(Credentials, SignedDuration), AwsError> {
         const OPERATION: &str = "sts:AssumeRole";
-        let output = self
+        let sent = self
             .client(&key.region, now)
             .await
             .assume_role()
@@ -105,9 +103,8 @@ impl Targets {
                 .collect(),
             ))
             .send()
-            .await
-            .map_err(|error| AwsError::new(OPERATION, &error))?;
-        remember_request_id(output.request_id());
+            .await;
+        let output = sorted(OPERATION, sent)?;
         let Some(credentials) = output.credentials else {
             return Err(AwsError {
                 kind: Kind::Unreachable,
