@@ -17,7 +17,7 @@ use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::audit::{Audit, Facts, Outcome};
 use crate::aws::cache::Cache;
@@ -38,6 +38,9 @@ pub struct Opener {
     ready: Cache<ProfileKey, ()>,
     /// Profiles that were seen being prepared: a URL for them is not worth a call.
     preparing: Cache<ProfileKey, ()>,
+    /// How often profiles were sent what their mapping says. What differs all the same is SageMaker's
+    /// own way to write it, and must not keep a person waiting for ever.
+    updates: Cache<ProfileKey, u8>,
     profile_life: SignedDuration,
     url_seconds: u32,
     audit: Audit,
@@ -132,6 +135,11 @@ const POLL: Duration = Duration::from_millis(600);
 /// How long a profile that was seen being prepared is looked at before a URL is asked for.
 const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
+/// The same mapping is sent to the same profile at most this often …
+const MAX_UPDATES: u8 = 3;
+/// … within this time.
+const UPDATES_LIFE: SignedDuration = SignedDuration::from_mins(10);
+
 impl Opener {
     /// An opener whose belief in ready profiles lasts `profile_cache_seconds`.
     pub fn new(
@@ -146,6 +154,7 @@ impl Opener {
             sagemaker,
             ready: Cache::new(20_000),
             preparing: Cache::new(5_000),
+            updates: Cache::new(5_000),
             profile_life: SignedDuration::from_secs(i64::from(profile_cache_seconds)),
             url_seconds,
             audit,
@@ -218,7 +227,8 @@ impl Opener {
             let (url, found) = tokio::join!(presign(), profile.look(now));
             (Some(url), found)
         };
-        let mut asked_for_change = false;
+        let updates = self.updates.get(&key, now).await.unwrap_or(0);
+        let (mut asked_for_change, mut adopted) = (false, false);
         loop {
             match found? {
                 Found::Ready => break,
@@ -232,20 +242,25 @@ impl Opener {
                     }
                     asked_for_change = true;
                 }
+                Found::Drifted(_) if updates >= MAX_UPDATES => {
+                    warn!(profile = name, "SageMaker keeps other settings than the mapping's");
+                    break;
+                }
                 Found::Drifted(_) if asked_for_change => {}
                 Found::Drifted(settings) => {
                     if profile.update(settings).await? {
                         self.record(request, now, Outcome::Updated);
+                        self.updates.insert(key.clone(), updates + 1, now, UPDATES_LIFE).await;
                     }
                     asked_for_change = true;
                 }
                 Found::Adoptable(arn) => {
-                    if asked_for_change {
+                    if adopted {
                         return Err(OpeningError::ProfileForeign("adoption has no effect".into()));
                     }
                     profile.adopt(&arn).await?;
                     self.record(request, now, Outcome::Adopted);
-                    asked_for_change = true;
+                    adopted = true;
                     url = None;
                     found = profile.look(now).await;
                     continue;
