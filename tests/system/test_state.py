@@ -213,11 +213,3 @@ def test_an_item_whose_session_nobody_can_read_is_no_session(broker, aws):
     answer = browser.get("/teams/team3")
     assert not answer.opens_studio()
     assert answer.code is None
-
-
-def test_a_session_is_read_consistently(broker, aws):
-    # The log of calls keeps only a table's name, so this is seen from outside: no delay between the
-    # write and the first opening, over and over.
-    for _ in range(20):
-        browser = broker.signed_in(teams=["team1", "team2"])
-        assert "Your teams" in browser.get("/").text
