@@ -77,7 +77,7 @@ function samlifyIdp({ entityId, sso, user, encrypt }) {
 }
 
 async function samlifyRespond(command) {
-  const { entityId, acs, audience, user, lifetime, request, sign } = command;
+  const { entityId, acs, audience, user, lifetime, request, sign, encrypt } = command;
   const idp = samlifyIdp(command);
   const sp = samlify.ServiceProvider({
     metadata: spMetadata, encryptCert: encryptionCert,
