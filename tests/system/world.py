@@ -19,6 +19,8 @@ from programs import Program
 
 HUB_REGION, HUB_ACCOUNT = "eu-central-1", "111111111111"
 HUB = {"AWS_REGION": HUB_REGION, "AWS_ACCESS_KEY_ID": "AKIALOCALHUB", "AWS_SECRET_ACCESS_KEY": "local"}
+#: Ends the principal of the tests' own calls.
+ADMINISTRATOR = ":user/administrator"
 PUBLIC_URL = "https://studio.example.com"
 #: Where teams of the tests live unless they say otherwise.
 ACCOUNT, REGION, DOMAIN = "444444444444", "us-west-2", "d-localteam003"
@@ -89,7 +91,7 @@ class Aws:
     def calls(self, **wanted):
         """The broker's calls since they were last forgotten, oldest first, that are as wanted."""
         calls = self.control("calls")
-        calls = [call for call in calls if not call["principal"].endswith(":user/administrator")]
+        calls = [call for call in calls if not str(call["principal"]).endswith(ADMINISTRATOR)]
         return [call for call in calls if all(call[name] == value for name, value in wanted.items())]
 
     def operations(self):
