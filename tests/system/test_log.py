@@ -1,0 +1,321 @@
+"""What the programs write: one line for each decision, and never a secret, however much is logged."""
+
+import base64
+import json
+import re
+
+import pytest
+
+from lambda_runtime import FRONTS, Function
+from programs import REPOSITORY
+from test_lambda import RunningFunction
+from world import PUBLIC_URL, fetch, request_id, unique
+
+SP_KEY = (REPOSITORY / "tests" / "fixtures" / "keys" / "sp.pem").read_text()
+#: A shorter piece of a response is an id or a name, which may be told.
+PIECE = 60
+
+
+class Watched:
+    """A broker whose every secret is remembered while people use it."""
+
+    def __init__(self, broker):
+        self.broker, self.secrets = broker, {}
+        self.program = broker.program
+        self.send_to = broker.browser
+
+    def remember(self, kind, *values):
+        self.secrets.setdefault(kind, []).extend(value for value in values if value)
+
+    def browser(self):
+        browser = self.send_to()
+        send = browser.send
+
+        def remembering(*request):
+            answer = send(*request)
+            if "token=" in (answer.location or ""):
+                self.remember("presigned URL", answer.location, answer.location.partition("token=")[2])
+            for cookie in answer.cookies.values():
+                self.remember("cookie", *re.split(r"[.~]", cookie.value), cookie.value)
+            return answer
+
+        browser.send = remembering
+        return browser
+
+    def response(self, **values):
+        response = self.broker.response(**values)
+        self.remember("response", response, base64.b64decode(response).decode())
+        return response
+
+    def sign_in(self, browser=None, relay_state=None, **values):
+        browser = browser or self.browser()
+        values.setdefault("user_id", unique("user-"))
+        return browser, browser.post_from_idp(self.response(**values), relay_state)
+
+
+def everything(watched, aws):
+    """Good, refused, failing and waiting: a bit of everything that people do."""
+    browser, answer = watched.sign_in(teams=["team1", "team3"])
+    assert answer.status == 303
+    assert browser.get("/").status == 200
+    assert browser.get("/teams/team3?app=JupyterLab").opens_studio()
+    assert browser.get("/teams/team2").code == "not_entitled"
+    login = browser.get(f"/saml/login?team=team3&idp={watched.broker.world.idp_entity_id}")
+    request = request_id(login.location)
+    owner = watched.program.decisions(outcome="signed_in")[-1]["owner"]
+    _, answer = watched.sign_in(browser, user_id=owner, teams=["team3"], in_response_to=request)
+    assert answer.opens_studio()
+    assert browser.post("/sign-out").status == 200
+    for values in [
+        {"sign": "none"},
+        {"audience": "https://other.example.com"},
+        {"issued_ago": 9999},
+        {"issuer": "https://unknown.example.com/" + "x" * 500},
+        {"user_id": ""},
+        {"in_response_to": "_unknown"},
+    ]:
+        assert watched.sign_in(**values)[1].status == 403
+    response = watched.response(user_id=unique("user-"), teams=["team3"])
+    assert watched.browser().post_from_idp(response).opens_studio()
+    assert watched.browser().post_from_idp(response).code == "replayed"
+    changed = base64.b64encode(base64.b64decode(response).replace(b"team3", b"team4")).decode()
+    watched.remember("response", changed)
+    assert watched.browser().post_from_idp(changed).status == 403
+    watched.browser().post("/saml/acs", {"SAMLResponse": response[:400] + "!"})
+    for team in ["team5", "team7", "team8", "team9", "team10"]:
+        browser, _ = watched.sign_in(teams=[team])
+        browser.get(f"/teams/{team}")
+    team = aws.new_team()
+    aws.fault(operation="AssumeRole", effect="malformed", times=3)
+    browser, _ = watched.sign_in(teams=[team["team_id"]])
+    aws.clear_faults()
+    aws.fault(operation="CreatePresignedDomainUrl", effect="trickle", ms=100)
+    browser.get(f"/teams/{team['team_id']}")
+    aws.clear_faults()
+    aws.fault(service="dynamodb", operation="PutItem", effect="reset")
+    watched.sign_in()
+    aws.clear_faults()
+
+
+def is_told(text, secret):
+    """Whether a text holds a secret, or a piece of it that is long enough to matter."""
+    if len(secret) <= PIECE:
+        return len(secret) >= 16 and secret in text
+    starts = range(0, len(secret) - PIECE + 1)
+    return any(secret[start : start + PIECE] in text for start in starts)
+
+
+def assert_nothing_is_told(watched):
+    text = watched.program.output()
+    assert len(text) > 10_000, "it does log"
+    plain = text.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
+    for kind, secrets in watched.secrets.items():
+        for secret in set(secrets):
+            for form in (text, plain):
+                assert not is_told(form, secret), f"{kind}: {secret[:80]}"
+    for line in SP_KEY.splitlines()[1:-1]:
+        assert line not in plain, "the key for encrypted assertions"
+    for word in ["SecretAccessKey", "SessionToken", "x-amz-security-token", "SignatureValue", "AuthorizedUrl"]:
+        assert not re.search(rf"{word}\W{{1,8}}[A-Za-z0-9+/=_-]{{16,}}", plain, re.I), word
+    for secret in ["SIMSECRETOFTHEHUB"]:
+        assert secret not in plain
+
+
+SETTINGS = {
+    "STUDIO_BROKER_LOG": "trace",
+    "STUDIO_BROKER_SP_KEY": SP_KEY,
+    "AWS_SECRET_ACCESS_KEY": "SIMSECRETOFTHEHUB",
+}
+
+
+@pytest.fixture(scope="module")
+def served(world):
+    """`serve`, after people did everything."""
+    watched = Watched(world.serve(**SETTINGS))
+    everything(watched, world.aws)
+    world.aws.as_usual()
+    return watched
+
+
+@pytest.fixture(scope="module")
+def invoked(world, tmp_path_factory):
+    """The Lambda function, after people did everything."""
+    settings = {"STUDIO_BROKER_PUBLIC_URL": PUBLIC_URL, "STUDIO_BROKER_TEAM_CACHE_SECONDS": 0, **SETTINGS}
+    function = Function(tmp_path_factory.mktemp("function"), world.aws.environment(**settings))
+    watched = Watched(RunningFunction(world, function, FRONTS[0]))
+    everything(watched, world.aws)
+    world.aws.as_usual()
+    yield watched
+    function.stop()
+
+
+@pytest.fixture(params=["served", "invoked"])
+def watched(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_nothing_secret_is_written_even_when_everything_is_logged(watched):
+    assert_nothing_is_told(watched)
+
+
+def test_every_line_is_json_and_one_line_is_one_object(watched):
+    lines = [line for line in watched.program.output().splitlines() if line]
+    for line in lines:
+        if not line.startswith(("listening", "{")):
+            raise AssertionError(line)
+        if line.startswith("{"):
+            assert isinstance(json.loads(line), dict)
+
+
+def test_every_decision_has_its_time_reference_outcome_and_address(watched):
+    decisions = watched.program.decisions()
+    assert len(decisions) > 20
+    for line in decisions:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", line["time"])
+        assert re.fullmatch(r"[2-9A-HJ-NP-Z]{10}", line["reference"])
+        assert line["outcome"] in (
+            "signed_in", "refused", "opened", "created", "updated", "adopted", "signed_out",
+        )
+        assert line["client_address"] in ("127.0.0.1", "192.0.2.7")
+        assert line["client_address_source"] == "direct"
+        assert isinstance(line["aws_request_ids"], list)
+        assert ("code" in line) is (line["outcome"] == "refused")
+
+
+def test_a_trace_filter_does_not_change_the_audit_and_off_does_not_silence_it(world, aws):
+    broker = world.serve(STUDIO_BROKER_LOG="off")
+    assert broker.sign_in(teams=["team3"])[1].opens_studio()
+    assert [line["outcome"] for line in broker.program.decisions()][0] == "signed_in"
+
+
+# exactly one line each
+
+
+@pytest.fixture
+def lines_of(broker):
+    """The decisions that an action adds."""
+
+    def lines_of(action):
+        before = len(broker.program.decisions())
+        result = action()
+        return result, broker.program.decisions()[before:]
+
+    return lines_of
+
+
+def test_a_sign_in_that_creates_and_opens_is_three_lines_with_all_facts(broker, aws, lines_of):
+    team, user = aws.new_team(), unique("user-")
+    (_, answer), lines = lines_of(lambda: broker.sign_in(user_id=user, teams=[team["team_id"]]))
+    assert answer.opens_studio()
+    assert [line["outcome"] for line in lines] == ["signed_in", "created", "opened"]
+    assert len({line["reference"] for line in lines}) == 1
+    for line in lines:
+        assert line["idp"] == broker.world.idp_entity_id
+        assert (line["directory"], line["owner"]) == ("default", user)
+        assert re.fullmatch(r"[0-9a-f]{64}", line["assertion_digest"])
+        assert line["key_fingerprint"]
+        assert "unverified" not in line
+    for line in lines[1:]:
+        assert line["team"] == team["team_id"]
+        assert (line["account"], line["region"], line["domain"]) == (
+            team["account_id"], team["region"], team["domain_id"],
+        )
+        assert line["profile"] == f"{user}-{team['team_id']}"
+    assert len(lines[-1]["aws_request_ids"]) >= 4
+
+
+def test_an_opening_is_one_line(broker, aws, lines_of):
+    browser, _ = broker.sign_in(user_id=unique("user-"), teams=["team1", "team3"])
+    browser.get("/teams/team3")
+    answer, lines = lines_of(lambda: browser.get("/teams/team3"))
+    assert answer.opens_studio()
+    assert [line["outcome"] for line in lines] == ["opened"]
+
+
+def test_an_update_is_one_line(broker, aws, lines_of):
+    team = aws.new_team()
+    browser, _ = broker.sign_in(teams=[team["team_id"]])
+    aws.change_team(team, user_settings={"StudioWebPortal": "DISABLED"})
+    answer, lines = lines_of(lambda: browser.get(f"/teams/{team['team_id']}"))
+    assert answer.opens_studio()
+    assert [line["outcome"] for line in lines] == ["updated", "opened"]
+
+
+def test_a_sign_out_is_one_line_and_one_without_session_is_none(broker, aws, lines_of):
+    browser, _ = broker.sign_in()
+    _, lines = lines_of(lambda: browser.post("/sign-out"))
+    assert [line["outcome"] for line in lines] == ["signed_out"]
+    assert lines[0]["owner"]
+    _, lines = lines_of(lambda: browser.post("/sign-out"))
+    assert lines == []
+
+
+def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(broker, aws, lines_of):
+    issuer = 'https://x.example/"\n\u0007<b>' + "x" * 500
+    (_, answer), lines = lines_of(lambda: broker.sign_in(issuer=issuer, teams=["team3"]))
+    (line,) = lines
+    assert (line["outcome"], line["code"]) == ("refused", "idp_unknown")
+    assert line["reference"] == answer.reference
+    assert "idp" not in line and "owner" not in line
+    assert len(line["unverified"]["issuer"]) <= 256
+    assert "\n" not in line["unverified"]["issuer"]
+
+
+def test_a_refused_opening_is_one_line(broker, aws, lines_of):
+    browser, _ = broker.sign_in(teams=["team1", "team3"])
+    answer, lines = lines_of(lambda: browser.get("/teams/team2"))
+    (line,) = lines
+    assert (line["outcome"], line["code"], line["reference"]) == (
+        "refused", "not_entitled", answer.reference,
+    )
+    assert line["owner"]
+    assert "team2" in json.dumps(line)
+
+
+def test_a_replay_is_one_line(broker, aws, lines_of):
+    response = broker.response(user_id=unique("user-"))
+    broker.browser().post_from_idp(response)
+    _, lines = lines_of(lambda: broker.browser().post_from_idp(response))
+    (line,) = lines
+    assert (line["outcome"], line["code"]) == ("refused", "replayed")
+    assert line["owner"] and line["assertion_digest"]
+
+
+def test_waiting_is_no_decision(broker, aws, lines_of):
+    team = aws.new_team()
+    aws.settings(profile_delay_ms=60_000)
+    browser, _ = broker.sign_in(teams=[team["team_id"]])
+    page, lines = lines_of(lambda: browser.get(f"/teams/{team['team_id']}"))
+    assert page.status == 200
+    assert lines == []
+
+
+def test_lines_of_health_checks_and_pages_are_not_written(broker, aws, lines_of):
+    def look():
+        for path in ["/healthz", "/saml/metadata", "/sign-out", "/nothing"]:
+            broker.browser().get(path)
+
+    _, lines = lines_of(look)
+    assert lines == []
+
+
+def test_the_digest_of_the_assertion_id_is_its_sha_256(broker, aws, lines_of):
+    import hashlib
+
+    assertion_id = f"_{unique('assertion-')}"
+    _, lines = lines_of(lambda: broker.sign_in(assertion_id=assertion_id))
+    assert lines[0]["assertion_digest"] == hashlib.sha256(assertion_id.encode()).hexdigest()
+
+
+def test_the_waiting_mans_creation_is_written_although_he_is_gone(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    aws.fault(operation="CreateUserProfile", effect="delay", ms=2300)
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.status == 303
+    for _ in range(10):
+        if browser.get(f"/teams/{team['team_id']}").opens_studio():
+            break
+    assert len(aws.calls(operation="CreateUserProfile", error=None)) >= 1
+    created = broker.program.decisions(outcome="created", owner=user)
+    assert len(created) <= 1
+    assert fetch(f"http://127.0.0.1:{broker.port}/healthz") == "ok"

@@ -1,0 +1,722 @@
+"""Profiles in the teams' accounts: what is created, changed, adopted or refused, and with which calls."""
+
+import base64
+import hashlib
+import json
+import struct
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from world import ACCOUNT, DOMAIN, PUBLIC_URL, REGION, fetch, unique
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/StudioBrokerTarget"
+
+
+@pytest.fixture(scope="module")
+def doubter(world):
+    """A broker that believes in no profile and looks at each anew."""
+    return world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+
+
+def one(calls):
+    assert len(calls) == 1, calls
+    return calls[0]
+
+
+def created(aws):
+    return one(aws.calls(operation="CreateUserProfile", error=None))["parameters"]
+
+
+def tags_of(parameters):
+    tags = {tag["Key"]: tag["Value"] for tag in parameters["Tags"]}
+    assert len(tags) == len(parameters["Tags"])
+    return tags
+
+
+# names
+
+
+def digest(*parts):
+    """26 characters of lower-case base32 of SHA-256 over length-prefixed parts."""
+    data = b"".join(struct.pack(">I", len(part.encode())) + part.encode() for part in parts)
+    return base64.b32encode(hashlib.sha256(data).digest()).decode().lower()[:26]
+
+
+A_DIGEST = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    "user_id, readable, owner_is_plain, profile_is_plain",
+    [
+        ("jane", "jane", True, True),
+        ("90678ba2c1-5f0e8a52-3c1d-4b7e-9a60-2d4f8c1b7e13", None, True, True),
+        ("jane-doe", "jane-doe", True, True),
+        ("Jane", "jane", True, False),
+        ("jane.doe@example.com", "jane-doe-example-com", True, False),
+        ("jane_doe", "jane-doe", True, False),
+        ("-jane", "jane", True, False),
+        ("j", "j", False, True),
+        ("jane doe", "jane-doe", False, False),
+        ("\u00fcml\u00e4ut", "ml-ut", False, False),
+        ("\u65e5\u672c", "u", False, False),
+        ("a1." * 20, ("a1-" * 20)[:36], True, False),
+        ("x" * 60, "x" * 36, False, False),
+        ("x" * 200, "x" * 36, False, False),
+        (f"jane-{A_DIGEST}", f"jane-{A_DIGEST}"[:36], False, False),
+        ("a/b:c,d", "a-b-c-d", False, False),
+    ],
+)
+def test_owner_and_profile_have_the_names_of_the_contract(
+    broker, aws, user_id, readable, owner_is_plain, profile_is_plain
+):
+    team = aws.new_team()
+    team_id = team["team_id"]
+    _, answer = broker.sign_in(user_id=user_id, teams=[team_id])
+    assert answer.opens_studio()
+    owner = user_id if owner_is_plain else f"{readable}-{digest('default', user_id)}"
+    name = f"{user_id}-{team_id}" if profile_is_plain else f"{readable}-{digest('default', user_id, team_id)}"
+    assert created(aws)["UserProfileName"] == name
+    assert tags_of(created(aws)) == {"Team": team_id, "User": owner}
+    assert one(aws.calls(operation="AssumeRole"))["parameters"]["RoleSessionName"] == owner
+
+
+def test_a_team_id_with_a_hyphen_has_a_digest_in_its_profiles_names(broker, aws):
+    team = aws.new_team(team_id=unique("te-am-"))
+    user = unique("user-")
+    broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert created(aws)["UserProfileName"] == f"{user}-{digest('default', user, team['team_id'])}"
+
+
+def test_people_of_another_directory_never_share_a_name(broker, aws):
+    idp = broker.world.new_idp(directory="partners")
+    team, user = aws.new_team(), unique("user-")
+    assert broker.sign_in(issuer=idp, user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    partner = created(aws)
+    assert partner["UserProfileName"] == f"{user}-{digest('partners', user, team['team_id'])}"
+    assert tags_of(partner)["User"] == f"{user}-{digest('partners', user)}"
+    aws.forget_calls()
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert created(aws)["UserProfileName"] == f"{user}-{team['team_id']}"
+
+
+def test_idps_that_share_a_directory_share_their_people(broker, aws):
+    idp = broker.world.new_idp()
+    team, user = aws.new_team(), unique("user-")
+    assert broker.sign_in(issuer=idp, user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert created(aws)["UserProfileName"] == f"{user}-{team['team_id']}"
+
+
+# what is sent
+
+
+def test_assume_role_names_the_owner_the_team_and_the_external_id(broker, aws):
+    team, user = aws.new_team(external_id="external/id:1@x"), unique("user-")
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    call = one(aws.calls(operation="AssumeRole"))
+    parameters = dict(call["parameters"])
+    seconds = int(parameters.pop("DurationSeconds", 3600))
+    assert seconds <= 3600
+    tags = {
+        parameters.pop(f"Tags.member.{n}.Key"): parameters.pop(f"Tags.member.{n}.Value") for n in (1, 2)
+    }
+    assert tags == {"Team": team["team_id"], "User": user}
+    for name in ("Action", "Version"):
+        parameters.pop(name)
+    assert parameters == {
+        "RoleArn": ROLE,
+        "RoleSessionName": user,
+        "ExternalId": "external/id:1@x",
+    }
+
+
+def test_a_team_may_name_the_role_that_is_assumed(broker, aws):
+    role = f"arn:aws:iam::{ACCOUNT}:role/path/OtherBrokerRole"
+    team = aws.new_team(broker_role_arn=role)
+    assert broker.sign_in(teams=[team["team_id"]])[1].opens_studio()
+    assert one(aws.calls(operation="AssumeRole"))["parameters"]["RoleArn"] == role
+
+
+def test_the_role_that_is_assumed_has_the_name_of_the_setting(world, aws):
+    aws.settings(target_role_name="OurTarget")
+    broker = world.serve(STUDIO_BROKER_TARGET_ROLE_NAME="OurTarget")
+    team = aws.new_team()
+    assert broker.sign_in(teams=[team["team_id"]])[1].opens_studio()
+    assert one(aws.calls(operation="AssumeRole"))["parameters"]["RoleArn"].endswith(":role/OurTarget")
+
+
+def test_a_profile_is_created_with_role_settings_and_tags_and_nothing_else(broker, aws):
+    team = aws.new_team(
+        user_settings={"JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}}},
+        tags={"CostCenter": "1001", "Stage": "dev"},
+    )
+    user = unique("user-")
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    parameters = dict(created(aws))
+    assert tags_of(parameters) == {
+        "Team": team["team_id"], "User": user, "CostCenter": "1001", "Stage": "dev",
+    }
+    del parameters["Tags"]
+    assert parameters == {
+        "DomainId": DOMAIN,
+        "UserProfileName": f"{user}-{team['team_id']}",
+        "UserSettings": {
+            "ExecutionRole": team["execution_role_arn"],
+            "JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}},
+        },
+    }
+
+
+def test_settings_that_nobody_here_has_heard_of_pass_through_unchanged(doubter, aws):
+    future = {
+        "HoloDeckSettings": {
+            "Enabled": True,
+            "Decks": [{"Name": "a", "Size": Decimal(3)}, {"Name": "b", "Ratio": Decimal("0.25")}],
+            "Empty": {},
+            "None": [],
+            "Big": Decimal("12345678901234567890"),
+            "Words": {"one"},
+        },
+        "JupyterLabAppSettings": {"NewMember": "x"},
+    }
+    team = aws.new_team(user_settings=future)
+    browser, answer = doubter.sign_in(teams=[team["team_id"]])
+    assert answer.opens_studio()
+    assert created(aws)["UserSettings"] == {
+        "ExecutionRole": team["execution_role_arn"],
+        "HoloDeckSettings": {
+            "Enabled": True,
+            "Decks": [{"Name": "a", "Size": 3}, {"Name": "b", "Ratio": 0.25}],
+            "Empty": {},
+            "None": [],
+            "Big": 12345678901234567890,
+            "Words": ["one"],
+        },
+        "JupyterLabAppSettings": {"NewMember": "x"},
+    }
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+    assert aws.calls(operation="UpdateUserProfile") == [], "what was sent is what is there"
+
+
+# how many calls
+
+
+def test_a_warm_sign_in_is_two_calls(world, aws):
+    broker = world.serve(STUDIO_BROKER_TEAM_CACHE_SECONDS=300)
+    team, user = aws.new_team(), unique("user-")
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    aws.forget_calls()
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert sorted(aws.operations()) == ["CreatePresignedDomainUrl", "PutItem"]
+
+
+def test_a_sign_in_in_a_fresh_process_is_at_most_seven_calls_in_three_round_trips(world, broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    fresh = world.serve(STUDIO_BROKER_TEAM_CACHE_SECONDS=300)
+    aws.forget_calls()
+    # A fourth round trip would be longer than a browser is kept waiting, and it would wait.
+    aws.fault(effect="delay", ms=480)
+    _, answer = fresh.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio(), "at once"
+    assert len(aws.calls()) <= 7, aws.operations()
+
+
+def test_an_opening_with_a_session_reads_the_session_and_signs(world, aws):
+    broker = world.serve(STUDIO_BROKER_TEAM_CACHE_SECONDS=300)
+    team, user = aws.new_team(), unique("user-")
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.forget_calls()
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+    assert sorted(aws.operations()) == ["CreatePresignedDomainUrl", "GetItem"]
+
+
+# many people at once
+
+
+def test_of_a_hundred_people_at_once_every_call_carries_the_callers_own_tags(broker, aws):
+    teams = [aws.new_team() for _ in range(4)]
+    people = [(unique("user-"), teams[n % 4]["team_id"]) for n in range(100)]
+    responses = [broker.response(user_id=user, teams=[team]) for user, team in people]
+    browsers = [broker.browser() for _ in people]
+    aws.forget_calls()
+
+    def sign_in(number):
+        browser, answer = browsers[number], browsers[number].post_from_idp(responses[number])
+        for _ in range(20):
+            if answer.opens_studio():
+                return answer.location
+            answer = browser.get(f"/teams/{people[number][1]}")
+        raise AssertionError((answer.status, answer.code))
+
+    with ThreadPoolExecutor(16) as signing_in:
+        locations = list(signing_in.map(sign_in, range(100)))
+    for call in aws.calls(operation="AssumeRole"):
+        parameters = call["parameters"]
+        tags = {parameters[f"Tags.member.{n}.Key"]: parameters[f"Tags.member.{n}.Value"] for n in (1, 2)}
+        assert (tags["User"], tags["Team"]) in people
+        assert parameters["RoleSessionName"] == tags["User"]
+    pairs = {f"{user}-{team}": {"User": user, "Team": team} for user, team in people}
+    calls = aws.calls(service="sagemaker")
+    assert len(calls) >= 400
+    for call in calls:
+        parameters = call["parameters"]
+        profile = parameters.get("UserProfileName") or parameters["ResourceArn"].rpartition("/")[2]
+        assert call["session_tags"] == pairs[profile]
+        assert call["principal"].endswith(f"/{pairs[profile]['User']}")
+    assert len(aws.calls(operation="CreateUserProfile", error=None)) == 100
+    for (user, team), location in list(zip(people, locations, strict=True))[::10]:
+        assert f"{user}-{team}" in fetch(location), "the URL opens the person's own profile"
+
+
+@pytest.mark.parametrize("existing", ["in_use", "validation"])
+def test_two_first_sign_ins_of_one_person_at_once_both_get_in(broker, aws, existing):
+    aws.settings(existing_profile=existing, profile_delay_ms=300)
+    team, user = aws.new_team(), unique("user-")
+    responses = [broker.response(user_id=user, teams=[team["team_id"]]) for _ in range(4)]
+    together = threading.Barrier(4)
+
+    def sign_in(response):
+        browser = broker.browser()
+        together.wait(timeout=30)
+        answer = browser.post_from_idp(response)
+        for _ in range(10):
+            if answer.opens_studio():
+                return True
+            answer = browser.get(f"/teams/{team['team_id']}")
+        return answer.code
+
+    with ThreadPoolExecutor(4) as signing_in:
+        assert list(signing_in.map(sign_in, responses)) == [True] * 4
+    created(aws)
+
+
+# drift
+
+
+def test_a_new_role_is_applied_with_the_complete_merged_settings(broker, aws):
+    team = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"})
+    user = unique("user-")
+    aws.plant_profile(
+        team,
+        f"{user}-{team['team_id']}",
+        {"Team": team["team_id"], "User": user},
+        SecurityGroups=["sg-12345678"],
+        JupyterServerAppSettings={"DefaultResourceSpec": {"InstanceType": "system"}},
+    )
+    new_role = f"arn:aws:iam::{ACCOUNT}:role/NewRole"
+    aws.change_team(team, execution_role_arn=new_role)
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    update = one(aws.calls(operation="UpdateUserProfile", error=None))["parameters"]
+    assert update == {
+        "DomainId": DOMAIN,
+        "UserProfileName": f"{user}-{team['team_id']}",
+        "UserSettings": {
+            "ExecutionRole": new_role,
+            "StudioWebPortal": "ENABLED",
+            "SecurityGroups": ["sg-12345678"],
+            "JupyterServerAppSettings": {"DefaultResourceSpec": {"InstanceType": "system"}},
+        },
+    }
+
+
+def test_a_changed_mapping_is_applied_at_the_next_opening_although_the_profile_is_believed_in(broker, aws):
+    team = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"})
+    browser, answer = broker.sign_in(teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.change_team(team, user_settings={"StudioWebPortal": "DISABLED"})
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+    update = one(aws.calls(operation="UpdateUserProfile", error=None))["parameters"]
+    assert update["UserSettings"]["StudioWebPortal"] == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    "planted, drifts",
+    [
+        ({"StudioWebPortal": "DISABLED"}, True),
+        ({"StudioWebPortal": "ENABLED", "SecurityGroups": ["sg-1234"]}, False),
+        ({"StudioWebPortal": "ENABLED"}, False),
+        ({}, True),
+    ],
+)
+def test_only_members_that_the_mapping_names_are_compared(doubter, aws, planted, drifts):
+    team = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"})
+    user = unique("user-")
+    tags = {"Team": team["team_id"], "User": user}
+    aws.plant_profile(team, f"{user}-{team['team_id']}", tags, **planted)
+    assert doubter.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert len(aws.calls(operation="UpdateUserProfile")) == drifts
+
+
+def test_lists_are_compared_in_their_order(doubter, aws):
+    wanted = {"SecurityGroups": ["sg-1111", "sg-2222"]}
+    team, user = aws.new_team(user_settings=wanted), unique("user-")
+    tags = {"Team": team["team_id"], "User": user}
+    aws.plant_profile(team, f"{user}-{team['team_id']}", tags, SecurityGroups=["sg-2222", "sg-1111"])
+    assert doubter.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    update = one(aws.calls(operation="UpdateUserProfile"))["parameters"]
+    assert update["UserSettings"]["SecurityGroups"] == ["sg-1111", "sg-2222"]
+
+
+# behind our back
+
+
+def test_a_profile_that_was_deleted_behind_our_back_is_noticed_and_made_again(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.settings(delete_delay_ms=0)
+    aws.delete_profile(team, f"{user}-{team['team_id']}")
+    assert opens(browser, team)
+    assert len(aws.calls(operation="CreateUserProfile", error=None)) == 2
+
+
+def test_the_same_is_true_where_sagemaker_says_not_found_first(broker, aws):
+    aws.settings(missing_presign="not_found", missing_list_tags="not_found", delete_delay_ms=0)
+    team, user = aws.new_team(), unique("user-")
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.delete_profile(team, f"{user}-{team['team_id']}")
+    assert opens(browser, team)
+
+
+def test_a_profile_that_is_being_deleted_is_waited_for_and_made_again(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.settings(delete_delay_ms=1500)
+    aws.delete_profile(team, f"{user}-{team['team_id']}")
+    assert opens(browser, team)
+    assert len(aws.calls(operation="CreateUserProfile", error=None)) == 2
+
+
+def opens(browser, team, tries=10):
+    """Whether the team opens, by a browser that comes back to the waiting page."""
+    for _ in range(tries):
+        answer = browser.get(f"/teams/{team['team_id']}")
+        if answer.opens_studio():
+            return True
+        assert answer.status == 200, answer.code
+    return False
+
+
+@pytest.mark.parametrize("change", [{"User": "somebody-else"}, {"Team": "another-team"}, {"User": None}])
+def test_a_profile_whose_tags_changed_is_foreign_and_its_url_never_leaves(broker, aws, change):
+    team, user = aws.new_team(), unique("user-")
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    arn = aws.profile(team, f"{user}-{team['team_id']}")["UserProfileArn"]
+    ((key, value),) = change.items()
+    if value is None:
+        aws.sagemaker().delete_tags(ResourceArn=arn, TagKeys=[key])
+    else:
+        aws.sagemaker().add_tags(ResourceArn=arn, Tags=[{"Key": key, "Value": value}])
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert (page.status, page.code, page.location) == (502, "profile_foreign", None)
+
+
+def test_tags_are_compared_exactly(broker, aws):
+    team = aws.new_team()
+    user = unique("user-")
+    name = f"{user}-{team['team_id']}"
+    aws.plant_profile(team, name, {"Team": team["team_id"], "User": user.upper()})
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.status == 303
+    assert browser.get(f"/teams/{team['team_id']}").code == "profile_foreign"
+
+
+def test_names_that_differ_in_case_only_are_one_profile_and_never_shared(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    name = f"{user}-{team['team_id']}"
+    aws.plant_profile(team, name.upper(), {"Team": team["team_id"], "User": user})
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert aws.calls(operation="CreateUserProfile") == []
+
+
+# states
+
+
+def test_a_pending_profile_is_waited_for(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    aws.settings(profile_delay_ms=2500)
+    aws.plant_profile(team, f"{user}-{team['team_id']}", {"Team": team["team_id"], "User": user})
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.status == 303
+    assert opens(browser, team)
+    assert aws.calls(operation="CreateUserProfile") == []
+
+
+def test_a_failed_profile_ends_in_a_clear_page(broker, aws):
+    browser, _ = broker.sign_in(user_id=unique("user-"), teams=["team5"])
+    for _ in range(10):
+        page = browser.get("/teams/team5")
+        if page.status != 200:
+            break
+    assert (page.status, page.code) == (502, "profile_failed")
+    assert page.header("refresh") is None
+    (line,) = broker.program.decisions(reference=page.reference)
+    assert "simulated failure" in line["detail"]
+    assert "simulated failure" not in page.text
+
+
+def test_a_profile_whose_update_failed_and_that_differs_is_not_waited_for_without_end(doubter, aws):
+    team, user = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"}), unique("user-")
+    browser, answer = doubter.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.fault(operation="UpdateUserProfile", effect="settle", ms=0, status="Update_Failed", reason="why")
+    aws.sagemaker().update_user_profile(
+        DomainId=DOMAIN,
+        UserProfileName=f"{user}-{team['team_id']}",
+        UserSettings={"ExecutionRole": team["execution_role_arn"], "StudioWebPortal": "DISABLED"},
+    )
+    for _ in range(5):
+        page = browser.get(f"/teams/{team['team_id']}")
+        if page.status != 200:
+            break
+    assert page.opens_studio() or (page.status, page.code) == (502, "profile_failed")
+
+
+def test_a_profile_as_the_mapping_wants_it_opens_although_its_last_update_failed(doubter, aws):
+    team, user = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"}), unique("user-")
+    browser, answer = doubter.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.fault(operation="UpdateUserProfile", effect="settle", ms=0, status="Update_Failed", reason="why")
+    aws.sagemaker().update_user_profile(
+        DomainId=DOMAIN,
+        UserProfileName=f"{user}-{team['team_id']}",
+        UserSettings={"ExecutionRole": team["execution_role_arn"], "StudioWebPortal": "ENABLED"},
+    )
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+
+
+# adoption
+
+
+def adoptable(aws, tags=None, role=None, team=None, **settings):
+    """A team that adopts, and a planted profile under the exact name: team, user."""
+    user = unique("user-")
+    item = aws.new_team(
+        **{"adopt_profiles": True, "user_settings": {"StudioWebPortal": "ENABLED"}, **(team or {})}
+    )
+    tags = {"Team": item["team_id"]} if tags is None else tags
+    role = role or item["execution_role_arn"]
+    aws.plant_profile(item, f"{user}-{item['team_id']}", tags, ExecutionRole=role, **settings)
+    return item, user
+
+
+@pytest.mark.parametrize("settings", [{}, {"StudioWebPortal": "ENABLED"}])
+def test_a_profile_without_owner_is_adopted_where_the_mapping_allows_it(broker, aws, settings):
+    team, user = adoptable(aws, **settings)
+    browser, _ = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert opens(browser, team)
+    added = one(aws.calls(operation="AddTags", error=None))["parameters"]
+    assert added["Tags"] == [{"Key": "User", "Value": user}]
+    assert aws.profile(team, f"{user}-{team['team_id']}")["Tags"]["User"] == user
+    assert len(broker.program.decisions(outcome="adopted", owner=user)) == 1
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"team": {"adopt_profiles": False}},
+        {"tags": {}},
+        {"tags": {"Team": "another-team"}},
+        {"role": f"arn:aws:iam::{ACCOUNT}:role/Administrator"},
+        {"StudioWebPortal": "DISABLED"},
+        {"SecurityGroups": ["sg-1234"]},
+        {
+            "JupyterServerAppSettings": {
+                "LifecycleConfigArns": [
+                    f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:studio-lifecycle-config/steal"
+                ]
+            }
+        },
+    ],
+    ids=["not-allowed", "no-team", "other-team", "other-role", "other-value", "more", "script"],
+)
+def test_any_other_profile_without_owner_is_refused(broker, aws, planted):
+    team, user = adoptable(aws, **planted)
+    browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.status == 303
+    page = browser.get(answer.location)
+    assert (page.status, page.code) == (502, "profile_foreign")
+    assert aws.calls(operation="AddTags") == []
+    assert aws.calls(operation="UpdateUserProfile") == []
+
+
+def test_a_profile_with_an_owner_is_never_adopted(broker, aws):
+    user = unique("user-")
+    team = aws.new_team(adopt_profiles=True)
+    tags = {"Team": team["team_id"], "User": "somebody-else"}
+    aws.plant_profile(team, f"{user}-{team['team_id']}", tags)
+    browser, _ = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert browser.get(f"/teams/{team['team_id']}").code == "profile_foreign"
+
+
+# what AWS says
+
+
+@pytest.mark.parametrize(
+    "team, code",
+    [
+        ("team7", "quota_reached"),
+        ("team8", "domain_missing"),
+        ("team9", "domain_sso_mode"),
+        ("team10", "target_denied"),
+    ],
+)
+def test_what_stands_in_the_way_is_told_by_its_code(broker, aws, team, code):
+    browser, answer = broker.sign_in(teams=[team])
+    assert (answer.status, answer.location) == (303, f"{PUBLIC_URL}/teams/{team}")
+    for accept in ["text/html", "application/json"]:
+        page = browser.get(f"/teams/{team}", accept=accept)
+        assert (page.status, page.code) == (502, code)
+
+
+def test_a_foreign_profile_under_the_expected_name_is_refused(broker, aws):
+    browser, _ = broker.sign_in(user_id="user-12", teams=["team11"])
+    page = browser.get("/teams/team11")
+    assert (page.status, page.code) == (502, "profile_foreign")
+    assert "somebody-else" not in page.text
+
+
+def test_a_mapping_that_points_at_anothers_domain_or_role_is_refused_by_aws(broker, aws):
+    team = aws.teams.get_item(Key={"team_id": "team3"})["Item"]
+    aws.change_team("team3", domain_id="d-localteam004")
+    try:
+        browser, _ = broker.sign_in(teams=["team3"])
+        assert browser.get("/teams/team3").code == "target_denied"
+    finally:
+        aws.teams.put_item(Item=team)
+
+
+@pytest.mark.parametrize("operation", ["AssumeRole", "DescribeUserProfile", "CreatePresignedDomainUrl"])
+def test_when_aws_throttles_a_browser_waits_and_others_are_told_to_come_back(broker, aws, operation):
+    team = aws.new_team()
+    browser, answer = broker.sign_in(teams=[team["team_id"], "team1"])
+    aws.fault(operation=operation, effect="throttle")
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert page.status == 200
+    assert f"url={PUBLIC_URL}/teams/{team['team_id']}" in page.header("refresh")
+    other = browser.get(f"/teams/{team['team_id']}", accept="application/json")
+    assert (other.status, other.code) == (503, "aws_busy")
+    assert int(other.header("retry-after")) >= 1
+    aws.clear_faults()
+    # A refusal or an error is remembered for two seconds at most.
+    assert opens(browser, team, tries=200)
+
+
+@pytest.mark.parametrize("effect", ["malformed", "reset"])
+def test_an_answer_that_nobody_understands_opens_nothing(broker, aws, effect):
+    team = aws.new_team()
+    browser, _ = broker.sign_in(teams=[team["team_id"], "team1"])
+    aws.fault(operation="CreatePresignedDomainUrl", effect=effect)
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert not page.opens_studio()
+    assert page.status in (200, 503)
+    assert page.code in (None, "aws_unreachable")
+
+
+def test_credentials_that_end_early_are_replaced(broker, aws):
+    team = aws.new_team()
+    browser, answer = broker.sign_in(teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.control("expire-credentials", "POST")
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+    assert len(aws.calls(operation="AssumeRole")) == 2
+
+
+def test_groups_of_an_identity_store_give_access(broker, aws):
+    idp = broker.world.new_idp(identity_store_id="d-1234567890", identity_store_region="eu-central-1")
+    values = {"issuer": idp, "user_id": unique("user-"), "name_id": "user-14@example.com"}
+    browser, answer = broker.sign_in(**values)
+    assert answer.opens_studio(), "team13 has the group"
+    aws.fault(service="identitystore", effect="deny")
+    _, answer = broker.sign_in(**{**values, "user_id": unique("user-")})
+    assert not answer.opens_studio(), "what cannot be read refuses"
+
+
+# the address that SageMaker answers
+
+
+class Liar:
+    """SageMaker that forwards everything, and answers another address."""
+
+    def __init__(self, endpoint, url):
+        liar = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                kept = ("authorization", "x-amz-target", "x-amz-security-token", "content-type", "x-amz-date")
+                headers = {name: self.headers[name] for name in kept if self.headers[name]}
+                request = urllib.request.Request(endpoint, body, headers)
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        status, text = answer.status, answer.read()
+                except urllib.error.HTTPError as error:
+                    status, text = error.code, error.read()
+                if b"AuthorizedUrl" in text:
+                    text = json.dumps({"AuthorizedUrl": liar.url}).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.url = url
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True).start()
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture(scope="module")
+def lied_to(world):
+    liar = Liar(world.aws.endpoint, None)
+    broker = world.serve(AWS_ENDPOINT_URL_SAGEMAKER=liar.endpoint)
+    broker.liar = liar
+    yield broker
+    liar.server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "url, followed",
+    [
+        (f"https://d-abc.studio.{REGION}.sagemaker.aws/auth?token=x", True),
+        ("https://evil.example/auth?token=x", False),
+        (f"https://d-abc.studio.{REGION}.sagemaker.aws.evil.example/auth?token=x", False),
+        (f"https://evil.example/.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"https://evil.example#.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"https://evil.example\\.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"https://user@d-abc.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"http://d-abc.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        ("https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token=x", False),
+        (f"https://studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"https://evilstudio.{REGION}.sagemaker.aws/auth?token=x", False),
+        (f"//d-abc.studio.{REGION}.sagemaker.aws/auth?token=x", False),
+        ("javascript:alert(1)", False),
+        (f"https://d-abc.studio.{REGION}.sagemaker.aws/auth?token=x\r\nSet-Cookie: a=b", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_an_address_of_the_regions_studio_is_followed(lied_to, aws, url, followed):
+    lied_to.liar.url = url
+    team = aws.new_team()
+    browser, answer = lied_to.sign_in(teams=[team["team_id"]])
+    if followed:
+        assert (answer.status, answer.location) == (302, url)
+    else:
+        assert (answer.status, answer.location) == (303, f"{PUBLIC_URL}/teams/{team['team_id']}")
+        page = browser.get(answer.location)
+        assert page.location is None
+        assert page.status >= 500
