@@ -146,3 +146,23 @@ def test_every_page_leads_back_to_the_teams(visitor):
     visitor.expect_error("team_invalid")
     visitor.page.get_by_role("link", name="Your teams").click()
     visitor.expect_chooser("Team 3")
+
+
+def test_after_no_team_one_can_sign_in_again(visitor, local):
+    visitor.choose_tile("user-3")
+    visitor.expect_error("no_team")
+    visitor.page.get_by_role("link", name="Sign in again").click()
+    visitor.choose_person("user-3")
+    visitor.expect_error("no_team")
+
+
+def test_after_a_session_that_does_not_count_any_more_one_can_sign_in_again(visitor, local):
+    visitor.choose_tile("user-1")
+    visitor.expect_chooser("Team 1", "Team 2")
+    local.change_idp(directory="moved")
+    assert visitor.page.reload().status == 403
+    visitor.expect_error("session_void")
+    visitor.look("error-session-void")
+    visitor.page.get_by_role("link", name="Sign in again").click()
+    visitor.choose_person("user-1")
+    visitor.expect_chooser("Team 1", "Team 2")
