@@ -1,0 +1,93 @@
+"""Real Chromium against `studio-broker local`, as a person would use it.
+
+Each test has a world of its own: one `local` process that keeps nothing. The browser is one process
+with a fresh context, without cookies, for each visitor.
+
+| variable | default | what |
+| --- | --- | --- |
+| `STUDIO_BROKER_BIN` | `target/debug` | the folder of the program, or the program |
+| `STUDIO_BROKER_CHROMIUM` | `/usr/bin/chromium` | the browser |
+| `STUDIO_BROKER_SCREENSHOTS` | `tests/browser/screenshots` | where pictures of the pages go |
+"""
+
+import os
+import pathlib
+import shutil
+
+import pytest
+from local import Local
+from playwright.sync_api import sync_playwright
+from visitor import Visitor
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Nothing may resolve but this machine, so a request to elsewhere fails even where it is not seen.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    program = os.environ.get("STUDIO_BROKER_CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots():
+    folder = pathlib.Path(os.environ.get("STUDIO_BROKER_SCREENSHOTS", HERE / "screenshots"))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def start_local(tmp_path):
+    """start_local(NAME=value, …): a world with these settings, until the test ends."""
+    started = []
+
+    def start(**settings):
+        started.append(Local(tmp_path, settings))
+        return started[-1]
+
+    yield start
+    for local in started:
+        local.stop()
+
+
+@pytest.fixture
+def local(start_local):
+    return start_local()
+
+
+@pytest.fixture
+def arrive(chromium, screenshots):
+    """arrive(local, …): somebody with a browser of their own; options are those of a context.
+
+    Whatever the test was about, nobody's browser went elsewhere or complained.
+    """
+    arrived = []
+
+    def make(local, **options):
+        arrived.append(Visitor(chromium, local, screenshots, options))
+        return arrived[-1]
+
+    yield make
+    for visitor in arrived:
+        visitor.leave()
+    assert [url for visitor in arrived for url in visitor.went_elsewhere] == []
+    assert [text for visitor in arrived for text in visitor.complaints] == []
+
+
+@pytest.fixture
+def visitor(arrive, local):
+    return arrive(local)
