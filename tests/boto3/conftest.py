@@ -11,7 +11,8 @@ import pytest
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = os.environ.get("STUDIO_BROKER_BIN", str(ROOT / "target/debug/studio-broker"))
+BINARIES = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug"))
+BINARY = str(BINARIES / "studio-broker")
 
 
 def free_ports():
