@@ -38,6 +38,8 @@ class Local:
         self.broker = addresses["broker"].rstrip("/")
         self.idp = addresses["idp"].rstrip("/")
         self.aws = addresses["aws_endpoint"].rstrip("/")
+        # Time that SageMaker takes is what only some tests are about.
+        self.set_control(profile_delay_ms=0)
 
     def stop(self):
         self._process.terminate()

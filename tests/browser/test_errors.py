@@ -23,12 +23,13 @@ def test_a_person_of_the_story_sees_their_error(visitor, local, person, path, co
     expect(visitor.page).to_have_url(local.broker + path)
     assert visitor.page.reload().status == status
     visitor.expect_error(code)
-    visitor.look(f"error-{code.replace('_', '-')}")
+    visitor.glance(f"error-{code.replace('_', '-')}")
 
 
 def test_a_paused_team_says_why(visitor):
     visitor.choose_tile("user-7")
     visitor.expect_error("team_paused")
+    visitor.look("error-team-paused")
     expect(visitor.page.locator("main")).to_contain_text("open again on Monday")
 
 
@@ -58,7 +59,7 @@ def test_a_long_name_does_not_break_the_chooser(visitor, local):
     local.change_team("team3", display_name="W" * 200, description="<b>words</b> " * 60)
     visitor.choose_tile("user-4")
     visitor.expect_chooser("Team 1", "Team 2", "W" * 200)
-    visitor.look("chooser-with-a-long-name")
+    visitor.glance("chooser-with-a-long-name")
 
 
 def test_a_person_who_is_denied_is_put_out_of_an_open_session(visitor, local):
@@ -67,7 +68,7 @@ def test_a_person_who_is_denied_is_put_out_of_an_open_session(visitor, local):
     local.change_idp(denied_users=["user-1"])
     assert visitor.page.reload().status == 403
     visitor.expect_error("user_denied")
-    visitor.look("error-user-denied")
+    visitor.glance("error-user-denied")
 
 
 def test_a_space_of_somebody_else_is_refused(visitor):
@@ -75,14 +76,14 @@ def test_a_space_of_somebody_else_is_refused(visitor):
     visitor.expect_studio(profile="user-2-team2")
     assert visitor.visit("/teams/team2?space=somebody-elses").status == 403
     visitor.expect_error("space_refused")
-    visitor.look("error-space-refused")
+    visitor.glance("error-space-refused")
 
 
 def test_a_team_does_not_open_from_another_network(visitor, local):
     local.change_team("team2", allowed_cidrs=["203.0.113.0/24"])
     visitor.choose_tile("user-2")
     visitor.expect_error("network_refused")
-    visitor.look("error-network-refused")
+    visitor.glance("error-network-refused")
 
 
 def test_a_table_that_is_gone_has_its_page(visitor, local):
@@ -93,7 +94,7 @@ def test_a_table_that_is_gone_has_its_page(visitor, local):
     )
     assert visitor.page.reload().status == 503
     visitor.expect_error("table_missing")
-    visitor.look("error-table-missing")
+    visitor.glance("error-table-missing")
 
 
 def test_an_aws_that_does_not_answer_has_its_page(visitor, local):
@@ -102,32 +103,32 @@ def test_an_aws_that_does_not_answer_has_its_page(visitor, local):
     local.order_fault(service="sagemaker", effect="error", code="InternalFailure", status=500)
     assert visitor.visit("/teams/team2").status == 503
     visitor.expect_error("aws_unreachable")
-    visitor.look("error-aws-unreachable")
+    visitor.glance("error-aws-unreachable")
 
 
 def test_a_page_that_does_not_exist_says_so(visitor):
     assert visitor.visit("/no-such-page").status == 404
     visitor.expect_error("not_found")
-    visitor.look("error-not-found")
+    visitor.glance("error-not-found")
 
 
 def test_the_address_of_the_sign_in_form_typed_by_hand_says_how_to_go_on(visitor):
     assert visitor.visit("/saml/acs").status == 405
     visitor.expect_error("method_not_allowed")
-    visitor.look("error-method-not-allowed")
+    visitor.glance("error-method-not-allowed")
 
 
 def test_a_response_that_is_too_old_has_its_page(visitor, local):
     assert visitor.post_response(local.mint("person=user-1&issued_ago=7200")).status == 403
     visitor.expect_error(visitor.page.locator("#code").inner_text())
     assert visitor.page.locator("#code").inner_text() not in ("replayed", "internal")
-    visitor.look("error-saml-refusal")
+    visitor.glance("error-saml-refusal")
 
 
 def test_a_form_that_holds_no_response_has_its_page(visitor, local):
     assert visitor.post(local.broker + "/saml/acs", {"nothing": "here"}).status == 400
     visitor.expect_error("form_malformed")
-    visitor.look("error-form-malformed")
+    visitor.glance("error-form-malformed")
 
 
 def test_the_reference_on_the_page_finds_the_decision_in_the_log(visitor, local):
@@ -162,7 +163,7 @@ def test_after_a_session_that_does_not_count_any_more_one_can_sign_in_again(visi
     local.change_idp(directory="moved")
     assert visitor.page.reload().status == 403
     visitor.expect_error("session_void")
-    visitor.look("error-session-void")
+    visitor.glance("error-session-void")
     visitor.page.get_by_role("link", name="Sign in again").click()
     visitor.choose_person("user-1")
     visitor.expect_chooser("Team 1", "Team 2")

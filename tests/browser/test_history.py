@@ -60,7 +60,7 @@ def test_a_replayed_response_has_a_page_that_leads_to_the_teams(visitor, local):
     visitor.expect_chooser("Team 1", "Team 2")
     assert visitor.post_response(response).status == 403
     visitor.expect_error("replayed")
-    visitor.look("error-replayed")
+    visitor.glance("error-replayed")
     visitor.page.get_by_role("link", name="Your teams").click()
     visitor.expect_chooser("Team 1", "Team 2")
 

@@ -62,7 +62,7 @@ def test_where_nobody_can_be_asked_the_response_is_refused(visitor, local):
     local.change_idp(metadata_xml=re.sub(redirect, "", item["metadata_xml"]))
     assert visitor.post_response(local.mint("person=user-2")).status == 403
     visitor.expect_error("other_person")
-    visitor.look("error-other-person")
+    visitor.glance("error-other-person")
 
 
 def test_an_answer_to_somebody_elses_request_is_refused(arrive, local):
@@ -72,4 +72,4 @@ def test_an_answer_to_somebody_elses_request_is_refused(arrive, local):
     response = local.mint(f"person=user-2&in_response_to={request}")
     assert victim.post_response(response).status == 403
     victim.expect_error("request_unknown")
-    victim.look("error-request-unknown")
+    victim.glance("error-request-unknown")

@@ -35,7 +35,12 @@ STUDIO_OF_USER_1 = {
 }
 
 
-def test_user_1_chooses_between_two_teams_and_opens_both(visitor):
+# A first profile takes about as long in life.
+FIRST_PROFILE_MS = 700
+
+
+def test_user_1_chooses_between_two_teams_and_opens_both(visitor, local):
+    local.set_control(profile_delay_ms=FIRST_PROFILE_MS)
     visitor.choose_tile("user-1")
     visitor.expect_chooser("Team 1", "Team 2")
     visitor.look("chooser")
@@ -46,7 +51,8 @@ def test_user_1_chooses_between_two_teams_and_opens_both(visitor):
     visitor.look("studio")
 
 
-def test_user_2_gets_straight_into_the_one_team(visitor):
+def test_user_2_gets_straight_into_the_one_team(visitor, local):
+    local.set_control(profile_delay_ms=FIRST_PROFILE_MS)
     visitor.choose_tile("user-2")
     visitor.expect_studio(profile="user-2-team2", account="333333333333", session_name="user-2")
     visitor.visit("/")
@@ -58,7 +64,7 @@ def test_user_2_does_not_get_into_team_1(visitor):
     visitor.expect_studio(profile="user-2-team2")
     assert visitor.visit("/teams/team1").status == 403
     visitor.expect_error("not_entitled")
-    visitor.look("error-not-entitled")
+    visitor.glance("error-not-entitled")
 
 
 def test_a_team_that_is_not_granted_looks_like_one_that_does_not_exist(visitor):

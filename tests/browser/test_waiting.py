@@ -20,28 +20,32 @@ def test_the_page_comes_back_by_itself_and_ends_in_studio(visitor, local):
     visitor.expect_studio(profile="user-5-team4", user_tag="user-5")
 
 
-def test_the_page_survives_reload_and_another_sign_in(visitor):
-    visitor.choose_tile("user-5")
+def test_the_page_survives_reload_and_another_sign_in(visitor, local):
+    local.order_fault(service="sagemaker", effect="throttle")
+    visitor.choose_tile("user-2")
     expect_waiting(visitor)
     assert visitor.page.reload().status == 200
     expect_waiting(visitor)
-    visitor.choose_tile("user-5")
+    visitor.choose_tile("user-2")
     expect_waiting(visitor)
-    visitor.expect_studio(profile="user-5-team4")
+    local.clear_faults()
+    visitor.expect_studio(profile="user-2-team2")
 
 
 def test_its_link_stops_it_and_another_goes_on(visitor, local):
-    visitor.choose_tile("user-5")
-    expect_waiting(visitor)
+    local.order_fault(service="sagemaker", effect="throttle")
+    visitor.choose_tile("user-2")
     visitor.page.get_by_role("link", name=STOP).click()
-    expect(visitor.page.get_by_role("link", name=STOP)).to_have_count(0)
+    expect(visitor.page).to_have_url(local.broker + "/teams/team2?refresh=off")
+    expect_waiting(visitor)
     asked = []
     visitor.page.on("request", lambda request: asked.append(request.url))
-    # Longer than any automatic page takes to come back.
-    visitor.page.wait_for_timeout(7_000)
+    # Longer than a page that goes on by itself takes to come back.
+    visitor.page.wait_for_timeout(6_500)
     assert asked == []
+    local.clear_faults()
     visitor.page.get_by_role("link", name=NOW).click()
-    visitor.expect_studio(profile="user-5-team4")
+    visitor.expect_studio(profile="user-2-team2")
 
 
 def test_both_kinds_of_the_page_are_fit_to_be_seen(visitor, local):
