@@ -1,15 +1,17 @@
 """What the programs write: one line for each decision, and never a secret, however much is logged."""
 
 import base64
+import hashlib
 import json
 import re
+import time
 
 import pytest
 
 from lambda_runtime import FRONTS, Function
 from programs import REPOSITORY
 from test_lambda import RunningFunction
-from world import PUBLIC_URL, fetch, request_id, unique
+from world import PUBLIC_URL, request_id, unique
 
 SP_KEY = (REPOSITORY / "tests" / "fixtures" / "keys" / "sp.pem").read_text()
 #: A shorter piece of a response is an id or a name, which may be told.
@@ -70,7 +72,7 @@ def everything(watched, aws):
         {"sign": "none"},
         {"audience": "https://other.example.com"},
         {"issued_ago": 9999},
-        {"issuer": "https://unknown.example.com/" + "x" * 500},
+        {"issuer": "https://unknown.example.com/"},
         {"user_id": ""},
         {"in_response_to": "_unknown"},
     ]:
@@ -97,12 +99,12 @@ def everything(watched, aws):
     aws.clear_faults()
 
 
-def is_told(text, secret):
-    """Whether a text holds a secret, or a piece of it that is long enough to matter."""
+def piece_of(secret, text):
+    """The piece of a secret that a text holds and that is long enough to matter, or None."""
     if len(secret) <= PIECE:
-        return len(secret) >= 16 and secret in text
-    starts = range(0, len(secret) - PIECE + 1)
-    return any(secret[start : start + PIECE] in text for start in starts)
+        return secret if len(secret) >= 16 and secret in text else None
+    pieces = (secret[start : start + PIECE] for start in range(len(secret) - PIECE + 1))
+    return next((piece for piece in pieces if piece in text), None)
 
 
 def assert_nothing_is_told(watched):
@@ -112,7 +114,8 @@ def assert_nothing_is_told(watched):
     for kind, secrets in watched.secrets.items():
         for secret in set(secrets):
             for form in (text, plain):
-                assert not is_told(form, secret), f"{kind}: {secret[:80]}"
+                told = piece_of(secret, form)
+                assert not told, f"{kind}: {told}"
     for line in SP_KEY.splitlines()[1:-1]:
         assert line not in plain, "the key for encrypted assertions"
     for word in ["SecretAccessKey", "SessionToken", "x-amz-security-token", "SignatureValue", "AuthorizedUrl"]:
@@ -251,14 +254,14 @@ def test_a_sign_out_is_one_line_and_one_without_session_is_none(broker, aws, lin
 
 
 def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(broker, aws, lines_of):
-    issuer = 'https://x.example/"\n\u0007<b>' + "x" * 500
+    issuer = 'https://x.example/"\t<b>' + "x" * 500
     (_, answer), lines = lines_of(lambda: broker.sign_in(issuer=issuer, teams=["team3"]))
     (line,) = lines
     assert (line["outcome"], line["code"]) == ("refused", "idp_unknown")
     assert line["reference"] == answer.reference
     assert "idp" not in line and "owner" not in line
     assert len(line["unverified"]["issuer"]) <= 256
-    assert "\n" not in line["unverified"]["issuer"]
+    assert "\t" not in line["unverified"]["issuer"], "escaped"
 
 
 def test_a_refused_opening_is_one_line(broker, aws, lines_of):
@@ -300,22 +303,17 @@ def test_lines_of_health_checks_and_pages_are_not_written(broker, aws, lines_of)
 
 
 def test_the_digest_of_the_assertion_id_is_its_sha_256(broker, aws, lines_of):
-    import hashlib
-
     assertion_id = f"_{unique('assertion-')}"
     _, lines = lines_of(lambda: broker.sign_in(assertion_id=assertion_id))
     assert lines[0]["assertion_digest"] == hashlib.sha256(assertion_id.encode()).hexdigest()
 
 
-def test_the_waiting_mans_creation_is_written_although_he_is_gone(broker, aws):
+def test_a_creation_that_outlasts_a_persons_patience_is_one_line_all_the_same(broker, aws):
     team, user = aws.new_team(), unique("user-")
-    aws.fault(operation="CreateUserProfile", effect="delay", ms=2300)
+    aws.fault(operation="CreateUserProfile", effect="delay", ms=1300, times=1)
     browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
     assert answer.status == 303
-    for _ in range(10):
-        if browser.get(f"/teams/{team['team_id']}").opens_studio():
-            break
-    assert len(aws.calls(operation="CreateUserProfile", error=None)) >= 1
-    created = broker.program.decisions(outcome="created", owner=user)
-    assert len(created) <= 1
-    assert fetch(f"http://127.0.0.1:{broker.port}/healthz") == "ok"
+    deadline = time.monotonic() + 20
+    while not browser.get(f"/teams/{team['team_id']}").opens_studio():
+        assert time.monotonic() < deadline
+    assert len(broker.program.decisions(outcome="created", owner=user)) == 1

@@ -43,6 +43,14 @@ def test_without_a_session_a_team_is_not_looked_up(fresh_world):
     assert "studio-broker-teams" not in tables
 
 
+def test_open_requests_stay_small_enough_for_browsers_to_keep_them(fresh_world):
+    browser = fresh_world.serve().browser()
+    for _ in range(6):
+        answer = browser.get(f"/teams/{'t' * 63}?app=RStudioServerPro&space={'%F0%9F%98%80' * 64}")
+        cookie = answer.cookies["request"]
+        assert len(cookie.name) + len(cookie.value) <= 4096, "RFC 6265, section 6.1"
+
+
 # who may open what
 
 
