@@ -12,7 +12,7 @@ use crate::broker::{Landing, Refusal};
 use crate::idp::Idp;
 use crate::opening::{Opening, OpeningError};
 use crate::session::Session;
-use crate::team::TeamId;
+use crate::team::{SpaceName, TeamId};
 
 /// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark
 /// or a cookie can ask for.
@@ -66,8 +66,9 @@ impl App {
     }
 }
 
-/// The longest name of a space.
-const MAX_SPACE: usize = 63;
+/// Stands for every text that cannot be a space's name: no space is called so, and it stays short in a
+/// cookie.
+const NO_SPACE: &str = "-";
 
 impl Destination {
     /// A team, wherever it opens.
@@ -84,7 +85,9 @@ impl Destination {
 
     fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
-        let space = value("space").map(|space| space.chars().take(MAX_SPACE + 1).collect());
+        let space = value("space").map(|space| {
+            SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)
+        });
         let app =
             value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
         Some(Self { team, space, app })
