@@ -21,8 +21,8 @@ import saml2.sigver
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.config import IdPConfig
 from saml2.metadata import entity_descriptor
+from saml2.saml import NAMEID_FORMAT_EMAILADDRESS, NAMEID_FORMAT_TRANSIENT, NameID
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
-from saml2.saml import NAMEID_FORMAT_EMAILADDRESS, NameID
 
 from programs import REPOSITORY
 from world import PUBLIC_URL, fetch, unique
@@ -88,7 +88,16 @@ class Pysaml2:
     def metadata(self):
         return str(entity_descriptor(self.config))
 
-    def respond(self, user_id, teams, sign="both", request=None, audience=AUDIENCE, encrypt=None):
+    def respond(
+        self,
+        user_id,
+        teams,
+        sign="both",
+        request=None,
+        audience=AUDIENCE,
+        encrypt=None,
+        name_id_format=NAMEID_FORMAT_EMAILADDRESS,
+    ):
         in_response_to, destination = None, ACS
         if request is not None:
             parsed = self.server.parse_authn_request(request, BINDING_HTTP_REDIRECT)
@@ -109,7 +118,7 @@ class Pysaml2:
                 in_response_to,
                 destination,
                 audience,
-                name_id=NameID(format=NAMEID_FORMAT_EMAILADDRESS, text=f"{user_id}@example.org"),
+                name_id=NameID(format=name_id_format, text=f"{user_id}@example.org"),
                 authn={"class_ref": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"},
                 sign_alg=SIG_RSA_SHA256,
                 digest_alg=DIGEST_SHA256,
@@ -361,6 +370,18 @@ def test_a_response_is_used_once(broker, aws, idp):
     assert broker.browser().post_from_idp(response).opens_studio()
     answer = broker.browser().post_from_idp(response)
     assert (answer.status, answer.code) == (403, "replayed")
+
+
+def test_a_transient_name_id_names_nobody(broker, aws, pysaml2):
+    aws.change_idp(pysaml2.entity_id, user_attribute="NameID")
+    try:
+        refused = broker.browser().post_from_idp(
+            pysaml2.respond("x", ["team3"], name_id_format=NAMEID_FORMAT_TRANSIENT)
+        )
+        assert (refused.status, refused.code) == (403, "user_id_unusable")
+        assert broker.browser().post_from_idp(pysaml2.respond("x", ["team3"])).opens_studio()
+    finally:
+        aws.change_idp(pysaml2.entity_id, user_attribute=None)
 
 
 # SimpleSAMLphp, a whole identity provider with pages and sessions of its own
