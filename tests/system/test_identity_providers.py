@@ -136,7 +136,11 @@ class FromNpm:
     """samlp or samlify, behind the line protocol of `idps.cjs`."""
 
     def __init__(self, name, our_metadata, folder):
-        self.name, self.entity_id, self.sso = name, f"https://{name}.example.org/idp", f"https://{name}.example.org/sso"
+        self.name, self.entity_id, self.sso = (
+            name,
+            f"https://{name}.example.org/idp",
+            f"https://{name}.example.org/sso",
+        )
         (folder / "sp.xml").write_text(our_metadata)
         arguments = [KEYS / "rsa2048.pem", KEYS / "rsa2048.crt", KEYS / "sp.crt", folder / "sp.xml"]
         self.log = (folder / f"{name}.err").open("w+")
@@ -161,12 +165,24 @@ class FromNpm:
     def metadata(self):
         return self.ask("metadata")
 
-    def respond(self, user_id, teams, sign="both", request=None, audience=AUDIENCE, encrypt=None, lifetime=900):
+    def respond(
+        self,
+        user_id,
+        teams,
+        sign="both",
+        request=None,
+        audience=AUDIENCE,
+        encrypt=None,
+        lifetime=900,
+    ):
         return self.ask(
             "respond",
             acs=ACS,
             audience=audience,
-            user={"nameId": f"{user_id}@example.org", "attributes": {"ssouserid": user_id, "teamid": teams}},
+            user={
+                "nameId": f"{user_id}@example.org",
+                "attributes": {"ssouserid": user_id, "teamid": teams},
+            },
             sign=sign,
             request=request,
             encrypt=encrypt,
@@ -268,9 +284,13 @@ def test_an_answer_with_an_encrypted_assertion_is_accepted(broker, aws, idp):
 @pytest.mark.parametrize("name", ["pysaml2", "samlp"])
 def test_cbc_is_read_inside_a_signed_response_only(request, broker, aws, name):
     idp = request.getfixturevalue(name)
-    answer = broker.browser().post_from_idp(idp.respond(person(), ["team3"], sign="both", encrypt=CBC))
+    answer = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], sign="both", encrypt=CBC)
+    )
     assert answer.opens_studio(), answer.code
-    refused = broker.browser().post_from_idp(idp.respond(person(), ["team3"], sign="assertion", encrypt=CBC))
+    refused = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], sign="assertion", encrypt=CBC)
+    )
     assert (refused.status, refused.code) == (403, "encryption_unauthenticated")
 
 
@@ -316,7 +336,9 @@ def test_a_response_for_another_audience_is_refused(request, broker, aws, name):
 
 def test_a_response_of_pysaml2_for_another_audience_is_refused(broker, aws, pysaml2, our_metadata):
     idp = Pysaml2(our_metadata.replace(AUDIENCE, OTHER_AUDIENCE))
-    answer = broker.browser().post_from_idp(idp.respond(person(), ["team3"], audience=OTHER_AUDIENCE))
+    answer = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], audience=OTHER_AUDIENCE)
+    )
     assert (answer.status, answer.code) == (403, "audience_mismatch")
 
 
@@ -345,7 +367,9 @@ def test_a_changed_response_is_refused(broker, aws, idp):
 
 def test_a_response_without_its_signatures_is_refused(broker, aws, idp):
     response = base64.b64decode(idp.respond(person(), ["team3"])).decode()
-    bare = re.sub(r"<(ds:|ns\d+:)?Signature[ >].*?</(ds:|ns\d+:)?Signature>", "", response, flags=re.S)
+    bare = re.sub(
+        r"<(ds:|ns\d+:)?Signature[ >].*?</(ds:|ns\d+:)?Signature>", "", response, flags=re.S
+    )
     assert "SignatureValue" not in bare
     answer = broker.browser().post_from_idp(base64.b64encode(bare.encode()).decode())
     assert (answer.status, answer.code) == (403, "signature_missing")
@@ -357,7 +381,10 @@ def test_a_response_of_one_idp_in_the_name_of_another_is_refused(broker, aws, sa
         entityId=pysaml2.entity_id,
         acs=ACS,
         audience=AUDIENCE,
-        user={"nameId": "x@example.org", "attributes": {"ssouserid": person(), "teamid": ["team3"]}},
+        user={
+            "nameId": "x@example.org",
+            "attributes": {"ssouserid": person(), "teamid": ["team3"]},
+        },
         sign="both",
         lifetime=900,
     )
@@ -416,14 +443,18 @@ class SimpleSamlPhp:
                 'bob:password' => ['ssouserid' => ['bob-of-php'], 'teamid' => ['team3'], 'email' => ['bob@example.org']],
             ],
         ];""")
-        (folder / "metadata" / "saml20-idp-hosted.php").write_text(f"""<?php $metadata['{self.entity_id}'] = [
+        (
+            folder / "metadata" / "saml20-idp-hosted.php"
+        ).write_text(f"""<?php $metadata['{self.entity_id}'] = [
             'host' => '__DEFAULT__', 'privatekey' => 'idp.pem', 'certificate' => 'idp.crt', 'auth' => 'people',
             'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
             'NameIDFormat' => 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress', 'simplesaml.nameidattribute' => 'email',
             'assertion.encryption' => false,
         ];""")
         assert 'entityID="' in our_metadata
-        (folder / "metadata" / "saml20-sp-remote.php").write_text(f"""<?php $metadata['{AUDIENCE}'] = [
+        (
+            folder / "metadata" / "saml20-sp-remote.php"
+        ).write_text(f"""<?php $metadata['{AUDIENCE}'] = [
             'AssertionConsumerService' => '{ACS}', 'SingleLogoutService' => '{PUBLIC_URL}/none',
             'NameIDFormat' => 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress', 'simplesaml.nameidattribute' => 'email',
             'saml20.sign.response' => true, 'saml20.sign.assertion' => true,

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import boto3
@@ -23,7 +24,9 @@ def local(tmp_path):
     def local(*arguments, ephemeral=True, settings=None):
         data = ["--ephemeral"] if ephemeral else []
         program = Program(
-            tmp_path / unique("local"), ["local", *data, "--output", "json", *arguments], settings or {}
+            tmp_path / unique("local"),
+            ["local", *data, "--output", "json", *arguments],
+            settings or {},
         )
         started.append(program)
         return program, program.first_line()
@@ -118,7 +121,12 @@ def test_user_1_has_two_teams_in_two_accounts_with_two_roles(local):
             if answer.opens_studio():
                 break
         studio = fetch(answer.location)
-        seen.add((re.search(r"\b(\d{12})\b", studio).group(1), f"{team[:1].upper()}{team[1:]}Execution" in studio))
+        seen.add(
+            (
+                re.search(r"\b(\d{12})\b", studio).group(1),
+                f"{team[:1].upper()}{team[1:]}Execution" in studio,
+            )
+        )
     assert seen == {("222222222222", True), ("333333333333", True)}
 
 
@@ -142,7 +150,9 @@ def test_only_loopback_addresses_are_bound(local):
     wanted = {f"{port:04X}" for port in ports(printed).values()}
     for table, loopback in [("tcp", "0100007F"), ("tcp6", "00000000000000000000000001000000")]:
         try:
-            rows = [line.split() for line in open(f"/proc/net/{table}")][1:]
+            rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()][
+                1:
+            ]
         except FileNotFoundError:
             continue
         for row in rows:
@@ -151,7 +161,9 @@ def test_only_loopback_addresses_are_bound(local):
                 assert address == loopback
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost:1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost:1"]
+)
 def test_a_foreign_host_is_refused_by_everything(local, host):
     _, printed = local("--port", 0)
     for name, port in ports(printed).items():
@@ -203,7 +215,10 @@ def test_a_data_folder_keeps_key_tables_and_consumed_responses(local, tmp_path):
     program, again = local(*arguments, ephemeral=False)
     assert again == printed
     assert fetch(f"{again['idp']}/metadata") == metadata
-    assert Aws(again["aws_endpoint"]).teams.get_item(Key={"team_id": "team2"})["Item"]["display_name"] == "Renamed"
+    assert (
+        Aws(again["aws_endpoint"]).teams.get_item(Key={"team_id": "team2"})["Item"]["display_name"]
+        == "Renamed"
+    )
     assert post(response).code == "replayed"
 
 
