@@ -53,6 +53,7 @@ class Aws:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
+        self._sagemakers = {}
         self.usual_settings = self.control("settings")
         tables = self.resource("dynamodb", HUB_ACCOUNT, HUB_REGION)
         self.teams = tables.Table("studio-broker-teams")
@@ -73,7 +74,11 @@ class Aws:
 
     def sagemaker(self, account=ACCOUNT, region=REGION):
         """SageMaker as an administrator of the account sees it."""
-        return boto3.client("sagemaker", **self._arguments(account, region))
+        # The model is large: a client takes longer to make than most tests run.
+        if (account, region) not in self._sagemakers:
+            client = boto3.client("sagemaker", **self._arguments(account, region))
+            self._sagemakers[account, region] = client
+        return self._sagemakers[account, region]
 
     def _arguments(self, access_key_id, region):
         return {
