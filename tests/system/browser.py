@@ -172,7 +172,9 @@ def over_http(port, timeout=30):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         try:
             names = {name.lower() for name, _ in headers}
-            connection.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
+            connection.putrequest(
+                method, path, skip_host="host" in names, skip_accept_encoding=True
+            )
             for name, value in headers:
                 connection.putheader(name, value)
             if body is not None and "content-length" not in names:

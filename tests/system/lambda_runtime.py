@@ -193,7 +193,9 @@ def http_api_1_event(front, method, path, query, headers, body):
 
 def http_api_2_event(front, method, path, query, headers, body, in_headers_too=False):
     """An HTTP API's event of format 2.0: the cookies stand apart."""
-    cookies = [part for name, value in headers if name.lower() == "cookie" for part in value.split("; ")]
+    cookies = [
+        part for name, value in headers if name.lower() == "cookie" for part in value.split("; ")
+    ]
     rest = [(name.lower(), value) for name, value in headers if name.lower() != "cookie"]
     joined = {name: ",".join(values) for name, values in gathered(rest).items()}
     if in_headers_too and cookies:
@@ -281,7 +283,9 @@ def body_of(answer):
 
 def rest_answer(answer):
     """Of a name in both maps API Gateway takes the list."""
-    multi = {name.lower(): values for name, values in (answer.get("multiValueHeaders") or {}).items()}
+    multi = {
+        name.lower(): values for name, values in (answer.get("multiValueHeaders") or {}).items()
+    }
     headers = [(name, value) for name, values in multi.items() for value in values]
     for name, value in (answer.get("headers") or {}).items():
         if name.lower() not in multi:

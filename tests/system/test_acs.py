@@ -1,9 +1,9 @@
 """`POST /saml/acs`: what is accepted, what is refused, where the browser goes, and the cookies."""
 
 import re
+from urllib.parse import quote, quote_plus
 
 import pytest
-from urllib.parse import quote, quote_plus
 
 from world import DOMAIN, PUBLIC_URL, request_id, unique
 
@@ -118,7 +118,8 @@ def test_relay_state_keeps_its_parameters_when_the_browser_has_to_wait(broker, a
     _, answer = broker.sign_in(teams=[team["team_id"]], relay_state=state)
     assert answer.status == 303
     assert re.fullmatch(
-        rf"{PUBLIC_URL}/teams/{team['team_id']}\?space=my(-|%2D)space&app=CodeEditor", answer.location
+        rf"{PUBLIC_URL}/teams/{team['team_id']}\?space=my(-|%2D)space&app=CodeEditor",
+        answer.location,
     )
 
 
@@ -151,7 +152,9 @@ def test_anything_else_in_relay_state_is_ignored(broker, aws, state):
     assert set(browser.jar) == {cookie.name for cookie in answer.cookies.values()}
 
 
-@pytest.mark.parametrize("query", ["?next=https://evil.example", "?app=Minesweeper", "?app=a&app=b", "?%00=1"])
+@pytest.mark.parametrize(
+    "query", ["?next=https://evil.example", "?app=Minesweeper", "?app=a&app=b", "?%00=1"]
+)
 def test_other_parameters_in_relay_state_are_ignored(broker, aws, query):
     user = unique("user-")
     _, answer = broker.sign_in(
@@ -226,8 +229,11 @@ def test_a_session_cookie_that_appears_twice_counts_as_absent(broker, aws):
     pair = f"{browser.cookie('session').name}={browser.cookie('session').value}"
     once = broker.browser().get("/", headers=[("Cookie", pair)])
     assert "Your teams" in once.text
-    for twice in [[("Cookie", f"{pair}; {pair}")], [("Cookie", pair), ("Cookie", pair)],
-                  [("Cookie", f"{pair}; {browser.cookie('session').name}=x")]]:
+    for twice in [
+        [("Cookie", f"{pair}; {pair}")],
+        [("Cookie", pair), ("Cookie", pair)],
+        [("Cookie", f"{pair}; {browser.cookie('session').name}=x")],
+    ]:
         answer = broker.browser().get("/", headers=twice)
         assert "team1" not in answer.text
 
@@ -340,7 +346,9 @@ def test_a_response_for_somebody_else_starts_a_sign_in_and_is_not_consumed(broke
     assert len(aws.calls(operation="PutItem")) == 1, "the first sign-in only"
     assert broker.browser().post_from_idp(planted).opens_studio(), "it was not consumed"
     (line,) = [
-        line for line in broker.program.decisions(code="other_person") if "attacker" in line["owner"]
+        line
+        for line in broker.program.decisions(code="other_person")
+        if "attacker" in line["owner"]
     ][-1:]
     assert line["outcome"] == "refused"
 
@@ -492,7 +500,7 @@ def test_an_idp_item_with_a_mistake_is_told_apart_and_harms_no_other(broker, aws
 
 
 def test_an_idp_whose_metadata_is_anothers_is_invalid(broker, aws):
-    idp = broker.world.new_idp(lambda metadata: metadata.replace("entityID=\"", "entityID=\"x"))
+    idp = broker.world.new_idp(lambda metadata: metadata.replace('entityID="', 'entityID="x'))
     _, answer = broker.sign_in(issuer=idp)
     assert (answer.status, answer.code) == (503, "idp_invalid")
 

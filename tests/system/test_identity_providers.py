@@ -21,8 +21,8 @@ import saml2.sigver
 from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT
 from saml2.config import IdPConfig
 from saml2.metadata import entity_descriptor
+from saml2.saml import NAMEID_FORMAT_EMAILADDRESS, NAMEID_FORMAT_TRANSIENT, NameID
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
-from saml2.saml import NAMEID_FORMAT_EMAILADDRESS, NameID
 
 from programs import REPOSITORY
 from world import PUBLIC_URL, fetch, unique
@@ -88,7 +88,16 @@ class Pysaml2:
     def metadata(self):
         return str(entity_descriptor(self.config))
 
-    def respond(self, user_id, teams, sign="both", request=None, audience=AUDIENCE, encrypt=None):
+    def respond(
+        self,
+        user_id,
+        teams,
+        sign="both",
+        request=None,
+        audience=AUDIENCE,
+        encrypt=None,
+        name_id_format=NAMEID_FORMAT_EMAILADDRESS,
+    ):
         in_response_to, destination = None, ACS
         if request is not None:
             parsed = self.server.parse_authn_request(request, BINDING_HTTP_REDIRECT)
@@ -109,7 +118,7 @@ class Pysaml2:
                 in_response_to,
                 destination,
                 audience,
-                name_id=NameID(format=NAMEID_FORMAT_EMAILADDRESS, text=f"{user_id}@example.org"),
+                name_id=NameID(format=name_id_format, text=f"{user_id}@example.org"),
                 authn={"class_ref": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"},
                 sign_alg=SIG_RSA_SHA256,
                 digest_alg=DIGEST_SHA256,
@@ -127,7 +136,11 @@ class FromNpm:
     """samlp or samlify, behind the line protocol of `idps.cjs`."""
 
     def __init__(self, name, our_metadata, folder):
-        self.name, self.entity_id, self.sso = name, f"https://{name}.example.org/idp", f"https://{name}.example.org/sso"
+        self.name, self.entity_id, self.sso = (
+            name,
+            f"https://{name}.example.org/idp",
+            f"https://{name}.example.org/sso",
+        )
         (folder / "sp.xml").write_text(our_metadata)
         arguments = [KEYS / "rsa2048.pem", KEYS / "rsa2048.crt", KEYS / "sp.crt", folder / "sp.xml"]
         self.log = (folder / f"{name}.err").open("w+")
@@ -152,12 +165,24 @@ class FromNpm:
     def metadata(self):
         return self.ask("metadata")
 
-    def respond(self, user_id, teams, sign="both", request=None, audience=AUDIENCE, encrypt=None, lifetime=900):
+    def respond(
+        self,
+        user_id,
+        teams,
+        sign="both",
+        request=None,
+        audience=AUDIENCE,
+        encrypt=None,
+        lifetime=900,
+    ):
         return self.ask(
             "respond",
             acs=ACS,
             audience=audience,
-            user={"nameId": f"{user_id}@example.org", "attributes": {"ssouserid": user_id, "teamid": teams}},
+            user={
+                "nameId": f"{user_id}@example.org",
+                "attributes": {"ssouserid": user_id, "teamid": teams},
+            },
             sign=sign,
             request=request,
             encrypt=encrypt,
@@ -259,9 +284,13 @@ def test_an_answer_with_an_encrypted_assertion_is_accepted(broker, aws, idp):
 @pytest.mark.parametrize("name", ["pysaml2", "samlp"])
 def test_cbc_is_read_inside_a_signed_response_only(request, broker, aws, name):
     idp = request.getfixturevalue(name)
-    answer = broker.browser().post_from_idp(idp.respond(person(), ["team3"], sign="both", encrypt=CBC))
+    answer = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], sign="both", encrypt=CBC)
+    )
     assert answer.opens_studio(), answer.code
-    refused = broker.browser().post_from_idp(idp.respond(person(), ["team3"], sign="assertion", encrypt=CBC))
+    refused = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], sign="assertion", encrypt=CBC)
+    )
     assert (refused.status, refused.code) == (403, "encryption_unauthenticated")
 
 
@@ -307,7 +336,9 @@ def test_a_response_for_another_audience_is_refused(request, broker, aws, name):
 
 def test_a_response_of_pysaml2_for_another_audience_is_refused(broker, aws, pysaml2, our_metadata):
     idp = Pysaml2(our_metadata.replace(AUDIENCE, OTHER_AUDIENCE))
-    answer = broker.browser().post_from_idp(idp.respond(person(), ["team3"], audience=OTHER_AUDIENCE))
+    answer = broker.browser().post_from_idp(
+        idp.respond(person(), ["team3"], audience=OTHER_AUDIENCE)
+    )
     assert (answer.status, answer.code) == (403, "audience_mismatch")
 
 
@@ -336,7 +367,9 @@ def test_a_changed_response_is_refused(broker, aws, idp):
 
 def test_a_response_without_its_signatures_is_refused(broker, aws, idp):
     response = base64.b64decode(idp.respond(person(), ["team3"])).decode()
-    bare = re.sub(r"<(ds:|ns\d+:)?Signature[ >].*?</(ds:|ns\d+:)?Signature>", "", response, flags=re.S)
+    bare = re.sub(
+        r"<(ds:|ns\d+:)?Signature[ >].*?</(ds:|ns\d+:)?Signature>", "", response, flags=re.S
+    )
     assert "SignatureValue" not in bare
     answer = broker.browser().post_from_idp(base64.b64encode(bare.encode()).decode())
     assert (answer.status, answer.code) == (403, "signature_missing")
@@ -348,7 +381,10 @@ def test_a_response_of_one_idp_in_the_name_of_another_is_refused(broker, aws, sa
         entityId=pysaml2.entity_id,
         acs=ACS,
         audience=AUDIENCE,
-        user={"nameId": "x@example.org", "attributes": {"ssouserid": person(), "teamid": ["team3"]}},
+        user={
+            "nameId": "x@example.org",
+            "attributes": {"ssouserid": person(), "teamid": ["team3"]},
+        },
         sign="both",
         lifetime=900,
     )
@@ -361,6 +397,18 @@ def test_a_response_is_used_once(broker, aws, idp):
     assert broker.browser().post_from_idp(response).opens_studio()
     answer = broker.browser().post_from_idp(response)
     assert (answer.status, answer.code) == (403, "replayed")
+
+
+def test_a_transient_name_id_names_nobody(broker, aws, pysaml2):
+    aws.change_idp(pysaml2.entity_id, user_attribute="NameID")
+    try:
+        refused = broker.browser().post_from_idp(
+            pysaml2.respond("x", ["team3"], name_id_format=NAMEID_FORMAT_TRANSIENT)
+        )
+        assert (refused.status, refused.code) == (403, "user_id_unusable")
+        assert broker.browser().post_from_idp(pysaml2.respond("x", ["team3"])).opens_studio()
+    finally:
+        aws.change_idp(pysaml2.entity_id, user_attribute=None)
 
 
 # SimpleSAMLphp, a whole identity provider with pages and sessions of its own
@@ -395,14 +443,18 @@ class SimpleSamlPhp:
                 'bob:password' => ['ssouserid' => ['bob-of-php'], 'teamid' => ['team3'], 'email' => ['bob@example.org']],
             ],
         ];""")
-        (folder / "metadata" / "saml20-idp-hosted.php").write_text(f"""<?php $metadata['{self.entity_id}'] = [
+        (
+            folder / "metadata" / "saml20-idp-hosted.php"
+        ).write_text(f"""<?php $metadata['{self.entity_id}'] = [
             'host' => '__DEFAULT__', 'privatekey' => 'idp.pem', 'certificate' => 'idp.crt', 'auth' => 'people',
             'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
             'NameIDFormat' => 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress', 'simplesaml.nameidattribute' => 'email',
             'assertion.encryption' => false,
         ];""")
         assert 'entityID="' in our_metadata
-        (folder / "metadata" / "saml20-sp-remote.php").write_text(f"""<?php $metadata['{AUDIENCE}'] = [
+        (
+            folder / "metadata" / "saml20-sp-remote.php"
+        ).write_text(f"""<?php $metadata['{AUDIENCE}'] = [
             'AssertionConsumerService' => '{ACS}', 'SingleLogoutService' => '{PUBLIC_URL}/none',
             'NameIDFormat' => 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress', 'simplesaml.nameidattribute' => 'email',
             'saml20.sign.response' => true, 'saml20.sign.assertion' => true,

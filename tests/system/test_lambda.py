@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from lambda_runtime import FRONTS, FunctionError, Function, body_of
+from lambda_runtime import FRONTS, Function, FunctionError, body_of
 from world import PUBLIC_URL, RunningBroker, request_id, unique
 
 
@@ -190,15 +190,21 @@ def test_stage_and_base_path_are_taken_from_the_path_wherever_they_stand(
 
 
 def rest():
-    return front_named("rest-api").event_of("POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x")
+    return front_named("rest-api").event_of(
+        "POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x"
+    )
 
 
 def v2():
-    return front_named("http-api-2.0").event_of("POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x")
+    return front_named("http-api-2.0").event_of(
+        "POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x"
+    )
 
 
 def alb():
-    return front_named("alb").event_of("POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x")
+    return front_named("alb").event_of(
+        "POST", "/saml/acs", [("Accept", "application/json")], b"SAMLResponse=x"
+    )
 
 
 @pytest.mark.parametrize("base", [rest, v2, alb], ids=["rest", "v2", "alb"])
@@ -311,7 +317,10 @@ def test_an_event_that_lacks_something_is_answered_and_the_function_lives(functi
     assert 200 <= answer["statusCode"] < 500
     assert isinstance(answer["body"], str)
     assert function.program.is_alive
-    assert function.invoke(front_named("rest-api").event_of("GET", "/healthz", [], None))["body"] == "ok"
+    assert (
+        function.invoke(front_named("rest-api").event_of("GET", "/healthz", [], None))["body"]
+        == "ok"
+    )
 
 
 def test_an_event_that_is_no_json_does_not_end_the_function(function):
@@ -389,7 +398,11 @@ def test_a_bad_item_of_a_stream_is_named_with_attribute_found_and_expected(funct
 
 def test_a_bad_idp_of_a_stream_is_named(function):
     key = f"https://{unique('stream-idp')}.example.com"
-    image = {"entity_id": {"S": key}, "metadata_xml": {"S": "<no metadata/>"}, "allowed_teams": {"L": []}}
+    image = {
+        "entity_id": {"S": key},
+        "metadata_xml": {"S": "<no metadata/>"},
+        "allowed_teams": {"L": []},
+    }
     function.invoke({"Records": [stream_record("studio-broker-idps", key, image)]})
     (line,) = lines_about(function, key)
     assert line["level"] == "ERROR"
@@ -403,10 +416,16 @@ def test_a_bad_idp_of_a_stream_is_named(function):
         stream_record("some-other-table", "x", {"pk": {"S": "x"}}),
         {"eventSource": "aws:dynamodb"},
         {"eventSource": "aws:dynamodb", "dynamodb": "x", "eventSourceARN": 7},
-        {"eventSource": "aws:dynamodb", "dynamodb": {"NewImage": {"a": {"S": 1}, "b": "x", "c": {}}},
-         "eventSourceARN": "table/studio-broker-teams/"},
-        {"eventSource": "aws:dynamodb", "dynamodb": {"NewImage": {"a": {"B": "%%%"}}},
-         "eventSourceARN": "table/studio-broker-idps/"},
+        {
+            "eventSource": "aws:dynamodb",
+            "dynamodb": {"NewImage": {"a": {"S": 1}, "b": "x", "c": {}}},
+            "eventSourceARN": "table/studio-broker-teams/",
+        },
+        {
+            "eventSource": "aws:dynamodb",
+            "dynamodb": {"NewImage": {"a": {"B": "%%%"}}},
+            "eventSourceARN": "table/studio-broker-idps/",
+        },
     ],
     ids=["removed", "other-table", "nothing", "other-types", "odd-image", "broken-base64"],
 )

@@ -36,7 +36,9 @@ class Watched:
         def remembering(*request):
             answer = send(*request)
             if "token=" in (answer.location or ""):
-                self.remember("presigned URL", answer.location, answer.location.partition("token=")[2])
+                self.remember(
+                    "presigned URL", answer.location, answer.location.partition("token=")[2]
+                )
             for cookie in answer.cookies.values():
                 self.remember("cookie", *re.split(r"[.~]", cookie.value), cookie.value)
             return answer
@@ -118,7 +120,13 @@ def assert_nothing_is_told(watched):
                 assert not told, f"{kind}: {told}"
     for line in SP_KEY.splitlines()[1:-1]:
         assert line not in plain, "the key for encrypted assertions"
-    for word in ["SecretAccessKey", "SessionToken", "x-amz-security-token", "SignatureValue", "AuthorizedUrl"]:
+    for word in [
+        "SecretAccessKey",
+        "SessionToken",
+        "x-amz-security-token",
+        "SignatureValue",
+        "AuthorizedUrl",
+    ]:
         assert not re.search(rf"{word}\W{{1,8}}[A-Za-z0-9+/=_-]{{16,}}", plain, re.I), word
     for secret in ["SIMSECRETOFTHEHUB"]:
         assert secret not in plain
@@ -143,7 +151,11 @@ def served(world):
 @pytest.fixture(scope="module")
 def invoked(world, tmp_path_factory):
     """The Lambda function, after people did everything."""
-    settings = {"STUDIO_BROKER_PUBLIC_URL": PUBLIC_URL, "STUDIO_BROKER_TEAM_CACHE_SECONDS": 0, **SETTINGS}
+    settings = {
+        "STUDIO_BROKER_PUBLIC_URL": PUBLIC_URL,
+        "STUDIO_BROKER_TEAM_CACHE_SECONDS": 0,
+        **SETTINGS,
+    }
     function = Function(tmp_path_factory.mktemp("function"), world.aws.environment(**settings))
     watched = Watched(RunningFunction(world, function, FRONTS[0]))
     everything(watched, world.aws)
@@ -177,7 +189,13 @@ def test_every_decision_has_its_time_reference_outcome_and_address(watched):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", line["time"])
         assert re.fullmatch(r"[2-9A-HJ-NP-Z]{10}", line["reference"])
         assert line["outcome"] in (
-            "signed_in", "refused", "opened", "created", "updated", "adopted", "signed_out",
+            "signed_in",
+            "refused",
+            "opened",
+            "created",
+            "updated",
+            "adopted",
+            "signed_out",
         )
         assert line["client_address"] in ("127.0.0.1", "192.0.2.7")
         assert line["client_address_source"] == "direct"
@@ -221,7 +239,9 @@ def test_a_sign_in_that_creates_and_opens_is_three_lines_with_all_facts(broker, 
     for line in lines[1:]:
         assert line["team"] == team["team_id"]
         assert (line["account"], line["region"], line["domain"]) == (
-            team["account_id"], team["region"], team["domain_id"],
+            team["account_id"],
+            team["region"],
+            team["domain_id"],
         )
         assert line["profile"] == f"{user}-{team['team_id']}"
     assert len(lines[-1]["aws_request_ids"]) >= 4
@@ -253,7 +273,9 @@ def test_a_sign_out_is_one_line_and_one_without_session_is_none(broker, aws, lin
     assert lines == []
 
 
-def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(broker, aws, lines_of):
+def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(
+    broker, aws, lines_of
+):
     issuer = 'https://x.example/"\t<b>' + "x" * 500
     (_, answer), lines = lines_of(lambda: broker.sign_in(issuer=issuer, teams=["team3"]))
     (line,) = lines
@@ -269,7 +291,9 @@ def test_a_refused_opening_is_one_line(broker, aws, lines_of):
     answer, lines = lines_of(lambda: browser.get("/teams/team2"))
     (line,) = lines
     assert (line["outcome"], line["code"], line["reference"]) == (
-        "refused", "not_entitled", answer.reference,
+        "refused",
+        "not_entitled",
+        answer.reference,
     )
     assert line["owner"]
     assert "team2" in json.dumps(line)

@@ -16,7 +16,15 @@ NS = {
     "samlp": "urn:oasis:names:tc:SAML:2.0:protocol",
     "saml": "urn:oasis:names:tc:SAML:2.0:assertion",
 }
-ROUTES = ["/", "/saml/login", "/saml/metadata", "/saml/acs", "/sign-out", "/healthz", "/teams/team1"]
+ROUTES = [
+    "/",
+    "/saml/login",
+    "/saml/metadata",
+    "/saml/acs",
+    "/sign-out",
+    "/healthz",
+    "/teams/team1",
+]
 
 
 def no_redirect_address(metadata):
@@ -87,7 +95,9 @@ def test_the_chooser_without_a_session_starts_a_sign_in(fresh_world):
 
 def test_login_with_several_idps_shows_their_names_and_each_link_starts_there(fresh_world):
     broker = fresh_world.serve()
-    fresh_world.new_idp(display_name="Second & <b>bold</b>", entity_id="https://b.example.com/?a=1&b=2")
+    fresh_world.new_idp(
+        display_name="Second & <b>bold</b>", entity_id="https://b.example.com/?a=1&b=2"
+    )
     fresh_world.new_idp(display_name="Switched off", enabled=False)
     browser = broker.browser()
     page = browser.get("/saml/login?team=team1")
@@ -95,7 +105,9 @@ def test_login_with_several_idps_shows_their_names_and_each_link_starts_there(fr
     assert "Test identity provider" in page.text
     assert "Second &#38; &#60;b&#62;bold" in page.text or "Second &amp; &lt;b&gt;bold" in page.text
     assert "Switched off" not in page.text
-    started = [link.replace("&#38;", "&").replace("&amp;", "&") for link in page.links if "idp=" in link]
+    started = [
+        link.replace("&#38;", "&").replace("&amp;", "&") for link in page.links if "idp=" in link
+    ]
     assert len(started) == 2
     for link in started:
         assert link.startswith(f"{PUBLIC_URL}/saml/login?")
@@ -139,7 +151,9 @@ def test_login_at_a_switched_off_idp_goes_nowhere(broker, aws):
     ],
 )
 def test_other_methods_are_405_and_the_answer_names_those_that_are_allowed(broker, path, allowed):
-    for method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"} - set(allowed.split(", ")):
+    for method in {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"} - set(
+        allowed.split(", ")
+    ):
         answer = broker.browser().request(method, path)
         assert (answer.status, answer.header("allow")) == (405, allowed), method
 
@@ -240,9 +254,15 @@ def test_pages_hold_no_script_and_nothing_from_elsewhere(broker):
             assert address.startswith(PUBLIC_URL)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:443", "studio.example.com@evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:443", "studio.example.com@evil.example", ""]
+)
 def test_the_host_of_a_request_is_never_believed(broker, host):
-    headers = [("Host", host), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "gopher")]
+    headers = [
+        ("Host", host),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Proto", "gopher"),
+    ]
     browser, answer = broker.sign_in(teams=["team1", "team2"])
     assert answer.location == f"{PUBLIC_URL}/"
     for path in ["/", "/sign-out", "/nothing", "/saml/metadata", "/saml/login"]:
@@ -337,14 +357,24 @@ def test_a_page_about_aws_tells_no_internals(broker, aws):
     assert (answer.status, answer.location) == (303, f"{PUBLIC_URL}/teams/team10")
     page = browser.get(answer.location)
     assert (page.status, page.code) == (502, "target_denied")
-    for internal in ["arn:aws", "444444444444", "StudioBrokerTarget", "AccessDenied", "assume", "d-local"]:
+    for internal in [
+        "arn:aws",
+        "444444444444",
+        "StudioBrokerTarget",
+        "AccessDenied",
+        "assume",
+        "d-local",
+    ]:
         assert internal.lower() not in page.text.lower()
     (line,) = broker.program.decisions(reference=page.reference)
     assert "AccessDenied" in line["detail"]
 
 
 def test_organization_and_contact_stand_on_pages(world):
-    settings = {"STUDIO_BROKER_ORGANIZATION": "Ex & Co", "STUDIO_BROKER_CONTACT": "help@example.com"}
+    settings = {
+        "STUDIO_BROKER_ORGANIZATION": "Ex & Co",
+        "STUDIO_BROKER_CONTACT": "help@example.com",
+    }
     page = world.serve(**settings).browser().get("/nothing")
     assert re.search("Ex &(amp|#38); Co", page.text)
     assert "mailto:help@example.com" in page.links

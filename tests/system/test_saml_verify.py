@@ -51,7 +51,9 @@ def verify(folder):
 
     def verify(response, *more, settings=None, at=NOW, **changes):
         values = {"idp-metadata": folder / "idp.xml", "sp-entity-id": SP, "acs-url": ACS, **changes}
-        arguments = [part for name, value in values.items() if value for part in (f"--{name}", value)]
+        arguments = [
+            part for name, value in values.items() if value for part in (f"--{name}", value)
+        ]
         if at:
             arguments += ["--at", at]
         if not hasattr(response, "exists"):
@@ -109,7 +111,12 @@ def test_a_file_may_hold_base64(verify, encode):
 def test_the_object_has_exactly_these_members(verify):
     output = accepted(verify(fixture(PLAIN)))
     assert set(output) == {
-        "issuer", "assertion_id", "subject", "session_index", "not_on_or_after", "attributes",
+        "issuer",
+        "assertion_id",
+        "subject",
+        "session_index",
+        "not_on_or_after",
+        "attributes",
     }
     assert set(output["subject"]) == {"name_id", "format"}
 
@@ -155,8 +162,18 @@ def test_entity_id_and_acs_are_opaque_and_compared_byte_for_byte(verify, changes
 
 @pytest.mark.parametrize(
     "response",
-    [b"", b"\n", b"not xml, not base64!", b"AAAA", b"\xff\xfe<\x00", b"<a/>", b"<?xml version='1.0'?>",
-     b"\x00" * 100, base64.b64encode(b"<html/>"), b"A" * 1_000_000],
+    [
+        b"",
+        b"\n",
+        b"not xml, not base64!",
+        b"AAAA",
+        b"\xff\xfe<\x00",
+        b"<a/>",
+        b"<?xml version='1.0'?>",
+        b"\x00" * 100,
+        base64.b64encode(b"<html/>"),
+        b"A" * 1_000_000,
+    ],
     ids=range(10),
 )
 def test_a_file_that_holds_no_response_is_a_refusal(verify, response):
@@ -191,7 +208,10 @@ def test_metadata_without_a_usable_key_is_a_refusal(verify, folder, metadata):
 
 def test_another_idps_metadata_is_a_refusal(verify, folder):
     (folder / "other.xml").write_text(metadata_of("rsa2048", entity_id="https://other.example"))
-    assert refused(verify(fixture(PLAIN), **{"idp-metadata": folder / "other.xml"})) == "issuer_mismatch"
+    assert (
+        refused(verify(fixture(PLAIN), **{"idp-metadata": folder / "other.xml"}))
+        == "issuer_mismatch"
+    )
 
 
 def test_another_idps_key_is_a_refusal(verify, folder):
@@ -207,7 +227,9 @@ def test_an_encrypted_assertion_without_a_key_is_a_refusal(verify):
     assert refused(verify(fixture(ENCRYPTED))) == "decryption_key_missing"
 
 
-@pytest.mark.parametrize("key", ["", "no key", (FIXTURES / "keys" / "p256.pem").read_text()], ids=range(3))
+@pytest.mark.parametrize(
+    "key", ["", "no key", (FIXTURES / "keys" / "p256.pem").read_text()], ids=range(3)
+)
 def test_a_key_that_cannot_be_used_is_a_refusal(verify, folder, key):
     (folder / "bad.pem").write_text(key)
     refused(verify(fixture(ENCRYPTED), "--sp-key", folder / "bad.pem"))

@@ -26,7 +26,9 @@ def test_a_bookmark_signs_in_first_and_then_opens(fresh_world):
     assert answer.location.startswith(f"{fresh_world.idp}/sso?")
     user = unique("user-")
     request = request_id(answer.location)
-    _, answer = broker.sign_in(browser, user_id=user, teams=["team1", "team3"], in_response_to=request)
+    _, answer = broker.sign_in(
+        browser, user_id=user, teams=["team1", "team3"], in_response_to=request
+    )
     assert answer.opens_studio()
     presigned = fresh_world.aws.calls(operation="CreatePresignedDomainUrl", error=None)[-1]
     assert presigned["parameters"]["UserProfileName"] == f"{user}-team3"
@@ -66,12 +68,16 @@ def test_unknown_not_granted_and_paused_teams_look_alike_to_those_without_a_righ
     assert pages[0].code == "not_entitled"
     alike = {same_but_for_reference_and_time(page) for page in pages}
     assert len(alike) == 1
-    assert len({str(sorted(h for h in page.headers if h[0].lower() != "date")) for page in pages}) == 1
+    assert (
+        len({str(sorted(h for h in page.headers if h[0].lower() != "date")) for page in pages}) == 1
+    )
 
 
 def test_the_same_holds_for_problems(broker, aws):
     browser = broker.signed_in(teams=["team1", "team2"])
-    problems = [browser.get(f"/teams/{team}", accept="application/json").json for team in ["x", "team3"]]
+    problems = [
+        browser.get(f"/teams/{team}", accept="application/json").json for team in ["x", "team3"]
+    ]
     for problem in problems:
         del problem["reference"], problem["time"]
     assert problems[0] == problems[1]
@@ -114,6 +120,35 @@ def test_a_group_of_the_assertion_gives_access_and_no_other_does(broker, aws):
     assert answer.opens_studio()
     browser = broker.signed_in(user_id=unique("user-"), groups="ML,data")
     assert browser.get(f"/teams/{team['team_id']}").code == "not_entitled"
+
+
+def test_groups_count_only_where_the_idps_item_names_their_attribute(broker, aws):
+    group = unique("group-")
+    aws.new_team(groups=[group])
+    silent, named = broker.world.new_idp(), broker.world.new_idp(groups_attribute="memberOf")
+    browser, _ = broker.sign_in(issuer=silent, groups=group)
+    assert browser.get("/").status == 403
+    browser, _ = broker.sign_in(issuer=named, groups=group)
+    assert browser.get("/").status == 403
+    assert broker.sign_in(issuer=named, attribute=f"memberOf={group}")[1].opens_studio()
+
+
+def test_the_attributes_have_the_names_that_the_idps_item_gives_them(broker, aws):
+    idp = broker.world.new_idp(user_attribute="uid", teams_attribute="https://x.example/teams")
+    user = unique("user-")
+    attributes = [
+        f"uid={user}",
+        "https://x.example/teams=team3",
+        "https://x.example/teams=nobody-knows",
+    ]
+    _, answer = broker.sign_in(issuer=idp, user_id="another", teams=["team1"], attribute=attributes)
+    assert answer.opens_studio()
+    assert last_presigned(aws)["UserProfileName"] == f"{user}-team3"
+
+
+def test_denied_users_may_be_a_string_set(broker, aws):
+    idp = broker.world.new_idp(denied_users={"one", "two"})
+    assert broker.sign_in(issuer=idp, user_id="two")[1].code == "user_denied"
 
 
 def test_groups_may_be_a_string_set(broker, aws):
@@ -167,7 +202,9 @@ def test_a_change_of_the_idp_counts_in_an_open_session(broker, aws, change, code
     page = browser.get("/teams/team3")
     assert page.code == code
     assert page.location is None
-    aws.change_idp(idp, enabled=True, directory=None, denied_users=None, allowed_teams=["*"], handoff=None)
+    aws.change_idp(
+        idp, enabled=True, directory=None, denied_users=None, allowed_teams=["*"], handoff=None
+    )
     assert browser.get("/teams/team3").opens_studio()
 
 
@@ -229,7 +266,9 @@ def test_a_team_opens_only_from_its_networks_by_the_socket(broker, aws):
         (None, False),
     ],
 )
-def test_behind_proxies_the_nth_entry_from_the_right_counts(forwarding_broker, aws, forwarded, opens):
+def test_behind_proxies_the_nth_entry_from_the_right_counts(
+    forwarding_broker, aws, forwarded, opens
+):
     team = aws.new_team(allowed_cidrs=["10.0.0.0/8"])
     broker = forwarding_broker
     browser = broker.signed_in(teams=[team["team_id"], "team1"])
@@ -292,7 +331,10 @@ def test_the_teams_own_landing_and_space_are_used_without_asking(broker, aws):
     team = aws.new_team(landing_uri="app:CodeEditor:", space_name=space)
     browser, answer = broker.sign_in(teams=[team["team_id"]])
     assert answer.opens_studio()
-    assert (last_presigned(aws)["LandingUri"], last_presigned(aws)["SpaceName"]) == ("app:CodeEditor:", space)
+    assert (last_presigned(aws)["LandingUri"], last_presigned(aws)["SpaceName"]) == (
+        "app:CodeEditor:",
+        space,
+    )
     assert browser.get(f"/teams/{team['team_id']}?space={space}").opens_studio()
     assert aws.calls(operation="DescribeSpace") == []
     assert browser.get(f"/teams/{team['team_id']}?app=studio").opens_studio()
@@ -314,7 +356,10 @@ def test_a_persons_own_space_is_used_and_nobody_elses(broker, aws):
     path = f"/teams/{team['team_id']}?space="
     assert browsers[0].get(path + own).opens_studio()
     assert last_presigned(aws)["SpaceName"] == own
-    pages = [browsers[0].get(path + space) for space in (others, "no-such-space", "no%20such%20space%21", "x" * 64)]
+    pages = [
+        browsers[0].get(path + space)
+        for space in (others, "no-such-space", "no%20such%20space%21", "x" * 64)
+    ]
     for page in pages:
         assert (page.status, page.code) == (403, "space_refused")
     assert len({same_but_for_reference_and_time(page) for page in pages}) == 1
@@ -414,6 +459,18 @@ def test_nobody_waits_longer_than_two_seconds(broker, aws):
     assert broker.program.is_alive
 
 
+def test_when_a_table_throttles_an_opening_waits_as_well(broker, aws):
+    browser = broker.signed_in(user_id=unique("user-"), teams=["team1", "team3"])
+    aws.fault(service="dynamodb", operation="GetItem", effect="throttle")
+    page = browser.get("/teams/team3")
+    assert page.status == 200
+    assert re.fullmatch(rf"\d+; url={PUBLIC_URL}/teams/team3", page.header("refresh"))
+    other = browser.get("/teams/team3", accept="application/json")
+    assert (other.status, other.code) == (503, "aws_busy")
+    aws.clear_faults()
+    assert browser.get("/teams/team3").opens_studio()
+
+
 def test_reloads_of_a_waiting_page_decide_again(broker, aws):
     team = aws.new_team()
     aws.settings(profile_delay_ms=60_000)
@@ -462,12 +519,15 @@ def test_after_signing_out_the_response_is_still_a_replay(broker, aws):
 
 
 def test_signing_out_without_a_session_does_no_harm(broker, aws):
-    assert broker.browser().post("/sign-out").status == 200
+    answer = broker.browser().post("/sign-out")
+    assert (answer.status, answer.cookies) == (200, {}), "another site's post ends nothing"
     assert aws.calls() == []
 
 
 def test_a_session_that_is_over_asks_to_sign_in_and_its_response_is_still_a_replay(broker, aws):
-    response = broker.response(user_id=unique("user-"), teams=["team1", "team3"], session_expires_in=2)
+    response = broker.response(
+        user_id=unique("user-"), teams=["team1", "team3"], session_expires_in=2
+    )
     browser = broker.browser()
     assert browser.post_from_idp(response).status == 303
     cookies = browser.cookie_header()
@@ -495,4 +555,4 @@ def test_a_session_opens_at_any_process_with_the_same_table(world, broker, aws):
     browser = broker.signed_in(teams=["team1", "team3"])
     browser.send = over_http(world.serve().port)
     assert browser.get("/teams/team3").opens_studio()
-    assert (ACCOUNT, REGION) == (aws.calls()[-1]["account"], aws.calls()[-1]["region"])
+    assert (aws.calls()[-1]["account"], aws.calls()[-1]["region"]) == (ACCOUNT, REGION)

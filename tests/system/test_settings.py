@@ -28,7 +28,10 @@ def start(program, settings):
     if program == "serve":
         ended = run("serve", "--listen", "127.0.0.1:0", settings=settings)
     else:
-        ended = run(settings={**settings, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}, program="studio-broker-lambda")
+        ended = run(
+            settings={**settings, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"},
+            program="studio-broker-lambda",
+        )
     assert ended.returncode == 2, (ended.returncode, ended.stderr)
     assert ended.stdout == ""
     return ended.stderr
@@ -147,7 +150,9 @@ def test_a_key_that_cannot_be_used_is_never_shown(program, key):
 def test_both_forms_of_a_key_are_read_and_the_first_of_several_is_published(world, key):
     several = (KEYS / key).read_text() + (KEYS / "sp-next.pem").read_text()
     metadata = world.serve(STUDIO_BROKER_SP_KEY=several).browser().get("/saml/metadata").text
-    numbers = load_pem_private_key((KEYS / "sp.pem").read_bytes(), None).public_key().public_numbers()
+    numbers = (
+        load_pem_private_key((KEYS / "sp.pem").read_bytes(), None).public_key().public_numbers()
+    )
     assert 'use="encryption"' in metadata
     assert published_modulus(metadata) == numbers.n
 
@@ -176,7 +181,10 @@ def secrets():
             assert self.headers["x-amz-target"] == "secretsmanager.GetSecretValue"
             value = held.get(asked[-1]["SecretId"])
             found = {"ARN": SECRET, "Name": "x", "SecretString": value}
-            missing = {"__type": "ResourceNotFoundException", "Message": "Secrets Manager can't find it."}
+            missing = {
+                "__type": "ResourceNotFoundException",
+                "Message": "Secrets Manager can't find it.",
+            }
             body = json.dumps(found if value else missing).encode()
             self.send_response(200 if value else 400)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -197,9 +205,14 @@ def secrets():
 
 def test_the_key_may_be_in_a_secret(world, secrets):
     secrets[SECRET] = (KEYS / "sp.pem").read_text()
-    settings = {"STUDIO_BROKER_SP_KEY": SECRET, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets["endpoint"]}
+    settings = {
+        "STUDIO_BROKER_SP_KEY": SECRET,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets["endpoint"],
+    }
     metadata = world.serve(**settings).browser().get("/saml/metadata").text
-    numbers = load_pem_private_key((KEYS / "sp.pem").read_bytes(), None).public_key().public_numbers()
+    numbers = (
+        load_pem_private_key((KEYS / "sp.pem").read_bytes(), None).public_key().public_numbers()
+    )
     assert published_modulus(metadata) == numbers.n
     assert secrets["asked"] == [{"SecretId": SECRET}]
 
@@ -207,16 +220,27 @@ def test_the_key_may_be_in_a_secret(world, secrets):
 @pytest.mark.parametrize("value", [None, "hunter2 is no key"])
 def test_a_secret_without_a_key_stops_the_start_and_is_not_shown(secrets, value):
     secrets[SECRET] = value
-    settings = {"STUDIO_BROKER_SP_KEY": SECRET, "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets["endpoint"]}
+    settings = {
+        "STUDIO_BROKER_SP_KEY": SECRET,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets["endpoint"],
+    }
     ended = run("serve", "--listen", "127.0.0.1:0", settings={**GOOD, **settings})
     assert ended.returncode in (1, 2)
     assert "STUDIO_BROKER_SP_KEY" in ended.stderr
     assert "hunter2" not in ended.stderr
 
 
-@pytest.mark.parametrize("bounds", [("5", "1", "0", "0", "0"), ("300", "720", "180", "300", "86400")])
+@pytest.mark.parametrize(
+    "bounds", [("5", "1", "0", "0", "0"), ("300", "720", "180", "300", "86400")]
+)
 def test_the_bounds_themselves_are_accepted(world, bounds):
-    names = ["URL_SECONDS", "SESSION_MINUTES", "CLOCK_SKEW_SECONDS", "TEAM_CACHE_SECONDS", "PROFILE_CACHE_SECONDS"]
+    names = [
+        "URL_SECONDS",
+        "SESSION_MINUTES",
+        "CLOCK_SKEW_SECONDS",
+        "TEAM_CACHE_SECONDS",
+        "PROFILE_CACHE_SECONDS",
+    ]
     settings = {f"STUDIO_BROKER_{name}": bound for name, bound in zip(names, bounds, strict=True)}
     assert world.serve(**settings).sign_in()[1].status == 303
 
@@ -232,7 +256,9 @@ def test_without_a_region_the_tables_cannot_be_found():
     assert "AWS_REGION" in message
 
 
-@pytest.mark.parametrize("arguments", [["serve", "--listen", "nonsense"], ["serve", "--port", "1"], ["sevre"], []])
+@pytest.mark.parametrize(
+    "arguments", [["serve", "--listen", "nonsense"], ["serve", "--port", "1"], ["sevre"], []]
+)
 def test_wrong_arguments_are_exit_2_and_words_on_standard_error(arguments):
     ended = run(*arguments, settings=GOOD)
     assert ended.returncode == 2

@@ -19,7 +19,9 @@ LARGEST_SKEW = 180
 
 
 def writes(aws):
-    return [call["operation"] for call in aws.calls(service="dynamodb") if call["operation"] in WRITES]
+    return [
+        call["operation"] for call in aws.calls(service="dynamodb") if call["operation"] in WRITES
+    ]
 
 
 def items(aws):
@@ -147,7 +149,9 @@ def test_signing_out_ends_the_session_inside_the_item_and_keeps_the_guard(broker
         {"issued_ago": 340, "expires_in": 300, "session_expires_in": 600},
     ],
 )
-def test_an_item_outlives_every_clock_that_could_accept_the_response_and_the_session(broker, aws, values):
+def test_an_item_outlives_every_clock_that_could_accept_the_response_and_the_session(
+    broker, aws, values
+):
     before = int(time.time())
     browser = broker.signed_in(**values)
     expires_at = int(item_of(aws, browser)["expires_at"])
@@ -167,7 +171,12 @@ def test_a_response_that_is_swept_too_early_cannot_exist(broker, aws):
 
 
 def test_nothing_is_written_before_a_response_has_verified(broker, aws):
-    for values in [{"sign": "none"}, {"audience": "x"}, {"issued_ago": 9999}, {"in_response_to": "_x"}]:
+    for values in [
+        {"sign": "none"},
+        {"audience": "x"},
+        {"issued_ago": 9999},
+        {"in_response_to": "_x"},
+    ]:
         broker.sign_in(**values)
     broker.browser().post("/saml/acs", {"SAMLResponse": "AAAA"})
     assert writes(aws) == []
@@ -175,7 +184,15 @@ def test_nothing_is_written_before_a_response_has_verified(broker, aws):
 
 def test_a_thousand_anonymous_requests_write_nothing(broker, aws):
     before = len(items(aws))
-    paths = ["/", "/saml/login", "/saml/metadata", "/teams/team1", "/sign-out", "/healthz", "/nothing"]
+    paths = [
+        "/",
+        "/saml/login",
+        "/saml/metadata",
+        "/teams/team1",
+        "/sign-out",
+        "/healthz",
+        "/nothing",
+    ]
     unsigned = broker.response(user_id=unique("user-"), sign="none")
 
     def ask(number):

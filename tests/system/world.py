@@ -18,7 +18,11 @@ from browser import Browser, over_http
 from programs import Program
 
 HUB_REGION, HUB_ACCOUNT = "eu-central-1", "111111111111"
-HUB = {"AWS_REGION": HUB_REGION, "AWS_ACCESS_KEY_ID": "AKIALOCALHUB", "AWS_SECRET_ACCESS_KEY": "local"}
+HUB = {
+    "AWS_REGION": HUB_REGION,
+    "AWS_ACCESS_KEY_ID": "AKIALOCALHUB",
+    "AWS_SECRET_ACCESS_KEY": "local",
+}
 #: Ends the principal of the tests' own calls.
 ADMINISTRATOR = ":user/administrator"
 PUBLIC_URL = "https://studio.example.com"
@@ -49,6 +53,7 @@ class Aws:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
+        self._sagemakers = {}
         self.usual_settings = self.control("settings")
         tables = self.resource("dynamodb", HUB_ACCOUNT, HUB_REGION)
         self.teams = tables.Table("studio-broker-teams")
@@ -57,14 +62,23 @@ class Aws:
 
     def environment(self, **more):
         """What makes a program use this AWS and nothing else."""
-        return {**HUB, "AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true", **more}
+        return {
+            **HUB,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **more,
+        }
 
     def resource(self, service, access_key_id, region):
         return boto3.resource(service, **self._arguments(access_key_id, region))
 
     def sagemaker(self, account=ACCOUNT, region=REGION):
         """SageMaker as an administrator of the account sees it."""
-        return boto3.client("sagemaker", **self._arguments(account, region))
+        # The model is large: a client takes longer to make than most tests run.
+        if (account, region) not in self._sagemakers:
+            client = boto3.client("sagemaker", **self._arguments(account, region))
+            self._sagemakers[account, region] = client
+        return self._sagemakers[account, region]
 
     def _arguments(self, access_key_id, region):
         return {
@@ -92,7 +106,9 @@ class Aws:
         """The broker's calls since they were last forgotten, oldest first, that are as wanted."""
         calls = self.control("calls")
         calls = [call for call in calls if not str(call["principal"]).endswith(ADMINISTRATOR)]
-        return [call for call in calls if all(call[name] == value for name, value in wanted.items())]
+        return [
+            call for call in calls if all(call[name] == value for name, value in wanted.items())
+        ]
 
     def operations(self):
         return [call["operation"] for call in self.calls()]
@@ -165,7 +181,9 @@ class World:
         self.idp = printed["idp"]
         self.idp_entity_id = f"{self.idp}/idp"
         self.aws = Aws(printed["aws_endpoint"])
-        self.broker = RunningBroker(self, self.program, urlsplit(printed["broker"]).port, printed["broker"])
+        self.broker = RunningBroker(
+            self, self.program, urlsplit(printed["broker"]).port, printed["broker"]
+        )
         self.metadata = fetch(f"{self.idp}/metadata")
         # Nobody's patience is under test here; those tests that are about it say so.
         self.aws.usual_settings["profile_delay_ms"] = 0
@@ -194,8 +212,15 @@ class World:
         """Registers a further IdP, with the test IdP's key; its entity ID."""
         entity_id = attributes.pop("entity_id", None) or f"https://{unique('idp')}.example.com/saml"
         metadata = change(self.metadata.replace(self.idp_entity_id, escape(entity_id)))
-        item = {"entity_id": entity_id, "metadata_xml": metadata, "allowed_teams": ["*"], **attributes}
-        self.aws.idps.put_item(Item={name: value for name, value in item.items() if value is not None})
+        item = {
+            "entity_id": entity_id,
+            "metadata_xml": metadata,
+            "allowed_teams": ["*"],
+            **attributes,
+        }
+        self.aws.idps.put_item(
+            Item={name: value for name, value in item.items() if value is not None}
+        )
         return entity_id
 
     def stop(self):
