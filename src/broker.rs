@@ -145,6 +145,17 @@ pub enum Refusal {
     Opening(OpeningError),
 }
 
+impl Refusal {
+    /// Whether AWS has too much to do, and coming back is all that helps.
+    pub fn is_throttled(&self) -> bool {
+        match self {
+            Self::Table(error) | Self::GroupsUnreadable(error) => error.kind == Kind::Throttled,
+            Self::Opening(OpeningError::Busy(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Saml(rejection)

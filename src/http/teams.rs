@@ -10,7 +10,7 @@ use super::{Context, Response, pages, redirect};
 use crate::audit::{Outcome, unverified};
 use crate::broker::{Landing, Refusal};
 use crate::idp::Idp;
-use crate::opening::{Opening, OpeningError};
+use crate::opening::Opening;
 use crate::session::Session;
 use crate::team::{SpaceName, TeamId};
 
@@ -133,20 +133,28 @@ pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response
         return Err(Failure::NotFound);
     };
     context.facts.unverified.team = Some(unverified(id));
+    match open_or_sign_in(context, &destination).await {
+        Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
+            tracing::warn!(reference = context.facts.reference, error = %refusal, "AWS throttles");
+            Err(Failure::Busy(destination))
+        }
+        answer => answer,
+    }
+}
+
+async fn open_or_sign_in(
+    context: &mut Context<'_>,
+    destination: &Destination,
+) -> Result<Response, Failure> {
     let Some((session, idp)) = session(context).await? else {
-        return sign_in_first(context, Some(destination)).await;
+        return sign_in_first(context, Some(destination.clone())).await;
     };
-    match open_for(context, &session, &idp, &destination).await {
-        Ok(Opening::Ready(url)) => {
+    match open_for(context, &session, &idp, destination).await? {
+        Opening::Ready(url) => {
             context.record(Outcome::Opened, None, None);
             Ok(redirect(StatusCode::FOUND, &url.into_location()))
         }
-        Ok(Opening::Preparing) => Err(Failure::Preparing(destination)),
-        Err(Refusal::Opening(OpeningError::Busy(error))) => {
-            tracing::warn!(reference = context.facts.reference, error = %error, "AWS throttles");
-            Err(Failure::Busy(destination))
-        }
-        Err(refusal) => Err(refusal.into()),
+        Opening::Preparing => Err(Failure::Preparing(destination.clone())),
     }
 }
 
