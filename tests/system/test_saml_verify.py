@@ -38,7 +38,7 @@ def metadata_of(*keys, entity_id=IDP):
 def folder(tmp_path_factory):
     """Metadata and keys as files."""
     folder = tmp_path_factory.mktemp("verify")
-    keys = ["rsa2048", "rsa4096", "p256", "p384", "expired"]
+    keys = ["rsa2048", "rsa4096", "rsa8192", "p256", "p384", "expired"]
     (folder / "idp.xml").write_text(metadata_of(*keys))
     sp_keys = [(FIXTURES / "keys" / name).read_text() for name in ("sp.pkcs1.pem", "sp-next.pem")]
     (folder / "sp.pem").write_text("".join(sp_keys))
