@@ -40,6 +40,21 @@ pub(super) fn canonicalize(
     (writer.output.len() <= LONGEST).then_some(writer.output)
 }
 
+/// The canonical form of a document, and the canonical form of that; for tests. Empty where the first
+/// is no document.
+#[cfg(any(test, fuzzing))]
+pub fn canonical_form_twice(xml: &[u8], with_comments: bool) -> Option<(Vec<u8>, Vec<u8>)> {
+    use super::xml::Document;
+
+    let method = Method { with_comments, ..Method::default() };
+    let once = canonicalize(Document::parse(xml, super::LIMITS).ok()?.root(), None, &method)?;
+    // It may have grown beyond what is read.
+    let limits = super::Limits { bytes: LONGEST, ..super::LIMITS };
+    let again = Document::parse(&once, limits).ok();
+    let twice = again.and_then(|again| canonicalize(again.root(), None, &method));
+    Some((once, twice.unwrap_or_default()))
+}
+
 struct Writer<'w> {
     method: &'w Method<'w>,
     omitted: Option<Element<'w>>,
