@@ -5,7 +5,7 @@
 
 #![expect(clippy::string_slice, reason = "the slices are made at ASCII characters that were found")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use base64::Engine as _;
@@ -213,9 +213,12 @@ static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
         clock_skew: SignedDuration::from_secs(60),
         decryption_keys: DecryptionKeys::from_pem(pem).unwrap(),
     };
-    let expected: Value =
-        serde_json::from_str(include_str!("../tests/fixtures/responses.json")).unwrap();
-    let outputs = expected.as_object().unwrap().values().map(|row| row["output"].to_string());
+    let rows = [
+        include_str!("../tests/fixtures/responses.json"),
+        include_str!("../tests/fixtures/attacks.json"),
+    ];
+    let rows = rows.map(|text| serde_json::from_str::<BTreeMap<String, Value>>(text).unwrap());
+    let outputs = rows.iter().flat_map(BTreeMap::values).map(|row| row["output"].to_string());
     let public_url =
         |name: &str| (name == "STUDIO_BROKER_PUBLIC_URL").then(|| "https://sp.example".into());
     Signed {
