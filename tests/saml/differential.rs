@@ -15,12 +15,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use studio_broker::saml::UnverifiedResponse;
 
+use crate::mutations::mutate;
 use crate::support::*;
 
 /// How many documents each test generates.
 const CANONICALIZED: u64 = 10_000;
 const SIGNED: u64 = 1_500;
 const REWRITTEN: u64 = 1_500;
+const ALTERED: u64 = 6_000;
 const SCRAPS: u64 = 10_000;
 
 struct Opponent {
@@ -164,6 +166,34 @@ fn what_is_accepted_others_verify_too() {
         assert_eq!(answer["attributes"], json!(assertion.attributes()), "seed {seed}\n{xml}");
     }
     assert!(accepted > REWRITTEN / 2, "only {accepted} of {REWRITTEN} were accepted");
+}
+
+/// The same of responses that were altered at random.
+#[test]
+fn what_is_accepted_of_altered_responses_others_verify_too() {
+    let mut opponent = Opponent::start();
+    let signed = [(valid().xml(), "_a1"), (valid().sign(Sign::Response).xml(), "_r1")];
+    let mut accepted = 0;
+    for seed in 0..ALTERED {
+        let mut random = Random::new(4_000_000 + seed);
+        let (xml, id) = &signed[random.below(2) as usize];
+        let altered = mutate(xml.clone().into_bytes(), &mut random);
+        let Ok(assertion) = judge(&altered) else { continue };
+        let altered = String::from_utf8(altered).unwrap();
+        let answer = opponent.ask(&json!({"verb": "verify", "xml": altered, "id": id}));
+        // libxml2 does not read a document with a namespace that is no URI, used or not.
+        if answer["error"].as_str().is_some_and(|error| error.contains("is not a valid URI")) {
+            continue;
+        }
+        accepted += 1;
+        assert_eq!(
+            answer["name_id"],
+            assertion.name_id().value,
+            "seed {seed}: {answer}\n{altered}"
+        );
+        assert_eq!(answer["attributes"], json!(assertion.attributes()), "seed {seed}\n{altered}");
+    }
+    assert!(accepted > ALTERED / 100, "only {accepted} of {ALTERED} were accepted");
 }
 
 /// What libxml2 finds well-formed with namespaces, and only that, is read as a document.

@@ -42,7 +42,7 @@ fn no_altered_response_is_accepted_with_another_identity() {
     assert!(accepted > MUTATIONS / 100, "only {accepted} were accepted");
 }
 
-fn mutate(mut xml: Vec<u8>, random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutate(mut xml: Vec<u8>, random: &mut Random) -> Vec<u8> {
     let length = xml.len() as u64;
     if length == 0 {
         return xml;
