@@ -110,6 +110,8 @@ mod tests {
         assert_eq!(routed("https://a.b", None, ""), "/");
         assert_eq!(routed("https://a.b/prod", None, "/production"), "/production");
         assert_eq!(routed("https://a.b", Some("$default"), "/healthz"), "/healthz");
+        let twice = routed("https://a.b/prod", Some("prod"), "/prod/prod/saml/acs");
+        assert_eq!(twice, "/prod/saml/acs", "never twice");
     }
 
     #[test]
