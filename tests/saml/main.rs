@@ -15,5 +15,6 @@ mod encryption;
 mod form;
 mod metadata;
 mod mutations;
+mod page;
 mod rejects;
 mod support;
