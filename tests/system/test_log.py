@@ -2,9 +2,15 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
+import threading
 import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -18,11 +24,48 @@ SP_KEY = (REPOSITORY / "tests" / "fixtures" / "keys" / "sp.pem").read_text()
 PIECE = 60
 
 
-class Watched:
-    """A broker whose every secret is remembered while people use it."""
+class Wiretap:
+    """STS, with every credential that it gives out remembered."""
 
-    def __init__(self, broker):
-        self.broker, self.secrets = broker, {}
+    def __init__(self, endpoint):
+        tap = self
+        tap.secrets = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                names = ("authorization", "content-type", "x-amz-date", "x-amz-security-token")
+                headers = {name: self.headers[name] for name in names if self.headers[name]}
+                request = urllib.request.Request(endpoint, body, headers)
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        status, text = answer.status, answer.read()
+                except urllib.error.HTTPError as error:
+                    status, text = error.code, error.read()
+                except OSError:
+                    return self.connection.close()
+                found = re.findall(rb"<(?:SecretAccessKey|SessionToken)>([^<]+)<", text)
+                tap.secrets += [secret.decode() for secret in found]
+                self.send_response(status)
+                self.send_header("Content-Type", "text/xml")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                return self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True).start()
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+
+
+class Watched:
+    """A broker whose every secret is remembered while people use it, and every page that they see."""
+
+    def __init__(self, broker, tap):
+        self.broker, self.secrets, self.pages = broker, {"credential": tap.secrets}, []
         self.program = broker.program
         self.send_to = broker.browser
 
@@ -35,6 +78,9 @@ class Watched:
 
         def remembering(*request):
             answer = send(*request)
+            # Where secrets belong: in the one Location, and in the cookies.
+            rest = [pair for pair in answer.headers if pair[0].lower() not in ("location", "set-cookie")]
+            self.pages.append(f"{rest}\n{answer.text}")
             if "token=" in (answer.location or ""):
                 self.remember(
                     "presigned URL", answer.location, answer.location.partition("token=")[2]
@@ -100,24 +146,69 @@ def everything(watched, aws):
     watched.sign_in()
     aws.clear_faults()
 
+    def come(team):
+        browser, _ = watched.sign_in(teams=[team["team_id"]])
+        browser.get(f"/teams/{team['team_id']}?space=a")
+        browser.post("/sign-out")
 
-def piece_of(secret, text):
-    """The piece of a secret that a text holds and that is long enough to matter, or None."""
-    if len(secret) <= PIECE:
-        return secret if len(secret) >= 16 and secret in text else None
-    pieces = (secret[start : start + PIECE] for start in range(len(secret) - PIECE + 1))
-    return next((piece for piece in pieces if piece in text), None)
+    for effect in EFFECTS:
+        teams = [aws.new_team() for _ in range(5)]
+        for operation in OPERATIONS:
+            aws.fault(operation=operation, times=2, **effect)
+        with ThreadPoolExecutor(5) as people:
+            list(people.map(come, teams))
+        aws.clear_faults()
+
+
+#: What may go wrong with a call, quickly.
+EFFECTS = [
+    {"effect": "throttle"},
+    {"effect": "deny"},
+    {"effect": "error", "code": "InternalFailure", "message": "<b>at arn:aws:iam::1:role/x</b>"},
+    {"effect": "malformed"},
+    {"effect": "lose_answer"},
+]
+OPERATIONS = [
+    "GetItem",
+    "BatchGetItem",
+    "PutItem",
+    "UpdateItem",
+    "AssumeRole",
+    "DescribeUserProfile",
+    "ListTags",
+    "CreateUserProfile",
+    "CreatePresignedDomainUrl",
+    "DescribeSpace",
+]
+
+
+class Text:
+    """A long text in which pieces of many secrets are looked for."""
+
+    def __init__(self, text):
+        self.text = text
+        # Whatever is twice as long as these holds one of them whole.
+        half = PIECE // 2
+        self.halves = {text[at : at + half] for at in range(0, len(text), half)}
+
+    def piece_of(self, secret):
+        """The piece of a secret that stands here and is long enough to matter, or None."""
+        if len(secret) <= PIECE:
+            return secret if len(secret) >= 16 and secret in self.text else None
+        half = PIECE // 2
+        for at in range(len(secret) - half + 1):
+            if secret[at : at + half] in self.halves:
+                for start in range(max(0, at - half), min(at, len(secret) - PIECE) + 1):
+                    if secret[start : start + PIECE] in self.text:
+                        return secret[start : start + PIECE]
+        return None
 
 
 def assert_nothing_is_told(watched):
     text = watched.program.output()
     assert len(text) > 10_000, "it does log"
     plain = text.replace("\\n", "\n").replace('\\"', '"').replace("\\/", "/")
-    for kind, secrets in watched.secrets.items():
-        for secret in set(secrets):
-            for form in (text, plain):
-                told = piece_of(secret, form)
-                assert not told, f"{kind}: {told}"
+    assert_no_secret_in(watched, text, plain)
     for line in SP_KEY.splitlines()[1:-1]:
         assert line not in plain, "the key for encrypted assertions"
     for word in [
@@ -132,6 +223,16 @@ def assert_nothing_is_told(watched):
         assert secret not in plain
 
 
+def assert_no_secret_in(watched, *texts):
+    texts = [Text(text) for text in set(texts)]
+    for kind, secrets in watched.secrets.items():
+        assert secrets, f"no {kind} was ever seen"
+        for secret in set(secrets):
+            for text in texts:
+                told = text.piece_of(secret)
+                assert not told, f"{kind}: {told}"
+
+
 SETTINGS = {
     "STUDIO_BROKER_LOG": "trace",
     "STUDIO_BROKER_SP_KEY": SP_KEY,
@@ -140,24 +241,32 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def served(world):
+def tap(world):
+    tap = Wiretap(world.aws.endpoint)
+    yield tap
+    tap.server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def served(world, tap):
     """`serve`, after people did everything."""
-    watched = Watched(world.serve(**SETTINGS))
+    watched = Watched(world.serve(AWS_ENDPOINT_URL_STS=tap.endpoint, **SETTINGS), tap)
     everything(watched, world.aws)
     world.aws.as_usual()
     return watched
 
 
 @pytest.fixture(scope="module")
-def invoked(world, tmp_path_factory):
+def invoked(world, tap, tmp_path_factory):
     """The Lambda function, after people did everything."""
     settings = {
         "STUDIO_BROKER_PUBLIC_URL": PUBLIC_URL,
         "STUDIO_BROKER_TEAM_CACHE_SECONDS": 0,
+        "AWS_ENDPOINT_URL_STS": tap.endpoint,
         **SETTINGS,
     }
     function = Function(tmp_path_factory.mktemp("function"), world.aws.environment(**settings))
-    watched = Watched(RunningFunction(world, function, FRONTS[0]))
+    watched = Watched(RunningFunction(world, function, FRONTS[0]), tap)
     everything(watched, world.aws)
     world.aws.as_usual()
     yield watched
@@ -171,6 +280,14 @@ def watched(request):
 
 def test_nothing_secret_is_written_even_when_everything_is_logged(watched):
     assert_nothing_is_told(watched)
+
+
+def test_nothing_secret_stands_in_a_page(watched):
+    assert len(watched.pages) > 80, "they do see pages"
+    text = "\n".join(watched.pages)
+    assert_no_secret_in(watched, text, html.unescape(text))
+    for internal in ["arn:aws", "AccessDenied", "InternalFailure", "SIMSECRETOFTHEHUB", "ASIA"]:
+        assert internal not in text
 
 
 def test_every_line_is_json_and_one_line_is_one_object(watched):
