@@ -72,14 +72,16 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
 }
 
 fn read_form(context: &Context<'_>) -> Result<Form, Failure> {
-    let body = &context.request.body;
-    let pairs = || form_urlencoded::parse(body);
-    let saml_response = single(pairs(), "SAMLResponse").ok_or(Failure::FormMalformed(
+    let is_ours = |name: &str| matches!(name, "SAMLResponse" | "RelayState");
+    let pairs = form_urlencoded::parse(&context.request.body);
+    let pairs: Vec<_> = pairs.filter(|(name, _)| is_ours(name)).collect();
+    let value = |name| single(pairs.iter().cloned(), name);
+    let saml_response = value("SAMLResponse").ok_or(Failure::FormMalformed(
         "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
     ))?;
     // Base64 holds no spaces: where one stands, a sender left a plus sign unencoded.
     let saml_response = saml_response.replace(' ', "+");
-    Ok(Form { saml_response, relay_state: single(pairs(), "RelayState") })
+    Ok(Form { saml_response, relay_state: value("RelayState") })
 }
 
 fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
