@@ -29,3 +29,8 @@ pub mod saml;
 pub mod session;
 pub mod team;
 pub mod telemetry;
+
+/// What fuzzing checks, replayed over the committed seeds.
+#[cfg(test)]
+#[path = "../fuzz/checks.rs"]
+mod checks;
