@@ -29,3 +29,4 @@ pub mod saml;
 pub mod session;
 pub mod team;
 pub mod telemetry;
+pub mod turns;
