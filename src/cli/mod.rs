@@ -2,6 +2,8 @@
 
 mod completions;
 mod hub;
+mod idps;
+mod mapping_file;
 mod output;
 mod saml_verify;
 mod serve;
@@ -69,6 +71,9 @@ enum Command {
     /// Teams: what people can open.
     #[command(subcommand, before_help = "Example:\n  studio-broker teams list")]
     Teams(teams::Teams),
+    /// Identity providers: who says who somebody is.
+    #[command(subcommand, before_help = "Example:\n  studio-broker idps list")]
+    Idps(idps::Idps),
     /// Prints a script that completes commands, options and team ids in a shell.
     Completions(completions::Arguments),
 }
@@ -92,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
         Command::Saml(Saml::Verify(verify)) => Ok(saml_verify::run(&verify)),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
+        Command::Idps(idps) => blocking(idps::run(idps, format)),
         Command::Completions(shell) => completions::print(&shell),
     };
     done.unwrap_or_else(|failure| failure.report(format)).into()
