@@ -342,7 +342,7 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// Reads and checks the file; `metadata_file` is relative to it.
-fn read(path: &Path) -> Result<MappingFile, Failure> {
+pub(super) fn read(path: &Path) -> Result<MappingFile, Failure> {
     let name = plain(&path.to_string_lossy());
     let text = text_of(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();

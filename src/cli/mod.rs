@@ -7,6 +7,7 @@ mod mapping_file;
 mod output;
 mod saml_verify;
 mod serve;
+mod spoke;
 mod teams;
 
 pub(crate) use serve::stopped;
