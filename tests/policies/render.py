@@ -5,6 +5,7 @@ decided, every intrinsic function replaced. So the policies that the tests decid
 the templates, not copies of them. What this does not know it refuses.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -60,6 +61,7 @@ def policy_arn(logical_id):
     return f"arn:made-by-this-stack:policy/{logical_id}"
 
 
+@functools.cache
 def load(path):
     """The template as plain data, short forms of functions written out."""
     return yaml.load(path.read_text(), Loader=_Loader)
@@ -269,7 +271,7 @@ class _Rendering:
         return re.sub(r"\$\{([^}]+)\}", replace, text)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     pass
 
 
