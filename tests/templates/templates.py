@@ -3,6 +3,7 @@
 import copy
 import functools
 import pathlib
+import re
 
 import boto3
 import render
@@ -109,3 +110,63 @@ def rendering(path, parameters=None, region=HUB_REGION, account=HUB_ACCOUNT):
 def stack(path, parameters=None, region=HUB_REGION, account=HUB_ACCOUNT):
     """The stack that a template makes. Raises render.Refused where the service would refuse it."""
     return rendering(path, parameters, region, account).stack()
+
+
+class Resolving(Rendering):
+    """Conditions decided and parameters filled in; references between resources stay."""
+
+    def _ref(self, name):
+        if name in self.template["Resources"] and name not in self.parameters:
+            self._existing(name)
+            return {"Ref": name}
+        return super()._ref(name)
+
+    def _attribute(self, name, attribute):
+        kind = self._existing(name)["Type"]
+        if (kind, attribute) in (("AWS::SSM::Parameter", "Value"), ("AWS::EC2::VPC", "CidrBlock")):
+            return super()._attribute(name, attribute)
+        return {"Fn::GetAtt": [name, attribute]}
+
+    def _function(self, function, argument):
+        value = argument if function in ("Fn::If", "Fn::Sub", "Fn::GetAtt") else self._value(argument)
+        if function in ("Fn::Join", "Fn::Select", "Fn::Split", "Fn::Cidr") and _refers(value):
+            return {function: value}
+        return super()._function(function, argument)
+
+    def _sub(self, argument):
+        text, own = (argument, {}) if isinstance(argument, str) else argument
+        own = {key: self._value(value) for key, value in own.items()}
+
+        left = set()
+
+        def fill(match):
+            name = match[1]
+            if name.startswith("!"):
+                return match[0]
+            if name in own:
+                value = own[name]
+            else:
+                value = self._attribute(*name.split(".", 1)) if "." in name else self._ref(name)
+            if isinstance(value, str):
+                return value.replace("${", "${!")
+            left.add(name)
+            return match[0]
+
+        filled = re.sub(r"\$\{([^}]+)\}", fill, text)
+        if not left:
+            return filled.replace("${!", "${")
+        kept = {name: own[name] for name in left & set(own)}
+        return {"Fn::Sub": [filled, kept] if kept else filled}
+
+
+def _refers(value):
+    if isinstance(value, list):
+        return any(map(_refers, value))
+    return isinstance(value, dict)
+
+
+def resolved(path, parameters=None, region=HUB_REGION, account=HUB_ACCOUNT):
+    """A template without parameters, conditions, rules and outputs, for doubles that evaluate less."""
+    made = Resolving(translated(path, region), dict(parameters or {}), region, account)
+    made.template = {**made.template, "Outputs": {}}
+    return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": made.stack().resources}
