@@ -79,8 +79,13 @@ async function decideStudioRequest(simulation, request, service, action) {
 
 function decided(outcome) {
   if (outcome.resultType === 'error') return { error: outcome.errors }
-  if (outcome.resultType !== 'single') return { error: 'a request names one resource' }
-  const { analysis, ignoredContextKeys = [] } = outcome.result
+  // Actions that may go without a resource are asked for "*", which the library takes for a pattern.
+  const only = outcome.resultType === 'single' ? outcome.result : outcome.results[0]
+  if (outcome.resultType !== 'single' && outcome.results.length > 1) {
+    return { error: 'a request names one resource' }
+  }
+  if (only === undefined) return { result: outcome.overallResult, by: [] }
+  const { analysis, ignoredContextKeys = [] } = only
   if (ignoredContextKeys.length > 0) return { error: `never carried: ${ignoredContextKeys}` }
   const statements = [
     analysis.identityAnalysis,

@@ -25,7 +25,7 @@ class Iam:
         self.process.wait(10)
 
     def decide(self, principal, action, resource, context, **policies):
-        """"allowed", "denied" (nothing allows it) or "forbidden" (a Deny applies).
+        """Says "allowed", "denied" (nothing allows it) or "forbidden" (a Deny applies).
 
         principal: ARN of a role or session. context: condition keys as AWS sends them, a list for
         those with several values. policies, each a {name: document} but the first: resource_policy,

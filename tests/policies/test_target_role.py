@@ -527,7 +527,7 @@ CONTRADICTIONS = {
     "a variable as a team": {"Teams1": "${aws:PrincipalTag/Team}"},
     "a wildcard as a domain": {"Domain1": "d-*"},
     "a wildcard in a role": {"Role1": "studio-broker/*"},
-    "two places for the team in a role": {"Role1": "{team}{team}"},
+    "a role with a slash in front": {"Role1": "/studio-broker/Studio-{team}"},
     "tag keys without Team and User": {"TagKeys": "CostCenter"},
     "a wildcard as tag key": {"TagKeys": "Team,User,*"},
     "a user instead of the broker's role": {"HubRoleArn": "arn:aws:iam::111111111111:user/ann"},
