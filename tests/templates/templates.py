@@ -37,7 +37,7 @@ def all_templates():
 
 @functools.cache
 def _translated(path, region):
-    template = render.load(path)
+    template = copy.deepcopy(render.load(path))
     if "Transform" not in template:
         return template
     # A package as `sam deploy` would have uploaded it.

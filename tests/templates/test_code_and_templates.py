@@ -36,7 +36,7 @@ def test_the_environment_fits_into_4_kb():
 
 @pytest.mark.parametrize(
     ("name", "default", "least", "most"),
-    re.findall(r'reader\.number\(\s*"STUDIO_BROKER_(\w+)",\s*(\d+),\s*(\d+)\.\.=([\d_]+)', CONFIG),
+    re.findall(r'\.number\(\s*"STUDIO_BROKER_(\w+)",\s*(\d+),\s*(\d+)\.\.=([\d_]+)', CONFIG),
 )
 def test_numbers_have_the_bounds_and_defaults_of_the_code(name, default, least, most):
     parameter = environment()[f"STUDIO_BROKER_{name}"]["Ref"]
@@ -49,7 +49,7 @@ def test_numbers_have_the_bounds_and_defaults_of_the_code(name, default, least, 
 def test_the_names_of_tables_and_roles_are_the_codes_defaults():
     variables = stack(HUB).resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
     for table in ("TEAMS", "IDPS", "STATE"):
-        (default,) = re.findall(rf'"STUDIO_BROKER_{table}_TABLE", "([a-z-]+)"', CONFIG)
+        (default,) = set(re.findall(rf'"STUDIO_BROKER_{table}_TABLE", "([a-z-]+)"', CONFIG))
         assert variables[f"STUDIO_BROKER_{table}_TABLE"] == default
     assert f'"{variables["STUDIO_BROKER_TARGET_ROLE_NAME"]}".into()' in CONFIG
     assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
@@ -70,13 +70,15 @@ def test_the_tables_have_the_keys_that_the_code_reads():
 # ---------------------------------------------------------------- calls and permissions
 
 
-def function_sources():
-    """The files that the function is made of: not the command line, not `local`."""
-    modules = (SRC / "aws" / "mod.rs").read_text()
-    only_cli = set(re.findall(r'#\[cfg\(feature = "cli"\)\]\s*pub mod (\w+);', modules))
-    for path in [*(SRC / "aws").glob("*.rs"), SRC / "broker.rs", SRC / "opening.rs", SRC / "mappings.rs"]:
-        if path.stem not in only_cli:
-            yield path, path.read_text().split("#[cfg(test)]")[0]
+def function_sources(path=SRC / "lib.rs", folder=SRC):
+    """The files that the function is made of, with what they hold: not what the command line adds."""
+    text = path.read_text().split("#[cfg(test)]\nmod tests")[0]
+    yield path, text
+    for attributes, name in re.findall(r"((?:#\[.+\]\s+)*)(?:pub(?:\(\w+\))? )?mod (\w+);", text):
+        if 'feature = "cli"' not in attributes:
+            file = folder / f"{name}.rs"
+            inner = file if file.exists() else folder / name / "mod.rs"
+            yield from function_sources(inner, folder / name)
 
 
 def calls():
@@ -103,7 +105,8 @@ def test_the_calls_of_the_code_are_found():
     # Each call carries its name for the log, so the names are a second witness.
     named = {
         name
-        for _, text in function_sources()
+        for path, text in function_sources()
+        if path.parent == SRC or path.parent == SRC / "aws"
         for name in re.findall(rf'"((?:{"|".join(SERVICES)}):[A-Z]\w+)"', text)
     }
     assert set().union(*found.values()) == named
@@ -179,12 +182,12 @@ def patterns():
 
 
 def test_alarms_look_for_lines_that_the_code_writes():
+    code = "".join(text for _, text in function_sources())
     for name, pattern in patterns().items():
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
         assert len(pattern) <= 1024, name
         (event,) = re.findall(r'\$\.event = "(\w+)"', pattern)
-        source = "mappings.rs" if event == "item_invalid" else "audit.rs"
-        assert f'"{event}"' in (SRC / source).read_text()
+        assert f'event = "{event}"' in code
         for outcome in re.findall(r'\$\.outcome = "(\w+)"', pattern):
             assert re.search(rf"\b{outcome.title()},", (SRC / "audit.rs").read_text())
 

@@ -154,8 +154,7 @@ def test_a_changed_api_has_deployments_with_a_new_number():
         if resource["Type"] in
         ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
     }  # fmt: skip
-    for resource in api.values():
-        resource.pop("Metadata", None)
+    api = {name: {k: v for k, v in one.items() if k != "Metadata"} for name, one in api.items()}
     digest = hashlib.sha256(json.dumps(api, sort_keys=True).encode()).hexdigest()[:12]
     numbers = {
         re.match(r"Deployment(\d+)", name)[1]
