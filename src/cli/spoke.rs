@@ -32,6 +32,16 @@ pub(super) struct SpokeArguments {
     /// Writes a file for each stack into this folder, which is made when it is missing.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    /// A further parameter for every stack, such as `HubRoleArn=…`; a stack set holds these itself.
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    further: Vec<(String, String)>,
+}
+
+fn name_and_value(argument: &str) -> Result<(String, String), String> {
+    match argument.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
@@ -44,10 +54,18 @@ pub(super) fn run(arguments: &SpokeArguments, format: Format) -> Result<Exit, Fa
         .iter()
         .filter_map(|entry| entry.mapping.team().cloned())
         .collect();
-    let spokes = spokes(&teams, &settings.target_role_name).map_err(|faults| {
+    let mut spokes = spokes(&teams, &settings.target_role_name).map_err(|faults| {
         let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
         Failure::usage(lines.join("\n"))
     })?;
+    for spoke in &mut spokes {
+        for (name, value) in &arguments.further {
+            if spoke.parameters.insert(name.clone(), value.clone()).is_some() {
+                let message = format!("--parameter {}: it follows from the file", plain(name));
+                return Err(Failure::usage(message));
+            }
+        }
+    }
     if let Some(account) = &arguments.account {
         json(&parameters(one(&spokes, account, arguments.role.as_deref())?));
     } else if let Some(directory) = &arguments.directory {

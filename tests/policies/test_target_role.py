@@ -515,6 +515,11 @@ def test_thirty_teams_of_a_domain_fit_in_the_quotas_of_iam():
     assert size(stack.trust("TargetRole")) <= 2048
 
 
+@pytest.mark.parametrize("path", sorted(SPOKE.glob("*.yaml")), ids=lambda path: path.name)
+def test_a_template_is_sent_as_it_is_without_a_bucket(path):
+    assert len(path.read_bytes()) <= 51_200
+
+
 CONTRADICTIONS = {
     "teams without a domain": {"Domain2": "", "Region2": ""},
     "a domain without a Region": {"Region2": ""},
