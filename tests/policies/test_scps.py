@@ -3,6 +3,7 @@
 Every request is made by somebody whose own account allows everything.
 """
 
+import itertools
 import json
 
 import pytest
@@ -191,6 +192,29 @@ def test_every_account_of_the_units_gets_a_spoke_that_renders():
 def test_the_spoke_is_a_template_that_stack_sets_take():
     text = (INFRA / "spoke" / "template.yaml").read_text()
     assert "\nTransform:" not in text and "AWS::CloudFormation::Stack" not in text and "Fn::Transform" not in text
+
+
+def test_every_combination_of_the_options_is_whole_or_refused():
+    """`render` refuses what refers to something that is not made."""
+    made = 0
+    for units, targets, call_as, rollout, remote, region, *networks in itertools.product(
+        ("", "ou-abcd-11111111"), ("", "r-abcd"), ("SELF", "DELEGATED_ADMIN"), ("", ROLLOUT), ("yes", "no"),
+        ("", "us-east-1"), *(("", value) for value in NETWORKS.values()),
+    ):  # fmt: skip
+        chosen = {
+            **UNITS, "OrganizationalUnitIds": units, "PolicyTargetIds": targets, "CallAs": call_as,
+            "RolloutRoleArns": rollout, "DenyRemoteSessions": remote, "SpokeRegion": region,
+            **dict(zip(NETWORKS, networks, strict=True)),
+        }  # fmt: skip
+        endpoints, private, _ = networks
+        if (not units and not targets) or (targets and call_as != "SELF") or (private and not endpoints):
+            with pytest.raises(Refused):
+                render(TEMPLATE, chosen)
+        else:
+            stack = render(TEMPLATE, chosen)
+            assert ("SpokeStacks" in stack.resources, "OnlyTheBroker" in stack.resources) == (bool(units), bool(targets))
+            made += 1
+    assert made > 100
 
 
 @pytest.mark.parametrize(

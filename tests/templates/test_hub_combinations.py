@@ -161,7 +161,7 @@ def test_a_changed_api_has_deployments_with_a_new_number():
         for name, resource in resources.items()
         if resource["Type"] == "AWS::ApiGateway::Deployment"
     }
-    assert (digest, numbers) == ("274ad2bdc514", {"1"})
+    assert (digest, numbers) == ("536ad5183858", {"1"})
 
 
 def test_a_private_api_is_reached_through_its_endpoint_only():
