@@ -136,6 +136,15 @@ def test_interface_endpoints_answer_by_their_public_names_in_every_zone():
             assert endpoint["SecurityGroupIds"] == [ENDPOINTS]
 
 
+def test_each_subnet_has_the_route_table_of_its_number():
+    stack = render(NETWORK, {"Zones": "3"})
+    pairs = {
+        (association["SubnetId"], association["RouteTableId"])
+        for association in stack.of_type("AWS::EC2::SubnetRouteTableAssociation").values()
+    }
+    assert pairs == {(f"Subnet{n}-id", f"RouteTable{n}-id") for n in (1, 2, 3)}
+
+
 def test_zones_are_the_first_ones_or_those_that_are_named():
     def zones(parameters):
         subnets = render(NETWORK, parameters).of_type("AWS::EC2::Subnet").values()
