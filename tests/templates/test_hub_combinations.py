@@ -301,3 +301,16 @@ def test_a_wrong_value_is_refused_with_a_sentence():
     }.items():
         with pytest.raises(render.Refused, match=name):
             rendering(HUB, {name: value})
+
+
+def test_the_template_is_within_cloudformations_limits():
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    template = translated(HUB)
+    assert len(template["Parameters"]) <= 200
+    assert len(template["Resources"]) <= 500
+    assert len(template["Outputs"]) <= 200
+    assert HUB.stat().st_size <= 1_000_000
+    for role in ("HubRole", "ValidatorRole"):
+        everything = stack(HUB, {**ALL_FLAGS, "Network": "new"}).permissions(role)
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+        assert sum(len(json.dumps(d, separators=(",", ":"))) for d in everything.values()) <= 10_240
