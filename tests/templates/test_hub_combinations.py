@@ -33,7 +33,7 @@ NETWORKS = [
     {"Network": "none"},
     *(
         {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
-        for network in ({"Network": "new"}, EXISTING_VPC)
+        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC)
         for endpoints in ("yes", "no")
         for logs in ("yes", "no")
     ),
@@ -215,6 +215,17 @@ def test_in_china_the_names_of_endpoints_are_those_that_china_has():
         "com.amazonaws.cn-north-1.dynamodb",
         "com.amazonaws.cn-north-1.logs",
     ]
+
+
+def test_the_zones_of_the_new_vpc_can_be_named():
+    def zones(**options):
+        subnets = stack(HUB, {"Network": "new", **options}).of_type("AWS::EC2::Subnet")
+        return [subnet["AvailabilityZone"] for subnet in subnets.values()]
+
+    assert zones() == ["eu-central-1a", "eu-central-1b"]
+    assert zones(ZoneNames="z-c,z-d") == ["z-c", "z-d"]
+    with pytest.raises(render.Refused, match="ZoneNames is for Network new"):
+        stack(HUB, {"ZoneNames": "z-c,z-d"})
 
 
 def test_nothing_but_tls_passes_the_security_groups():
