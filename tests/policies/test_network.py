@@ -94,6 +94,14 @@ def test_an_isolated_network_has_no_route_out():
     assert stack.of_type("AWS::EC2::InternetGateway") == {}
 
 
+def test_a_new_vpc_has_a_flow_log_unless_it_is_kept_for_no_day():
+    for days, logs in (("30", 1), ("0", 0)):
+        stack = render(NETWORK, {"FlowLogDays": days})
+        assert len(stack.of_type("AWS::EC2::FlowLog")) == logs
+        assert len(stack.of_type("AWS::IAM::Role")) == logs
+    assert render(NETWORK, NEW_SUBNETS).of_type("AWS::EC2::FlowLog") == {}
+
+
 def test_no_private_subnet_has_a_route_to_the_internet_gateway():
     stack = render(NETWORK, {"Internet": "nat-in-each-zone", "Zones": "3"})
     gateways = [r for r in stack.of_type("AWS::EC2::Route").values() if "GatewayId" in r]

@@ -7,7 +7,7 @@ import itertools
 import json
 
 import pytest
-from cases import INFRA, ORGANIZATION, TARGET, request_tags, role, studio
+from cases import ACCOUNT, INFRA, ORGANIZATION, TARGET, request_tags, role, studio
 from iam import FULL_ACCESS
 from render import Refused, render
 
@@ -64,6 +64,10 @@ LEFT = {
         "arn:aws:iam::111111111111:role/cicd/Deploy", "iam:UpdateAssumeRolePolicy", role("StudioBrokerHub", "111111111111"), {}),
     "StackSets makes the target role": (role("stacksets-exec-0a1b"), "iam:CreateRole", TARGET, {}),
     "an administrator reads a profile": (ADMIN, "sagemaker:DescribeUserProfile", ANN, {}),
+    "StackSets rewrites a policy of the target role": (
+        role("stacksets-exec-0a1b"), "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
+    "an administrator rewrites another policy": (
+        ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/Other", {}),
     "an administrator changes other roles": (ADMIN, "iam:PutRolePolicy", EXECUTION, {}),
     "Studio tags its space": (EXECUTION, "sagemaker:AddTags", studio("space", "d-one/s"), {}),
     "Studio makes an app": (EXECUTION, "sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), {}),
@@ -97,6 +101,10 @@ STOPPED = {
     "an administrator widens the target role": (ADMIN, "iam:PutRolePolicy", TARGET, {}),
     "an administrator makes a target role in an account without": (
         role("Admin", "444444444444"), "iam:CreateRole", role("StudioBrokerTarget", "444444444444"), {}),
+    "an administrator rewrites a policy of the target role": (
+        ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
+    "an administrator puts an old version of it back": (
+        ADMIN, "iam:SetDefaultPolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
     "an administrator makes a lifecycle role": (ADMIN, "iam:CreateRole", LIFECYCLE, {}),
     "an administrator makes a role called like that of StackSets": (ADMIN, "iam:CreateRole", role("stacksets-exec-me"), {}),
     "an administrator lets himself into the role of StackSets": (ADMIN, "iam:UpdateAssumeRolePolicy", role("stacksets-exec-0a1b"), {}),
