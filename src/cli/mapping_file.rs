@@ -3,6 +3,7 @@
 //! The file is one state that is wanted: `teams plan` and `idps plan` both look at all of it, since who may
 //! open what follows from teams and `IdPs` together. A section that the file lacks is left alone.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -142,11 +143,11 @@ pub(super) async fn remove(
     carry_out(&hub, &Plan::removing(table, keys, &state), removals, None, format).await
 }
 
-/// The same command with one more option.
+/// The same command, with one more option where there is one.
 #[expect(clippy::disallowed_methods, reason = "the edge: the command line as it was given")]
 pub(super) fn again(option: &str) -> String {
     let words: Vec<_> = std::env::args().skip(1).map(|word| plain(&word)).collect();
-    format!("studio-broker {} {option}", words.join(" "))
+    format!("studio-broker {} {option}", words.join(" ")).trim_end().to_owned()
 }
 
 /// Does what a plan says, unless it is a dry run or removes more than was confirmed. `more` goes into the
@@ -228,17 +229,18 @@ fn report(hub: &Hub, plan: &Plan, outcomes: Vec<Outcome>, format: Format) -> Res
     let all = plan.changes.len();
     if let Some((table, error)) = failed {
         let mut failure = hub.failure(table, error);
-        failure.message =
-            format!("{written} of {all} written, {not_tried} not tried: {}", failure.message);
-        return Err(failure.hint("run the same command again: what is written counts as done"));
+        failure.message = format!(
+            "{written} of {all} written, {not_tried} not tried; what is written counts as done: {}",
+            failure.message
+        );
+        return Err(failure.hint(again("")));
     }
     if !changed.is_empty() {
         let message = format!(
             "{written} of {all} written; somebody else changed meanwhile, and it was left alone:\n  {}",
             changed.join("\n  ")
         );
-        return Err(Failure::new(Exit::Conflict, message)
-            .hint("run the same command again: it starts from what is there now"));
+        return Err(Failure::new(Exit::Conflict, message).hint(again("")));
     }
     if format == Format::Table {
         let seconds = hub.settings.team_cache_seconds;
@@ -316,7 +318,7 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
     }
     for (table, items) in tables {
         for (key, stored) in items {
-            for attribute in stored.unknown_attributes() {
+            for attribute in &stored.unknown_attributes {
                 let name = subject(table, key);
                 let said = unknown_attribute(table, attribute);
                 warn(format!("{name}: {said}; plan refuses it"));
@@ -327,22 +329,31 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
             }
         }
     }
-    if left_out.is_empty() {
-        return Ok(Exit::Done);
-    }
+    let Some((table, key)) = unwritable(&tables) else { return Ok(Exit::Done) };
     let message = format!(
         "{} cannot stand in a file:\n  {}",
         count(left_out.len(), "item"),
         left_out.join("\n  ")
     );
-    Err(Failure::new(Exit::Failed, message).hint("aws dynamodb get-item shows what is there"))
+    let name = plain(hub.tables().name(table));
+    let key = json!({table.key(): {"S": key}});
+    Err(Failure::new(Exit::Failed, message)
+        .hint(format!("aws dynamodb get-item --table-name {name} --key '{key}'")))
+}
+
+/// The first item that a file cannot hold.
+fn unwritable<'a>(tables: &[(Table, &'a BTreeMap<String, Stored>)]) -> Option<(Table, &'a str)> {
+    tables.iter().find_map(|(table, items)| {
+        let (key, _) = items.iter().find(|(_, stored)| !stored.unwritable.is_empty())?;
+        Some((*table, key.as_str()))
+    })
 }
 
 /// A file larger than this is no file of mappings, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// Reads and checks the file; `metadata_file` is relative to it.
-fn read(path: &Path) -> Result<MappingFile, Failure> {
+pub(super) fn read(path: &Path) -> Result<MappingFile, Failure> {
     let name = plain(&path.to_string_lossy());
     let text = text_of(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
