@@ -8,6 +8,7 @@ mod output;
 mod saml_explain;
 mod saml_verify;
 mod serve;
+mod spoke;
 mod teams;
 
 pub(crate) use serve::stopped;
