@@ -5,6 +5,8 @@ pub mod error;
 pub mod identity_store;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod spoke;
 pub mod state_table;
 pub mod studio_url;
 pub mod tables;
