@@ -7,6 +7,8 @@ pub mod identity_store;
 pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod spoke;
 pub mod state_table;
 pub mod studio_url;
 pub mod tables;
