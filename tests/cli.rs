@@ -41,7 +41,7 @@ impl Aws {
         [
             ("AWS_ENDPOINT_URL", &self.endpoint),
             ("AWS_REGION", "eu-central-1"),
-            ("AWS_ACCESS_KEY_ID", "AKIALOCALHUB"),
+            ("AWS_ACCESS_KEY_ID", "111111111111"),
             ("AWS_SECRET_ACCESS_KEY", "any"),
             ("STUDIO_BROKER_PUBLIC_URL", "https://studio.example.com"),
             ("COLUMNS", "100"),

@@ -4,6 +4,8 @@ pub mod cache;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
+pub mod left_behind;
+#[cfg(feature = "cli")]
 pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
