@@ -161,7 +161,8 @@ class _Rendering:
                 return self._condition(argument)
             case "Fn::Equals":
                 left, right = map(self._value, argument)
-                return left == right
+                # Numbers are texts to the service.
+                return left == right or str(left) == str(right)
             case "Fn::Not":
                 return not self._truth(argument[0])
             case "Fn::And":

@@ -14,6 +14,7 @@ from cases import (
 )
 from iam import FULL_ACCESS
 from render import render
+from test_target_role import idle
 
 ADMIN = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_StudioAdmin_0123456789abcdef"
 PATTERN = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_StudioAdmin_*"
@@ -126,6 +127,7 @@ NEITHER = {
     "delete the domain": ("sagemaker:DeleteDomain", studio("domain", "d-one"), {}),
     "delete a profile that is not the broker's": ("sagemaker:DeleteUserProfile", PROFILE, {}),
     "delete a profile without an owner": ("sagemaker:DeleteUserProfile", PROFILE, resource_tags(Team="team1")),
+    "delete a profile without a team": ("sagemaker:DeleteUserProfile", PROFILE, resource_tags(User="ann")),
     "delete a profile of a domain that is not the broker's": ("sagemaker:DeleteUserProfile", ELSEWHERE, OURS),
     "stop an app there": ("sagemaker:DeleteApp", studio("app", "d-three/s/JupyterLab/default"), {}),
     "delete a space there": ("sagemaker:DeleteSpace", studio("space", "d-three/s"), {}),
@@ -165,3 +167,52 @@ def test_lifecycle_may(iam, case):
 @pytest.mark.parametrize("case", {**READ_ROLES, **NEITHER})
 def test_lifecycle_may_not(iam, case):
     assert ask(iam, "LifecycleRole", *{**READ_ROLES, **NEITHER}[case]) == "denied"
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_every_condition_and_resource_of_the_role_refuses_something(iam, name):
+    requests = [*READ.values(), *READ_ROLES.values(), *END.values(), *NEITHER.values()]
+
+    def decisions(policies):
+        for action, resource, context in [*requests, *ELSEWHERE_READ]:
+            yield iam.decide(
+                f"arn:aws:sts::{ACCOUNT}:assumed-role/{ROLES[name].split('/')[-1]}/admin",
+                action,
+                resource,
+                {"aws:PrincipalArn": ROLES[name], **context},
+                identity=policies,
+            )
+
+    assert idle(STACK.permissions(name), decisions) == ALL_OF_THE_ACCOUNT[name]
+
+
+# What a wider resource would let through.
+ELSEWHERE_READ = [
+    ("sagemaker:DescribeUserProfile", ELSEWHERE, {}),
+    ("sagemaker:DescribeDomain", studio("domain", "d-three"), {}),
+    ("sagemaker:DescribeSpace", studio("space", "d-three/s"), {}),
+]
+# All of the account: nothing of another account is reached without its own leave anyway.
+ALL_OF_THE_ACCOUNT = {"DoctorRole": ["ReadStudio Resource", "ReadRoles Resource"], "LifecycleRole": []}
+
+
+def test_every_condition_of_the_trust_policies_refuses_something(iam):
+    def decisions(trust):
+        for principal in (ADMIN, HUB, *STRANGERS.values()):
+            for organization in (ORGANIZATION, "o-somebodyelse"):
+                for stack_trust in trust.values():
+                    yield iam.decide(
+                        principal,
+                        "sts:AssumeRole",
+                        ROLES["DoctorRole"],
+                        {"aws:PrincipalArn": principal, "aws:PrincipalOrgID": organization},
+                        resource_policy=stack_trust,
+                        identity={"everything": FULL_ACCESS},
+                    )
+
+    assert idle({"Trust": WIDE.trust("DoctorRole")}, decisions) == DOUBLED
+    assert idle({"Trust": STACK.trust("DoctorRole")}, decisions) == []
+
+
+# So wide a pattern refuses nobody of that account, and the account is the principal.
+DOUBLED = ["Administrators ArnLike aws:PrincipalArn"]

@@ -4,10 +4,12 @@
 them; each has its test here.
 """
 
+import dataclasses
+
 import pytest
 from cases import ACCOUNT, INFRA, SPOKE, request_tags, role, studio
 from render import Refused, load, render
-from test_target_role import size
+from test_target_role import idle, size
 
 BUCKET = {"Bucket": "team1-data", "BucketPrefix": "teams/team1"}
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
@@ -98,6 +100,7 @@ ANN_MAY = {
     "have the job tagged": ("sagemaker:AddTags", JOB, {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
     "create a model": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team1")),
     "create an endpoint": ("sagemaker:CreateEndpoint", ENDPOINT, request_tags(Team="team1")),
+    "register a version in the team's model group": ("sagemaker:CreateModelPackage", studio("model-package", "g/1"), TEAMS),
     "create a pipeline": ("sagemaker:CreatePipeline", studio("pipeline", "p"), request_tags(Team="team1")),
     "give the job the team's role": ("iam:PassRole", ROLE, {"iam:PassedToService": "sagemaker.amazonaws.com"}),
     "read the team's job": ("sagemaker:DescribeTrainingJob", JOB, TEAMS),
@@ -141,6 +144,8 @@ ANN_MAY_NOT = {
     "start an app in a space that nobody owns": ("sagemaker:CreateApp", studio("app", "d-one/all/JupyterLab/default"), {"sagemaker:SpaceSharingType": "Shared"}),
     "share a space with the whole domain": ("sagemaker:CreateSpace", SHARED_SPACE, SHARED),
     "make her space a shared one": ("sagemaker:UpdateSpace", SPACE, SHARED),
+    "start an app in a shared space of her own": ("sagemaker:CreateApp", studio("app", "d-one/all/JupyterLab/default"), SHARED),
+    "start an app in bob's space, which is called like her profile": ("sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), BOBS_SPACE),
     "start an app in another domain": ("sagemaker:CreateApp", studio("app", "d-two/ann-space/JupyterLab/default"), OWNED),
     "create a space in another domain": ("sagemaker:CreateSpace", studio("space", "d-two/s"), OWNED),
     # another team
@@ -150,6 +155,7 @@ ANN_MAY_NOT = {
     "stop another team's job": ("sagemaker:StopTrainingJob", JOB, OTHERS),
     "use another team's endpoint": ("sagemaker:InvokeEndpoint", ENDPOINT, OTHERS),
     "update another team's endpoint": ("sagemaker:UpdateEndpoint", ENDPOINT, OTHERS),
+    "register a version in another team's model group": ("sagemaker:CreateModelPackage", studio("model-package", "g/1"), OTHERS),
     "delete another team's model": ("sagemaker:DeleteModel", studio("model", "m"), OTHERS),
     "search everybody's jobs": ("sagemaker:Search", "*", {}),
     "give a job another team's role": ("iam:PassRole", role("studio-broker/Studio-team2"), {"iam:PassedToService": "sagemaker.amazonaws.com"}),
@@ -158,6 +164,13 @@ ANN_MAY_NOT = {
     "read another folder of the bucket": ("s3:GetObject", "arn:aws:s3:::team1-data/teams/team2/a.csv", {}),
     "read a folder that begins with the name of hers": ("s3:GetObject", "arn:aws:s3:::team1-data/teams/team1b/a.csv", {}),
     "list the whole bucket": ("s3:ListBucket", "arn:aws:s3:::team1-data", {"s3:prefix": ""}),
+    "list another bucket": ("s3:ListBucket", "arn:aws:s3:::team2-data", {"s3:prefix": "teams/team1/"}),
+    "find another bucket": ("s3:GetBucketLocation", "arn:aws:s3:::team2-data", {}),
+    "write a log outside SageMaker": ("logs:PutLogEvents", f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/app:log-stream:s", {}),
+    "let AWS attach a volume with another key": ("kms:CreateGrant", KEY.replace("1111", "9999"), {"kms:GrantIsForAWSResource": "true"}),
+    "give a job an interface in another Region": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:us-east-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {}),
+    "let SageMaker use an interface in another Region": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:us-east-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com"}),
+    "tag a new job in another Region": ("sagemaker:AddTags", studio("training-job", "j", "us-east-1"), {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
     "read another bucket": ("s3:GetObject", "arn:aws:s3:::team2-data/a.csv", {}),
     "pull another team's image": ("ecr:BatchGetImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/theirs", {"aws:ResourceAccount": ACCOUNT, **OTHERS}),
     "read the logs of all teams' jobs": ("logs:GetLogEvents", f"{LOGS}/TrainingJobs:log-stream:job", {}),
@@ -229,6 +242,36 @@ def test_the_default_role_sees_its_own_profile(iam):
 def test_without_a_team_nobody_may(iam, case):
     request = DEFAULT_MAY_NOT[case]
     assert ask(iam, *request, stack=DOMAIN, name="DefaultRole") in ("denied", "forbidden")
+
+
+# ---------------------------------------------------------------- no condition without a reason
+
+
+def test_every_condition_and_resource_of_the_team_role_refuses_something(iam):
+    requests = [*ANN_MAY.values(), *ANN_MAY_NOT.values(), *NEVER.values()]
+
+    def decisions(policies):
+        documents = [{"PolicyName": n, "PolicyDocument": p} for n, p in policies.items()]
+        weaker = {**TEAM.resources["TeamRole"]["Properties"], "Policies": documents}
+        stack = dataclasses.replace(
+            TEAM, resources={"TeamRole": {"Type": "AWS::IAM::Role", "Properties": weaker}}
+        )
+        for request in requests:
+            yield ask(iam, *request, stack=stack)
+
+    policies = TEAM.permissions("TeamRole")
+    allows = {name: policy for name, policy in policies.items() if name != "DenyPolicy"}
+    assert idle(allows, lambda weaker: decisions({**policies, **weaker})) == DOUBLED
+
+
+# What the policy of Denies, or the other statement for images, decides as well.
+DOUBLED = [
+    "TeamImages Resource",
+    "ImagesOfAws Resource",
+    "OpenOwnProfile Resource",
+    "TagAtCreation Null sagemaker:TaggingAction",
+    "TagAtCreation StringEqualsIfExists aws:RequestTag/Team",
+]
 
 
 # ---------------------------------------------------------------- faults of the published sample

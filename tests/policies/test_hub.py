@@ -145,6 +145,8 @@ CONFIGURED = {
     "a new membership": ("identitystore:CreateGroupMembership", IDENTITY_STORE, {}, "denied"),
     "the key through DynamoDB": ("kms:Decrypt", KEY, {"kms:ViaService": "dynamodb.eu-central-1.amazonaws.com"}, "allowed"),
     "the key through Secrets Manager": ("kms:Decrypt", KEY, VIA, "allowed"),
+    "the key through DynamoDB in China": ("kms:Decrypt", KEY, {"kms:ViaService": "dynamodb.eu-central-1.amazonaws.com.cn"}, "allowed"),
+    "the key through DynamoDB elsewhere": ("kms:Decrypt", KEY, {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}, "denied"),
     "the key by itself": ("kms:Decrypt", KEY, {}, "denied"),
     "the key through S3": ("kms:Decrypt", KEY, {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}, "denied"),
     "another key": ("kms:Decrypt", KEY.replace("0f7a", "1f7a"), VIA, "denied"),

@@ -94,6 +94,14 @@ def test_an_isolated_network_has_no_route_out():
     assert stack.of_type("AWS::EC2::InternetGateway") == {}
 
 
+def test_a_new_vpc_has_a_flow_log_unless_it_is_kept_for_no_day():
+    for days, logs in (("30", 1), ("0", 0)):
+        stack = render(NETWORK, {"FlowLogDays": days})
+        assert len(stack.of_type("AWS::EC2::FlowLog")) == logs
+        assert len(stack.of_type("AWS::IAM::Role")) == logs
+    assert render(NETWORK, NEW_SUBNETS).of_type("AWS::EC2::FlowLog") == {}
+
+
 def test_no_private_subnet_has_a_route_to_the_internet_gateway():
     stack = render(NETWORK, {"Internet": "nat-in-each-zone", "Zones": "3"})
     gateways = [r for r in stack.of_type("AWS::EC2::Route").values() if "GatewayId" in r]
@@ -134,6 +142,15 @@ def test_interface_endpoints_answer_by_their_public_names_in_every_zone():
             assert endpoint["PrivateDnsEnabled"] is True
             assert endpoint["SubnetIds"] == ["Subnet1-id", "Subnet2-id", "Subnet3-id"]
             assert endpoint["SecurityGroupIds"] == [ENDPOINTS]
+
+
+def test_each_subnet_has_the_route_table_of_its_number():
+    stack = render(NETWORK, {"Zones": "3"})
+    pairs = {
+        (association["SubnetId"], association["RouteTableId"])
+        for association in stack.of_type("AWS::EC2::SubnetRouteTableAssociation").values()
+    }
+    assert pairs == {(f"Subnet{n}-id", f"RouteTable{n}-id") for n in (1, 2, 3)}
 
 
 def test_zones_are_the_first_ones_or_those_that_are_named():

@@ -3,10 +3,11 @@
 Every request is made by somebody whose own account allows everything.
 """
 
+import itertools
 import json
 
 import pytest
-from cases import INFRA, ORGANIZATION, TARGET, request_tags, role, studio
+from cases import ACCOUNT, INFRA, ORGANIZATION, TARGET, request_tags, role, studio
 from iam import FULL_ACCESS
 from render import Refused, render
 
@@ -63,6 +64,10 @@ LEFT = {
         "arn:aws:iam::111111111111:role/cicd/Deploy", "iam:UpdateAssumeRolePolicy", role("StudioBrokerHub", "111111111111"), {}),
     "StackSets makes the target role": (role("stacksets-exec-0a1b"), "iam:CreateRole", TARGET, {}),
     "an administrator reads a profile": (ADMIN, "sagemaker:DescribeUserProfile", ANN, {}),
+    "StackSets rewrites a policy of the target role": (
+        role("stacksets-exec-0a1b"), "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
+    "an administrator rewrites another policy": (
+        ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/Other", {}),
     "an administrator changes other roles": (ADMIN, "iam:PutRolePolicy", EXECUTION, {}),
     "Studio tags its space": (EXECUTION, "sagemaker:AddTags", studio("space", "d-one/s"), {}),
     "Studio makes an app": (EXECUTION, "sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), {}),
@@ -96,6 +101,10 @@ STOPPED = {
     "an administrator widens the target role": (ADMIN, "iam:PutRolePolicy", TARGET, {}),
     "an administrator makes a target role in an account without": (
         role("Admin", "444444444444"), "iam:CreateRole", role("StudioBrokerTarget", "444444444444"), {}),
+    "an administrator rewrites a policy of the target role": (
+        ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
+    "an administrator puts an old version of it back": (
+        ADMIN, "iam:SetDefaultPolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/spoke-Teams1Policy-0A1B", {}),
     "an administrator makes a lifecycle role": (ADMIN, "iam:CreateRole", LIFECYCLE, {}),
     "an administrator makes a role called like that of StackSets": (ADMIN, "iam:CreateRole", role("stacksets-exec-me"), {}),
     "an administrator lets himself into the role of StackSets": (ADMIN, "iam:UpdateAssumeRolePolicy", role("stacksets-exec-0a1b"), {}),
@@ -191,6 +200,29 @@ def test_every_account_of_the_units_gets_a_spoke_that_renders():
 def test_the_spoke_is_a_template_that_stack_sets_take():
     text = (INFRA / "spoke" / "template.yaml").read_text()
     assert "\nTransform:" not in text and "AWS::CloudFormation::Stack" not in text and "Fn::Transform" not in text
+
+
+def test_every_combination_of_the_options_is_whole_or_refused():
+    """`render` refuses what refers to something that is not made."""
+    made = 0
+    for units, targets, call_as, rollout, remote, region, *networks in itertools.product(
+        ("", "ou-abcd-11111111"), ("", "r-abcd"), ("SELF", "DELEGATED_ADMIN"), ("", ROLLOUT), ("yes", "no"),
+        ("", "us-east-1"), *(("", value) for value in NETWORKS.values()),
+    ):  # fmt: skip
+        chosen = {
+            **UNITS, "OrganizationalUnitIds": units, "PolicyTargetIds": targets, "CallAs": call_as,
+            "RolloutRoleArns": rollout, "DenyRemoteSessions": remote, "SpokeRegion": region,
+            **dict(zip(NETWORKS, networks, strict=True)),
+        }  # fmt: skip
+        endpoints, private, _ = networks
+        if (not units and not targets) or (targets and call_as != "SELF") or (private and not endpoints):
+            with pytest.raises(Refused):
+                render(TEMPLATE, chosen)
+        else:
+            stack = render(TEMPLATE, chosen)
+            assert ("SpokeStacks" in stack.resources, "OnlyTheBroker" in stack.resources) == (bool(units), bool(targets))
+            made += 1
+    assert made > 100
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,9 @@ ANN_MAY_NOT = {
     "create a profile with the Team tag alone": ("sagemaker:CreateUserProfile", OWN, request_tags(Team="team1")),
     "create a profile with the User tag alone": ("sagemaker:CreateUserProfile", OWN, request_tags(User="ann")),
     "create a profile with an unknown tag": ("sagemaker:CreateUserProfile", OWN, request_tags(Team="team1", User="ann", Admin="yes")),
+    "have a new profile tagged for another team": ("sagemaker:AddTags", OWN, {**TAGGED_AT_CREATION, **request_tags(Team="team1b", User="ann")}),
+    "have a new profile tagged for bob": ("sagemaker:AddTags", OWN, {**TAGGED_AT_CREATION, **request_tags(Team="team1", User="bob")}),
+    "have a new profile of another domain tagged": ("sagemaker:AddTags", OTHER_DOMAIN, TAGGED_AT_CREATION),
     "have a further tag put on it at creation": ("sagemaker:AddTags", OWN, {**request_tags(Team="team1", User="ann", Admin="yes"), "sagemaker:TaggingAction": "CreateUserProfile"}),
     "tag her profile again": ("sagemaker:AddTags", OWN, {**CREATE, **MINE}),
     "put her User tag on bob's profile": ("sagemaker:AddTags", studio("user-profile", "d-one/bob-team1"), {**request_tags(User="ann"), **BOBS}),
@@ -261,13 +264,24 @@ def test_ann_in_team1_may_not(iam, case):
     assert session(iam, STACK, *ANN_MAY_NOT[case]) == "denied"
 
 
-TAGLESS = {"no Team": {"team": None}, "no User": {"user": None}, "an unlisted team": {"team": "team9"}}
+def of_team(request, team):
+    """The same request, as somebody of another team would make it for that team."""
+    return json.loads(json.dumps(request).replace('"team1"', f'"{team}"').replace("-team1", f"-{team}"))
 
 
-@pytest.mark.parametrize("case", TAGLESS)
+ANN_OF_TEAM9_MAY_NOT = {case: of_team(request, "team9") for case, request in ANN_MAY.items()}
+NOBODYS = {"no Team": {"team": None}, "no User": {"user": None}}
+
+
+@pytest.mark.parametrize("case", NOBODYS)
 @pytest.mark.parametrize("request_of", ANN_MAY)
 def test_a_session_has_nothing_with(iam, case, request_of):
-    assert session(iam, STACK, *ANN_MAY[request_of], **TAGLESS[case]) == "denied"
+    assert session(iam, STACK, *ANN_MAY[request_of], **NOBODYS[case]) == "denied"
+
+
+@pytest.mark.parametrize("case", ANN_OF_TEAM9_MAY_NOT)
+def test_in_a_team_that_is_not_listed_ann_may_not(iam, case):
+    assert session(iam, STACK, *ANN_OF_TEAM9_MAY_NOT[case], team="team9") == "denied"
 
 
 TEAM2_MAY = {
@@ -405,17 +419,21 @@ def test_a_network_limit_does_not_widen_what_may_be_opened(iam):
 
 
 def weakened(policies):
-    """The policies with one condition key, or one narrowing of a resource, taken away; each in turn."""
+    """The policies with one condition key taken away, or one resource opened; each in turn."""
     for name, policy in policies.items():
         for index, statement in enumerate(policy["Statement"]):
             for operator, keys in statement.get("Condition", {}).items():
                 for key in keys:
                     copy = json.loads(json.dumps(policies))
-                    block = copy[name]["Statement"][index]["Condition"]
-                    del block[operator][key]
-                    block.update({operator: {}} if block[operator] else {})
-                    block[operator] or block.pop(operator)
+                    condition = copy[name]["Statement"][index]["Condition"]
+                    del condition[operator][key]
+                    if not condition[operator]:
+                        del condition[operator]
                     yield f"{statement['Sid']} {operator} {key}", copy
+            if statement.get("Resource", "*") != "*":
+                copy = json.loads(json.dumps(policies))
+                copy[name]["Statement"][index]["Resource"] = "*"
+                yield f"{statement['Sid']} Resource", copy
 
 
 def idle(policies, decisions):
@@ -429,13 +447,14 @@ def idle(policies, decisions):
 
 
 # What refuses nothing that another part of its statement does not refuse as well. A session without
-# User equals no User tag; a principal is named twice, since Principal becomes an id when the role is
+# User equals no User tag; a tag that must equal it is among the keys; a principal is named twice, since Principal becomes an id when the role is
 # deleted; a session name that equals the User tag is not empty.
 DOUBLED = [
     "CreateOwnProfile StringLike aws:PrincipalTag/User",
     "TagOwnProfileAtCreation StringLike aws:PrincipalTag/User",
     "OpenAndUpdateOwnProfile StringLike aws:PrincipalTag/User",
     "AdoptProfileWithoutUser StringLike aws:PrincipalTag/User",
+    "AdoptProfileWithoutUser Null aws:TagKeys",
 ]
 DOUBLED_TRUST = [
     "OneUserInOneTeam ArnEquals aws:PrincipalArn",
@@ -444,15 +463,20 @@ DOUBLED_TRUST = [
 ]
 
 
-def test_every_condition_of_the_permissions_refuses_something(iam):
+def test_every_condition_and_resource_of_the_permissions_refuses_something(iam):
     def decisions(policies):
         stack = dataclasses.replace(ADOPTING, resources={"TargetRole": _role_with(policies)})
-        sessions = [{}, *TAGLESS.values()]
-        for more in sessions:
-            for action, resource, context in [*ANN_MAY_NOT.values(), *ANN_MAY.values()]:
-                yield session(iam, stack, action, resource, context, **more)
-        for _, resource, context in ADOPTION.values():
-            yield session(iam, stack, "sagemaker:AddTags", resource, context)
+        for request in [*ANN_MAY.values(), *ANN_MAY_NOT.values()]:
+            yield session(iam, stack, *request)
+        for request in ANN_OF_TEAM9_MAY_NOT.values():
+            yield session(iam, stack, *request, team="team9")
+        for request in ANN_MAY.values():
+            for nobody in NOBODYS.values():
+                yield session(iam, stack, *request, **nobody)
+        adopt = ADOPTION["a profile of the team without User"][1:]
+        yield session(iam, stack, "sagemaker:AddTags", *of_team(adopt, "team9"), team="team9")
+        for _, *request in ADOPTION.values():
+            yield session(iam, stack, "sagemaker:AddTags", *request)
 
     policies = {"Teams1Policy": ADOPTING.permissions("TargetRole")["Teams1Policy"]}
     assert idle(policies, decisions) == DOUBLED

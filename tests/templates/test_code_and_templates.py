@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 
 import boto3
 import pytest
@@ -75,7 +76,7 @@ def function_sources(path=SRC / "lib.rs", folder=SRC):
     text = path.read_text().split("#[cfg(test)]\nmod tests")[0]
     yield path, text
     for attributes, name in re.findall(r"((?:#\[.+\]\s+)*)(?:pub(?:\(\w+\))? )?mod (\w+);", text):
-        if 'feature = "cli"' not in attributes:
+        if 'feature = "cli"' not in attributes and "cfg(test)" not in attributes:
             file = folder / f"{name}.rs"
             inner = file if file.exists() else folder / name / "mod.rs"
             yield from function_sources(inner, folder / name)
@@ -231,3 +232,17 @@ def test_sam_and_the_plain_command_build_the_same_binary():
     cargo = (ROOT / "Cargo.toml").read_text()
     options = re.search(r"\[package\.metadata\.lambda\.build\]\n((?:\w+ = .+\n)+)", cargo)[1]
     assert options == "disable_optimizations = true\nlocked = true\nno_default_features = true\n"
+
+
+def test_the_build_leaves_the_template_with_the_zip_as_its_code():
+    script = (ROOT / "infra" / "hub" / "build").read_text()
+    (expression,) = re.findall(r"sed -e '([^']+)'", script)
+    left = subprocess.run(["sed", "-e", expression, HUB], capture_output=True, text=True, check=True).stdout
+    changed = [line for line in left.splitlines() if line not in HUB.read_text().splitlines()]
+    assert changed == ["    CodeUri: bootstrap.zip"]
+
+
+def test_the_build_refuses_a_processor_that_lambda_does_not_have():
+    refused = subprocess.run([ROOT / "infra" / "hub" / "build", "sparc"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: the architecture is arm64 or x86_64, not sparc\n"

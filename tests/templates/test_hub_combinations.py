@@ -33,7 +33,7 @@ NETWORKS = [
     {"Network": "none"},
     *(
         {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
-        for network in ({"Network": "new"}, EXISTING_VPC)
+        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC)
         for endpoints in ("yes", "no")
         for logs in ("yes", "no")
     ),
@@ -161,7 +161,7 @@ def test_a_changed_api_has_deployments_with_a_new_number():
         for name, resource in resources.items()
         if resource["Type"] == "AWS::ApiGateway::Deployment"
     }
-    assert (digest, numbers) == ("274ad2bdc514", {"1"})
+    assert (digest, numbers) == ("536ad5183858", {"1"})
 
 
 def test_a_private_api_is_reached_through_its_endpoint_only():
@@ -215,6 +215,17 @@ def test_in_china_the_names_of_endpoints_are_those_that_china_has():
         "com.amazonaws.cn-north-1.dynamodb",
         "com.amazonaws.cn-north-1.logs",
     ]
+
+
+def test_the_zones_of_the_new_vpc_can_be_named():
+    def zones(**options):
+        subnets = stack(HUB, {"Network": "new", **options}).of_type("AWS::EC2::Subnet")
+        return [subnet["AvailabilityZone"] for subnet in subnets.values()]
+
+    assert zones() == ["eu-central-1a", "eu-central-1b"]
+    assert zones(ZoneNames="z-c,z-d") == ["z-c", "z-d"]
+    with pytest.raises(render.Refused, match="ZoneNames is for Network new"):
+        stack(HUB, {"ZoneNames": "z-c,z-d"})
 
 
 def test_nothing_but_tls_passes_the_security_groups():
@@ -301,3 +312,16 @@ def test_a_wrong_value_is_refused_with_a_sentence():
     }.items():
         with pytest.raises(render.Refused, match=name):
             rendering(HUB, {name: value})
+
+
+def test_the_template_is_within_cloudformations_limits():
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    template = translated(HUB)
+    assert len(template["Parameters"]) <= 200
+    assert len(template["Resources"]) <= 500
+    assert len(template["Outputs"]) <= 200
+    assert HUB.stat().st_size <= 1_000_000
+    for role in ("HubRole", "ValidatorRole"):
+        everything = stack(HUB, {**ALL_FLAGS, "Network": "new"}).permissions(role)
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+        assert sum(len(json.dumps(d, separators=(",", ":"))) for d in everything.values()) <= 10_240
