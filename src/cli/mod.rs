@@ -5,6 +5,7 @@ mod hub;
 mod idps;
 mod mapping_file;
 mod output;
+mod saml_explain;
 mod saml_verify;
 mod serve;
 mod spoke;
@@ -96,7 +97,7 @@ pub fn run() -> ExitCode {
     let done: Result<Exit, Failure> = match arguments.command {
         Command::Local(local) => blocking(async { Ok(crate::local::run(local, json).await) }),
         Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
-        Command::Saml(Saml::Verify(verify)) => Ok(saml_verify::run(&verify)),
+        Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
         Command::Idps(idps) => blocking(idps::run(idps, format)),
         Command::Completions(shell) => completions::print(&shell),
