@@ -23,7 +23,7 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
-use crate::aws::{REQUEST_IDS, RequestIds, tables_budget};
+use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::config::{Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
@@ -206,8 +206,9 @@ impl Broker {
             clock_skew: SignedDuration::from_secs(i64::from(settings.clock_skew_seconds)),
             decryption_keys,
         };
-        let dynamodb =
-            aws_sdk_dynamodb::config::Builder::from(&sdk).retry_partition(tables_budget());
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&sdk)
+            .retry_partition(tables_budget())
+            .timeout_config(tables_timeouts());
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         let tables = Tables::new(
             dynamodb.clone(),
