@@ -470,19 +470,11 @@ impl Broker {
             return Err(Refusal::NotEntitled);
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
+        // Read whether or not there is such a team: a store that does not answer must not tell either.
+        let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
         match self.tables.team(team_id, now).await? {
-            Entry::Found(team) => {
-                let groups = if named || team.groups.is_empty() {
-                    Vec::new()
-                } else {
-                    self.groups(session, idp, now).await?
-                };
-                if session.is_entitled(idp, &groups, &team) {
-                    Ok(team)
-                } else {
-                    Err(Refusal::NotEntitled)
-                }
-            }
+            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
+            Entry::Found(_) => Err(Refusal::NotEntitled),
             Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
             Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
         }

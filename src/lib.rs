@@ -30,3 +30,8 @@ pub mod session;
 pub mod team;
 pub mod telemetry;
 pub mod turns;
+
+/// What fuzzing checks, replayed over the committed seeds.
+#[cfg(test)]
+#[path = "../fuzz/checks.rs"]
+mod checks;

@@ -223,7 +223,12 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     let undecided =
         matches!(failure, Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::NotYet(..));
     if !undecided {
-        context.record(Outcome::Refused, Some(code.code), detail_of(failure).as_deref());
+        let (mut facts, mut detail) = (context.facts.clone(), detail_of(failure));
+        if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
+            facts.unverified.detail = detail.take();
+        }
+        let (audit, now) = (context.broker.audit, context.now);
+        audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
     }
     let mut response = match failure {
         Failure::NotYet(destination, wait) if context.wants_page() => {

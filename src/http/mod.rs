@@ -13,6 +13,7 @@
 mod cookies;
 mod error;
 pub mod event;
+pub(crate) mod form;
 mod login;
 mod pages;
 mod request;

@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use super::cookies::{Cookies, OpenRequest};
 use super::error::Failure;
+use super::form::Form;
 use super::login::start;
-use super::request::single;
 use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::audit::Outcome;
@@ -16,14 +16,10 @@ use crate::broker::{Browser, Refusal, SignedIn};
 use crate::idp::Handoff;
 use crate::opening::Opening;
 
-/// The form that an identity provider makes the browser post (SAML bindings 3.5).
-struct Form {
-    saml_response: String,
-    relay_state: Option<String>,
-}
-
 pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
-    let form = read_form(context)?;
+    let form = Form::read(&context.request.body).ok_or(Failure::FormMalformed(
+        "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
+    ))?;
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let headers = &context.request.headers;
     let requests = cookies.requests(headers, context.now);
@@ -69,17 +65,6 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
     }
     set_cookies(&mut response, set);
     Ok(response)
-}
-
-fn read_form(context: &Context<'_>) -> Result<Form, Failure> {
-    let body = &context.request.body;
-    let pairs = || form_urlencoded::parse(body);
-    let saml_response = single(pairs(), "SAMLResponse").ok_or(Failure::FormMalformed(
-        "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
-    ))?;
-    // Base64 holds no spaces: where one stands, a sender left a plus sign unencoded.
-    let saml_response = saml_response.replace(' ', "+");
-    Ok(Form { saml_response, relay_state: single(pairs(), "RelayState") })
 }
 
 fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
