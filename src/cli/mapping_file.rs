@@ -3,27 +3,26 @@
 //! The file is one state that is wanted: `teams plan` and `idps plan` both look at all of it, since who may
 //! open what follows from teams and `IdPs` together. A section that the file lacks is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::Exit;
 use super::hub::Hub;
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, document, hint, json, plain,
-    say, styled, warn,
+    ADDED, CHANGED, Failure, Format, REMOVED, count, data, document, hint, json, plain, say,
+    styled, warn,
 };
-use crate::aws::error::{AwsError, Kind};
-use crate::aws::left_behind::{Place, census, place};
+use super::plan_words::print;
+use super::returning;
+use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Outcome;
-use crate::aws::spoke::administrator;
 use crate::item::readable_part;
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFaults, MappingFile};
-use crate::mappings::plan::{Access, Action, Change, Plan, State};
+use crate::mappings::plan::{Action, Plan, State};
 use crate::mappings::{Stored, Table, subject, unknown_attribute};
 
 /// What `plan` takes.
@@ -147,7 +146,6 @@ pub(super) async fn remove(
 }
 
 /// The same command, with one more option where there is one.
-#[expect(clippy::disallowed_methods, reason = "the edge: the command line as it was given")]
 pub(super) fn again(option: &str) -> String {
     let words: Vec<_> = std::env::args().skip(1).map(|word| plain(&word)).collect();
     format!("studio-broker {} {option}", words.join(" ")).trim_end().to_owned()
@@ -270,67 +268,8 @@ async fn planned(
         Failure::usage(FileFaults::new(&arguments.file.to_string_lossy(), faults).to_string())
     });
     let mut plan = plan?;
-    look_for_returning(hub, file, &mut plan).await;
+    returning::call_out(&hub.sdk, file, &mut plan).await;
     Ok(plan)
-}
-
-/// The most domains that are looked at for profiles of earlier teams.
-const MOST_PLACES: usize = 20;
-
-/// Calls out the teams that appear where profiles still carry their id.
-async fn look_for_returning(hub: &Hub, file: &MappingFile, plan: &mut Plan) {
-    let appears =
-        |change: &&Change| change.table == Table::Teams && change.action == Action::Create;
-    let new: BTreeSet<_> = plan.changes.iter().filter(appears).map(|c| c.key.as_str()).collect();
-    let entries = file.teams.iter().flatten().filter(|entry| new.contains(entry.key.as_str()));
-    let places: BTreeMap<String, Place> = entries
-        .filter_map(|entry| Some((entry.key.clone(), place(entry.mapping.team()?))))
-        .collect();
-    let all: BTreeSet<_> = places.values().cloned().collect();
-    if all.is_empty() {
-        return;
-    }
-    let administrator = administrator(&hub.sdk).await;
-    let looks = stream::iter(all.iter().take(MOST_PLACES)).map(async |place| {
-        let administrator = administrator.as_ref().map_err(Clone::clone)?;
-        Ok((place.clone(), census(&hub.sdk, administrator, place).await?))
-    });
-    let looks: Vec<Result<_, AwsError>> = looks.buffer_unordered(8).collect().await;
-    let mut found = BTreeMap::new();
-    let mut unknown = all.len().saturating_sub(MOST_PLACES);
-    let mut reason = None;
-    for look in looks {
-        match look {
-            Ok((place, census)) => {
-                unknown += usize::from(census.is_partial);
-                found.insert(place, census);
-            }
-            Err(error) => {
-                unknown += 1;
-                reason.get_or_insert(error);
-            }
-        }
-    }
-    for change in &mut plan.changes {
-        let census = places.get(&change.key).and_then(|place| found.get(place));
-        let profiles = census.and_then(|census| census.teams.get(&change.key));
-        if let Some(number) = profiles {
-            change.warnings.push(format!(
-                "the id comes back: {} in its domain still carry it, and their owners open them again",
-                count(*number, "profile")
-            ));
-        }
-    }
-    if unknown > 0 {
-        let reason = match reason {
-            Some(error) => format!(" ({}: {})", error.operation, error.code),
-            None => String::new(),
-        };
-        warn(format!(
-            "whether profiles still carry the id of a team that appears is not known for {}{reason}",
-            count(unknown, "domain")
-        ));
-    }
 }
 
 /// What the tables hold. A table that the command does not change may be closed to its user: then the plan
@@ -445,97 +384,4 @@ pub(super) fn text_of(path: &Path) -> Result<String, String> {
         return Err(format!("more than {LARGEST} bytes"));
     }
     String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
-}
-
-/// Prints a plan, and how its writes ended where they were tried.
-fn print(
-    hub: &Hub,
-    plan: &Plan,
-    outcomes: Option<&[Outcome]>,
-    more: Option<Value>,
-    format: Format,
-) {
-    let seconds = hub.settings.team_cache_seconds;
-    let [creates, updates, removals] = plan.counts();
-    if format == Format::Json {
-        let unlisted = plan.unlisted.iter().map(|(table, key)| json!({"table": table, "key": key}));
-        let mut shown = json!({
-            "changes": plan.changes,
-            "gains": plan.gains,
-            "losses": plan.losses,
-            "unlisted": unlisted.collect::<Vec<_>>(),
-            "counts": {"create": creates, "update": updates, "remove": removals},
-            "privileged": plan.is_privileged(),
-            "in_effect_within_seconds": seconds,
-        });
-        if let (Some(outcomes), Some(changes)) =
-            (outcomes, shown.get_mut("changes").and_then(Value::as_array_mut))
-        {
-            for (change, outcome) in changes.iter_mut().zip(outcomes) {
-                if let Some(change) = change.as_object_mut() {
-                    change.insert("outcome".into(), json!(outcome.word()));
-                }
-            }
-        }
-        if let (Some(Value::Object(more)), Some(shown)) = (more, shown.as_object_mut()) {
-            shown.extend(more);
-        }
-        json(&shown);
-        return;
-    }
-    for change in &plan.changes {
-        print_change(change);
-    }
-    print_access("+", "gains", &plan.gains);
-    print_access("-", "loses", &plan.losses);
-    if plan.changes.is_empty() {
-        data("no changes: the tables hold what is wanted");
-    } else {
-        data(format!(
-            "{}: {creates} to create, {updates} to change, {removals} to remove; in effect within {seconds} seconds",
-            styled(STRONG, "plan")
-        ));
-    }
-    if !plan.unlisted.is_empty() {
-        let names: Vec<_> = plan.unlisted.iter().map(|(table, key)| subject(*table, key)).collect();
-        say(format!(
-            "not in the file, and stays unless --prune is given: {}",
-            cut(&names, 10).join(", ")
-        ));
-    }
-}
-
-fn print_change(change: &Change) {
-    let name = subject(change.table, &change.key);
-    data(match change.action {
-        Action::Create => styled(ADDED, format!("+ {name} appears")),
-        Action::Update => styled(CHANGED, format!("~ {name} changes")),
-        Action::Remove => styled(REMOVED, format!("- {name} disappears")),
-    });
-    for difference in &change.differences {
-        data(format!("    {difference}"));
-    }
-    for member in &change.privileged {
-        let path = plain(&member.path);
-        data(format!("    {} {path}: {}", styled(REMOVED, "privileged:"), member.reach));
-    }
-    for warning in &change.warnings {
-        data(format!("    {} {warning}", styled(CHANGED, "look:")));
-    }
-    for consequence in &change.consequences {
-        data(format!("    → {consequence}"));
-    }
-}
-
-fn print_access(sign: &str, verb: &str, access: &[Access]) {
-    let style = if sign == "+" { ADDED } else { REMOVED };
-    for Access { idp, group, teams } in access {
-        let idp = plain(idp);
-        let who = match group {
-            Some(group) => format!("group {} at {idp}", plain(group)),
-            None => format!("{idp}"),
-        };
-        let teams = cut(teams, 10).join(", ");
-        data(styled(style, format!("{sign} {who} {verb} access to {teams}")));
-    }
 }

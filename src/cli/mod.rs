@@ -5,6 +5,8 @@ mod hub;
 mod idps;
 mod mapping_file;
 mod output;
+mod plan_words;
+mod returning;
 mod saml_explain;
 mod saml_verify;
 mod serve;

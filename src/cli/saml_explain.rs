@@ -80,6 +80,7 @@ const CHECKS: [(&str, &[&str]); 9] = [
             "reference_repeated",
             "reference_mismatch",
             "signature_invalid",
+            "canonical_form_too_large",
             "digest_mismatch",
             "encryption_malformed",
             "encryption_unsupported",
