@@ -10,6 +10,9 @@
 //! The URL that was made beside Describe and List is withheld until they have shown whose profile
 //! it opens. While AWS throttles, calls are made in turn ([`crate::turns`]) and one after the other:
 //! a URL is the scarcest of them, and none is asked for that could not be given out.
+//!
+//! What comes of a call that is throttled, fails, hangs or whose answer is lost is a table,
+//! `tests/system/faults.md`, of which each row is a test.
 
 use std::sync::Arc;
 use std::time::Duration;
