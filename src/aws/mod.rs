@@ -3,6 +3,8 @@
 pub mod cache;
 pub mod error;
 pub mod identity_store;
+#[cfg(feature = "cli")]
+pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]
@@ -107,6 +109,20 @@ fn retries() -> RetryConfig {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(100))
         .with_max_backoff(Duration::from_millis(500))
+}
+
+/// The same configuration for administrators' commands: nobody waits for a page, the line may be long and
+/// the answers are megabytes.
+pub fn patient(sdk: &SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_secs(60))
+        .build();
+    sdk.to_builder()
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(6))
+        .build()
 }
 
 fn http_client(roots: TlsRoots) -> Result<SharedHttpClient, HttpClientError> {

@@ -13,7 +13,8 @@ use crate::saml::{
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  studio-broker saml verify --idp-metadata idp.xml --sp-entity-id https://studio.example.com/saml/metadata \\\n    --acs-url https://studio.example.com/saml/acs --at 2026-01-31T12:00:00Z response.xml\n\nExit codes: 0 accepted, 2 wrong arguments or unreadable files, 3 refused."
+    before_help = "Example:\n  studio-broker saml verify --idp-metadata idp.xml --sp-entity-id https://studio.example.com/saml/metadata \\\n    --acs-url https://studio.example.com/saml/acs --at 2026-01-31T12:00:00Z response.xml",
+    after_help = "Exit codes: 0 accepted, 2 wrong arguments or unreadable files, 3 refused."
 )]
 pub(super) struct Arguments {
     /// The identity provider's SAML metadata.
