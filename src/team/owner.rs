@@ -30,6 +30,13 @@ impl Owner {
         Self(format!("{}-{}", readable(user_id), digest_of(&[directory, user_id])))
     }
 
+    /// The owner whom a `User` tag names; `None` for a text that no owner has.
+    pub fn of_tag(text: &str) -> Option<Self> {
+        let legal = (2..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.=+@-".contains(&b));
+        legal.then(|| Self(text.to_owned()))
+    }
+
     /// The name as written in tags: at most 64 of `A-Z a-z 0-9 _.=+@-`.
     pub fn as_str(&self) -> &str {
         &self.0

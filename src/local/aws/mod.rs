@@ -5,14 +5,13 @@
 //! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against their role's documents
-//! ([`roles`]) by [`policy`].
+//! ([`roles`]) by [`crate::policy`].
 
 pub mod caller;
 mod control;
 mod dynamodb;
 mod iam;
 mod identity_store;
-pub mod policy;
 mod query;
 pub(crate) mod random;
 mod refusal;
@@ -35,6 +34,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 pub use self::dynamodb::DatabaseError;
+pub use crate::policy;
 pub(crate) use self::sagemaker::PlantedDomain;
 use self::{
     caller::{Caller, Principal, Session, Sessions},

@@ -1,4 +1,5 @@
-//! A small, honest evaluator of IAM policy documents.
+//! A small, honest evaluator of IAM policy documents: `doctor` reads trust policies with it, which AWS
+//! evaluates for nobody, and the simulated IAM decides by it.
 //!
 //! It knows Allow and Deny statements with `Principal`, `Action`, `NotAction`, `Resource`,
 //! `NotResource` and `Condition`, and the condition operators listed in [`Operator`]. What it does
