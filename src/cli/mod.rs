@@ -1,6 +1,8 @@
 //! The command line: data on standard output, words on standard error.
 
 mod completions;
+mod doctor;
+mod fleet;
 mod hub;
 mod output;
 mod saml_verify;
@@ -69,6 +71,8 @@ enum Command {
     /// Teams: what people can open.
     #[command(subcommand, before_help = "Example:\n  studio-broker teams list")]
     Teams(teams::Teams),
+    /// Checks settings, tables, identity providers and every team's account, and names each fix.
+    Doctor(doctor::Arguments),
     /// Prints a script that completes commands, options and team ids in a shell.
     Completions(completions::Arguments),
 }
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
         Command::Saml(Saml::Verify(verify)) => Ok(saml_verify::run(&verify)),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
+        Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),
         Command::Completions(shell) => completions::print(&shell),
     };
     done.unwrap_or_else(|failure| failure.report(format)).into()

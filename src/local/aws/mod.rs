@@ -34,7 +34,6 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 pub use self::dynamodb::DatabaseError;
-pub use crate::policy;
 pub(crate) use self::sagemaker::PlantedDomain;
 use self::{
     caller::{Caller, Principal, Session, Sessions},
@@ -49,6 +48,7 @@ use super::{
     server::{self, Body, DropConnection, ListenError, Server},
     studio::Studio,
 };
+pub use crate::policy;
 
 /// How the simulated AWS is set up.
 #[derive(Debug, Clone, Default)]
