@@ -168,6 +168,20 @@ impl Policy {
         Ok(Self { statements })
     }
 
+    /// Condition keys that statements for this action look at and the request has no value for.
+    #[must_use]
+    pub fn missing_keys(&self, request: &Request) -> Vec<String> {
+        let action = request.action.to_ascii_lowercase();
+        let asked = self.statements.iter().filter(|statement| {
+            statement.actions.hold(|pattern| matches(&pattern.to_ascii_lowercase(), &action))
+        });
+        let keys = asked.flat_map(|statement| &statement.conditions).map(|c| c.key.clone());
+        let mut missing: Vec<_> = keys.filter(|key| request.values(key).is_empty()).collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
     /// The answer of this document alone.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {

@@ -6,16 +6,19 @@
 //! nobody knows, added in those very seconds, survives.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use futures_util::stream::{self, StreamExt as _};
 
 use super::error::{AwsError, Kind, sorted};
 use crate::config::TableSettings;
 use crate::item::Record;
 use crate::mappings::Table;
+use crate::mappings::plan::Change;
 
 /// The administrators' tables.
 #[derive(Debug, Clone)]
@@ -33,6 +36,34 @@ pub enum Written {
     /// Somebody else changed the item meanwhile; what it is now, `None` when it is gone.
     ChangedMeanwhile(Option<Record>),
 }
+
+/// How one change of a plan ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// As wanted.
+    Written,
+    /// Somebody else changed the item meanwhile; what it is now, `None` when it is gone.
+    ChangedMeanwhile(Option<Record>),
+    /// AWS refused, or nobody knows.
+    Failed(AwsError),
+    /// Another one had failed before.
+    NotTried,
+}
+
+impl Outcome {
+    /// In one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::ChangedMeanwhile(_) => "changed_meanwhile",
+            Self::Failed(_) => "failed",
+            Self::NotTried => "not_tried",
+        }
+    }
+}
+
+/// How many writes are under way at once.
+const SIDE_BY_SIDE: usize = 16;
 
 impl MappingTables {
     /// The tables that the settings name.
@@ -115,6 +146,33 @@ impl MappingTables {
                 return Ok(keys);
             }
         }
+    }
+
+    /// Makes all changes, several at a time, each on its own condition; how each ended, in their order. After a
+    /// failure no further one is begun.
+    pub async fn carry_out(&self, changes: &[Change]) -> Vec<Outcome> {
+        let stopped = AtomicBool::new(false);
+        let stopped = &stopped;
+        let one = async |change: &Change| {
+            if stopped.load(Ordering::Relaxed) {
+                return Outcome::NotTried;
+            }
+            let Change { table, key, before, after, .. } = change;
+            let written = match (before, after) {
+                (before, Some(after)) => self.write(*table, key, before.as_ref(), after).await,
+                (Some(before), None) => self.remove(*table, key, before).await,
+                (None, None) => Ok(Written::Done),
+            };
+            match written {
+                Ok(Written::Done) => Outcome::Written,
+                Ok(Written::ChangedMeanwhile(now)) => Outcome::ChangedMeanwhile(now),
+                Err(error) => {
+                    stopped.store(true, Ordering::Relaxed);
+                    Outcome::Failed(error)
+                }
+            }
+        };
+        stream::iter(changes).map(one).buffered(SIDE_BY_SIDE).collect().await
     }
 
     /// Turns the item that was read (`None`: there was none) into `wanted`, if it is still what was read.

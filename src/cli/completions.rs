@@ -62,6 +62,11 @@ pub(super) fn team_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     keys(Table::Teams, typed)
 }
 
+/// The entity IDs that begin with what was typed; none where AWS does not answer in time.
+pub(super) fn entity_ids(typed: &OsStr) -> Vec<CompletionCandidate> {
+    keys(Table::Idps, typed)
+}
+
 fn keys(table: Table, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(prefix) = typed.to_str() else { return Vec::new() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::findings::{Cause, Finding};
 use super::hub::Hub;
 use super::output::Failure;
+use crate::aws::error::{AwsError, Kind};
+use crate::aws::spoke::Administrator;
 use crate::mappings::{Stored, Table};
 use crate::team::{AccountId, Region, Team};
 
@@ -59,6 +62,27 @@ impl Mappings {
     }
 }
 
+/// A place whose role could not be assumed.
+pub(super) fn not_entered(
+    place: &Place,
+    role_name: &str,
+    administrator: &Administrator,
+    error: &AwsError,
+) -> Finding {
+    let Place { account, teams, .. } = place;
+    let ids: Vec<_> = teams.iter().map(|team| team.team_id.as_str()).collect();
+    let subject = format!("account {account} ({})", ids.join(", "));
+    if error.kind != Kind::Denied {
+        return Finding::of_error(subject, error);
+    }
+    let fix = format!(
+        "deploy the template of account {account}, whose role {role_name} lets in administrators of account {}; and allow them sts:AssumeRole on it",
+        administrator.account
+    );
+    let found = format!("{} may not assume {role_name}: {error}", administrator.arn);
+    Finding::new(Cause::RoleDenied, subject, found, fix)
+}
+
 /// How many accounts are worked in at once, unless it is asked for otherwise.
 pub(super) const PARALLEL: usize = 32;
 
@@ -100,6 +124,14 @@ fn progress(length: usize, doing: &'static str) -> ProgressBar {
     bar.set_message(doing);
     bar.tick();
     bar
+}
+
+/// Reads `--parallel`.
+pub(super) fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=256).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 256".into()),
+    }
 }
 
 /// The clock for durations.

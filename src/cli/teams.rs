@@ -7,6 +7,10 @@ use clap_complete::ArgValueCompleter;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
+use super::mapping_file::{
+    self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, PLAN_HELP, PlanArguments,
+    Removals,
+};
 use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
     say, styled, table, warn,
@@ -32,13 +36,49 @@ pub(super) enum Teams {
         #[arg(value_name = "TEAM", add = ArgValueCompleter::new(completions::team_ids))]
         wanted: String,
     },
+    /// Writes both tables as a file for version control.
+    #[command(
+        before_help = "Example:\n  studio-broker teams export > mappings.yaml",
+        after_help = EXPORT_HELP
+    )]
+    Export(ExportArguments),
+    /// Shows what a file would change, and what follows from it.
+    #[command(
+        before_help = "Example:\n  studio-broker teams plan mappings.yaml",
+        after_help = PLAN_HELP
+    )]
+    Plan(PlanArguments),
+    /// Makes the tables what a file says.
+    #[command(
+        before_help = "Example:\n  studio-broker teams apply mappings.yaml",
+        after_help = APPLY_HELP
+    )]
+    Apply(ApplyArguments),
+    /// Removes teams: nobody opens them any more; their profiles stay where they are.
+    #[command(before_help = "Example:\n  studio-broker teams remove team1 --dry-run")]
+    Remove {
+        /// Team ids.
+        #[arg(
+            value_name = "TEAM",
+            required = true,
+            add = ArgValueCompleter::new(completions::team_ids)
+        )]
+        keys: Vec<String>,
+        #[command(flatten)]
+        removals: Removals,
+    },
 }
 
 pub(super) async fn run(command: Teams, format: Format) -> Result<Exit, Failure> {
-    let hub = Hub::connect().await?;
     match command {
-        Teams::List => list(&hub, format).await,
-        Teams::Show { wanted } => show(&hub, &wanted, format).await,
+        Teams::List => list(&Hub::connect().await?, format).await,
+        Teams::Show { wanted } => show(&Hub::connect().await?, &wanted, format).await,
+        Teams::Export(arguments) => mapping_file::export(&arguments, format).await,
+        Teams::Plan(arguments) => mapping_file::plan(&arguments, format).await,
+        Teams::Apply(arguments) => mapping_file::apply(&arguments, format).await,
+        Teams::Remove { keys, removals } => {
+            mapping_file::remove(Table::Teams, &keys, &removals, format).await
+        }
     }
 }
 

@@ -13,13 +13,19 @@
 //! Everything here is pure; [`crate::aws::mapping_tables`] reads and writes the tables.
 
 pub mod change;
+#[cfg(feature = "cli")]
+pub mod file;
+#[cfg(feature = "cli")]
+pub mod plan;
 pub mod privileged;
 pub mod stream;
+#[cfg(feature = "cli")]
+pub mod yaml;
 
 use serde::Serialize;
 
 use crate::idp::Idp;
-use crate::item::{Fault, Item, Read, Record, readable_part};
+use crate::item::{Fault, Item, Read, Record, excerpt, readable_part};
 use crate::team::Team;
 
 /// One of the two tables that administrators write.
@@ -112,6 +118,37 @@ impl Table {
     }
 }
 
+/// `team "x"`.
+pub fn subject(table: Table, key: &str) -> String {
+    format!("{} {}", table.noun(), excerpt(key))
+}
+
+/// What `plan` says about an attribute that nobody knows.
+pub fn unknown_attribute(table: Table, name: &str) -> String {
+    let known = table.attributes();
+    let expected = match known.iter().find(|candidate| distance(name, candidate) <= 2) {
+        Some(candidate) => format!("perhaps {candidate}"),
+        None => format!("one of {}", known.join(", ")),
+    };
+    format!("found an attribute {} that nobody knows, expected {expected}", excerpt(name))
+}
+
+/// Levenshtein's distance, of the first 64 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut next = vec![i + 1];
+        for (j, cb) in b.iter().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
+            let changed = at(&row, j) + usize::from(ca != *cb);
+            next.push(changed.min(at(&row, j + 1) + 1).min(at(&next, j) + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// An item that can be used.
 #[derive(Debug, Clone)]
 pub enum Mapping {
@@ -138,11 +175,11 @@ impl Mapping {
         }
     }
 
-    /// The name that people see.
-    pub fn name(&self) -> &str {
+    /// The item's key.
+    pub fn key(&self) -> &str {
         match self {
-            Self::Team(team) => team.name(),
-            Self::Idp(idp) => idp.name(),
+            Self::Team(team) => team.team_id.as_str(),
+            Self::Idp(idp) => &idp.entity_id,
         }
     }
 }
@@ -181,5 +218,17 @@ impl Stored {
     /// Attributes that nobody knows.
     pub fn unknown_attributes(&self) -> &[String] {
         self.read.as_ref().map_or(&[], |read| read.unknown_attributes.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_attribute_is_held_against_the_known_ones() {
+        let said = unknown_attribute(Table::Teams, "grups");
+        assert_eq!(said, "found an attribute \"grups\" that nobody knows, expected perhaps groups");
+        assert!(unknown_attribute(Table::Idps, "x").contains("expected one of entity_id, "));
     }
 }

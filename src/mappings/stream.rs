@@ -1,9 +1,8 @@
 //! The validator of mappings: stream events of the teams and `IdPs` tables.
 //!
 //! Administrators edit in the `DynamoDB` console too. Each changed item is read as a sign-in would read
-//! it, and a bad one is reported within seconds of the edit, before anybody meets it.
-
-use std::collections::HashMap;
+//! it, and a bad one is reported within seconds of the edit, in the words of `plan`, before anybody meets
+//! it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -11,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tracing::{error, info, warn};
 
+use super::change::{cut, differences};
+use super::{Stored, Table, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::idp::Idp;
-use crate::item::{Fault, Item, ItemFaults, excerpt, from_dynamodb};
-use crate::team::Team;
+use crate::item::{ItemFaults, Record, excerpt};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -27,64 +26,90 @@ pub fn is_stream_event(event: &Value) -> bool {
     })
 }
 
-/// Validates every changed item of a stream event and writes one line for each. Always succeeds: a bad
-/// item is reported, not tried again.
+/// Validates every changed item of a stream event and writes one line for each: what changed, and what
+/// `plan` would have said. Always succeeds: a bad item is reported, not tried again.
 pub fn validate(settings: &Settings, event: &Value) -> Value {
     let records = event.get("Records").and_then(Value::as_array);
     for record in records.into_iter().flatten() {
         let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
-        let table =
+        let name =
             arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn);
-        let image = record.pointer("/dynamodb/NewImage").and_then(Value::as_object);
-        let keys = record.pointer("/dynamodb/Keys").and_then(Value::as_object);
-        let key =
-            keys.and_then(|keys| keys.values().next()?.get("S")?.as_str()).unwrap_or_default();
-        let Some(image) = image else {
-            info!(table, key = excerpt(key), "an item was removed");
-            continue;
-        };
         let is_table =
-            |setting: &str| setting == table || setting.ends_with(&format!("table/{table}"));
-        let checked = if is_table(&settings.teams_table) {
-            check(image, |item| Team::read(item).map(|read| read.unknown_attributes))
+            |setting: &str| setting == name || setting.ends_with(&format!("table/{name}"));
+        let table = if is_table(&settings.teams_table) {
+            Table::Teams
         } else if is_table(&settings.idps_table) {
-            check(image, |item| Idp::read(item).map(|read| read.unknown_attributes))
+            Table::Idps
         } else {
             warn!(
-                table,
+                table = name,
                 "a stream of a table that is neither the teams' nor the identity providers'"
             );
             continue;
         };
-        match checked {
-            Ok(unknown) if unknown.is_empty() => {
-                info!(table, key = excerpt(key), "an item was changed and can be used");
-            }
-            Ok(unknown) => {
-                let unknown = excerpt(&unknown.join(", "));
-                warn!(
-                    table,
-                    key = excerpt(key),
-                    unknown,
-                    "an item was changed; it holds attributes that nobody knows"
-                );
-            }
-            Err(faults) => {
-                let faults = ItemFaults { table: table.into(), key: key.into(), faults };
-                error!(event = "item_invalid", table, key = excerpt(key), faults = %faults, "an item was changed and cannot be used");
-            }
-        }
+        let image = |which: &str| {
+            let image = record.pointer(&format!("/dynamodb/{which}")).and_then(Value::as_object)?;
+            Some(Stored::of(table, record_of(image)))
+        };
+        let keys = record.pointer("/dynamodb/Keys").and_then(Value::as_object);
+        let key =
+            keys.and_then(|keys| keys.values().next()?.get("S")?.as_str()).unwrap_or_default();
+        // A stream of new images alone tells what an item is, and of what it was nothing.
+        let created = record.get("eventName").and_then(Value::as_str) == Some("INSERT");
+        let old = image("OldImage").or_else(|| created.then(|| Stored::of(table, Record::new())));
+        report(table, name, key, old.as_ref(), image("NewImage"));
     }
     json!({"batchItemFailures": []})
 }
 
-fn check(
-    image: &Map<String, Value>,
-    read: impl Fn(&Item) -> Result<Vec<String>, Vec<Fault>>,
-) -> Result<Vec<String>, Vec<Fault>> {
-    let item: HashMap<_, _> =
-        image.iter().map(|(name, value)| (name.clone(), attribute_value(value))).collect();
-    from_dynamodb(&item).and_then(|item| read(&item))
+/// Writes the line about one item.
+fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option<Stored>) {
+    let item = subject(table, key);
+    let key = excerpt(key);
+    let Some(new) = new else {
+        info!(event = "item_removed", table = name, key, "an item was removed");
+        return;
+    };
+    let changes = changes(old, &new);
+    let unknown = new.unknown_attributes().iter().map(|name| unknown_attribute(table, name));
+    let said: Vec<_> = new.faults().iter().map(ToString::to_string).chain(unknown).collect();
+    let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
+    if !new.faults().is_empty() {
+        let faults = new.faults().to_vec();
+        let faults = ItemFaults { table: name.into(), key: key.clone(), faults };
+        error!(event = "item_invalid", table = name, key, changes, plan, faults = %faults, "an item was changed and cannot be used");
+    } else if !plan.is_empty() {
+        warn!(
+            event = "item_changed",
+            table = name,
+            key,
+            changes,
+            plan,
+            "an item was changed; it holds attributes that nobody knows"
+        );
+    } else {
+        info!(
+            event = "item_changed",
+            table = name,
+            key,
+            changes,
+            "an item was changed and can be used"
+        );
+    }
+}
+
+/// The longest list of differences in a line of the log.
+const MOST_DIFFERENCES: usize = 20;
+
+/// What changed, in one line; empty where nobody knows what it was.
+fn changes(old: Option<&Stored>, new: &Stored) -> String {
+    let differences = old.map(|old| differences(&old.item, &new.item)).unwrap_or_default();
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    cut(&lines, MOST_DIFFERENCES).join("; ")
+}
+
+fn record_of(image: &Map<String, Value>) -> Record {
+    image.iter().map(|(name, value)| (name.clone(), attribute_value(value))).collect()
 }
 
 /// An attribute value from the JSON of a stream event.
@@ -135,11 +160,21 @@ mod tests {
             "region": {"S": "eu-west-1"}, "domain_id": {"S": "d-abc"},
             "execution_role_arn": {"S": "arn:aws:iam::123456789012:role/T"},
         });
-        let faults = check(image.as_object().unwrap(), |item| {
-            Team::read(item).map(|read| read.unknown_attributes)
-        })
-        .unwrap_err();
-        assert_eq!(faults[0].attribute, "account_id");
-        assert!(faults[0].expected.contains("loses leading zeros"));
+        let stored = Stored::of(Table::Teams, record_of(image.as_object().unwrap()));
+        assert_eq!(stored.faults()[0].attribute, "account_id");
+        assert!(stored.faults()[0].expected.contains("loses leading zeros"));
+    }
+
+    #[test]
+    fn what_changed_stands_in_one_line() {
+        let image = |groups: Value, name: &str| {
+            let image =
+                json!({"team_id": {"S": "a"}, "groups": groups, "display_name": {"S": name}});
+            Stored::of(Table::Teams, record_of(image.as_object().unwrap()))
+        };
+        let old = image(json!({"SS": ["g"]}), "A");
+        let new = image(json!({"L": [{"S": "h"}, {"S": "g"}]}), "B");
+        assert_eq!(changes(Some(&old), &new), r#"display_name: "A" → "B"; groups: +"h""#);
+        assert_eq!(changes(Some(&new), &new), "");
     }
 }

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::findings::{Cause, Finding};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::Administrator;
+use crate::cli::findings::{Cause, Finding};
 use crate::cli::fleet::Mappings;
 use crate::cli::hub::Hub;
 use crate::config::{SettingFaults, Settings};

@@ -4,7 +4,6 @@
 //! done as the broker: accounts are looked at with the doctor role, by credentials of an administrator.
 //! So what the broker's own calls would be answered is not tried but concluded; [`PROOF`] says from what.
 
-mod findings;
 mod hub;
 mod permissions;
 mod target;
@@ -16,10 +15,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::findings::{Cause, Finding, print, tally};
 use self::permissions::HubTables;
 use self::target::{Checked, Checks};
 use super::Exit;
+use super::findings::{Cause, Finding, lines, tally};
 use super::fleet::{self, Mappings, PARALLEL, Place};
 use super::hub::Hub;
 use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styled};
@@ -38,15 +37,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ARN")]
     hub_role: Option<String>,
     /// How many accounts are checked at once.
-    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = parallel)]
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = fleet::parallel)]
     parallel: usize,
-}
-
-pub(super) fn parallel(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if (1..=256).contains(&number) => Ok(number),
-        _ => Err("expected a number from 1 to 256".into()),
-    }
 }
 
 /// What is claimed when nothing is found, and how it is known.
@@ -239,7 +231,9 @@ fn report(findings: &[Finding], summary: &Summary, took: Duration, format: Forma
         }));
         return;
     }
-    print(findings);
+    for line in lines(findings) {
+        data(line);
+    }
     let Summary { teams, idps, accounts, not_entered, .. } = summary;
     let looked_at = format!(
         "looked at {}, {} and {}",

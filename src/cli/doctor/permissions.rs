@@ -4,14 +4,14 @@
 //! The context is ours: the session tags of a person, the tags of a profile. So "refuses a foreign
 //! profile" is asked without there being one, and without ever being the broker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 
-use super::findings::{Cause, Finding};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::spoke::{LIFECYCLE_ROLE, Spoke};
+use crate::cli::findings::{Cause, Finding};
 use crate::config::Settings;
 use crate::team::Team;
 
@@ -254,6 +254,8 @@ struct Wrong {
     about: String,
     action: String,
     should_be_allowed: bool,
+    /// Condition keys that nobody could give a value.
+    unknown: Vec<String>,
 }
 
 async fn ask(iam: &Client, role: &str, questions: Vec<Question>) -> Result<Vec<Wrong>, AwsError> {
@@ -277,7 +279,8 @@ async fn ask(iam: &Client, role: &str, questions: Vec<Question>) -> Result<Vec<W
                     _ => about.to_owned(),
                 };
                 let action = result.eval_action_name;
-                wrong.push(Wrong { about, action, should_be_allowed: allowed });
+                let unknown = result.missing_context_values.unwrap_or_default();
+                wrong.push(Wrong { about, action, should_be_allowed: allowed, unknown });
             }
         }
     }
@@ -293,7 +296,19 @@ fn findings(
 ) -> Vec<Finding> {
     let (needed, forbidden): (Vec<_>, Vec<_>) =
         wrong.into_iter().partition(|wrong| wrong.should_be_allowed);
+    // A condition on the network, say, is none that can be judged from here.
+    let (unknown, needed): (Vec<_>, Vec<_>) =
+        needed.into_iter().partition(|wrong| !wrong.unknown.is_empty());
     let mut findings = Vec::new();
+    if !unknown.is_empty() {
+        let actions: BTreeSet<_> = unknown.iter().map(|wrong| wrong.action.as_str()).collect();
+        let keys: BTreeSet<_> = unknown.iter().flat_map(|wrong| &wrong.unknown).cloned().collect();
+        let (actions, keys): (Vec<_>, Vec<_>) =
+            (actions.into_iter().collect(), keys.into_iter().collect());
+        let found = format!("{} depends on {}", actions.join(", "), keys.join(", "));
+        let fix = "sign in once: the log line of the sign-in says what was refused";
+        findings.push(Finding::new(Cause::RoleUnproven, subject, found, fix));
+    }
     for (cause, verb, wrong) in [(refuses, "refuses", needed), (too_wide, "allows", forbidden)] {
         if wrong.is_empty() {
             continue;

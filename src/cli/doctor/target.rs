@@ -6,11 +6,11 @@ use aws_sdk_sagemaker::types::{AuthMode, DomainStatus};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::findings::{Cause, Finding};
 use super::{permissions, trust};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::{Administrator, DOCTOR_ROLE, Spoke};
-use crate::cli::fleet::Place;
+use crate::cli::findings::{Cause, Finding};
+use crate::cli::fleet::{Place, not_entered};
 use crate::policy::{Decision, Policy, Request};
 use crate::team::Team;
 use crate::team::owner::profile_name;
@@ -54,7 +54,7 @@ impl Checks<'_> {
         let spoke = match entered {
             Ok(spoke) => spoke,
             Err(error) => {
-                checked.findings.push(self.not_entered(place, &error));
+                checked.findings.push(not_entered(place, DOCTOR_ROLE, self.administrator, &error));
                 return checked;
             }
         };
@@ -75,21 +75,6 @@ impl Checks<'_> {
             checked.hub_roles.extend(team.hub_roles);
         }
         checked
-    }
-
-    fn not_entered(&self, place: &Place, error: &AwsError) -> Finding {
-        let Place { account, teams, .. } = place;
-        let ids: Vec<_> = teams.iter().map(|team| team.team_id.as_str()).collect();
-        let subject = format!("account {account} ({})", ids.join(", "));
-        if error.kind != Kind::Denied {
-            return Finding::of_error(subject, error);
-        }
-        let fix = format!(
-            "deploy the template of account {account}, whose role {DOCTOR_ROLE} lets in administrators of account {}; and allow them sts:AssumeRole on it",
-            self.administrator.account
-        );
-        let found = format!("{} may not assume {DOCTOR_ROLE}: {error}", self.administrator.arn);
-        Finding::new(Cause::DoctorDenied, subject, found, fix)
     }
 
     /// What is wrong with a mapping by itself.

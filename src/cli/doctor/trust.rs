@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::findings::{Cause, Finding};
+use crate::cli::findings::{Cause, Finding};
 use crate::policy::{Decision, Policy, Request};
 use crate::team::Team;
 

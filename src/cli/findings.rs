@@ -1,11 +1,11 @@
-//! What `doctor` found: each finding with its cause, what was found, and the fix; grouped by cause.
+//! What is not as it should be: each finding with its cause, what was found, and the fix; grouped by cause.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::output::{CHANGED, HELP, REMOVED, STRONG, count, plain, styled};
 use crate::aws::error::{AwsError, Kind};
-use crate::cli::output::{CHANGED, HELP, REMOVED, STRONG, count, data, plain, styled};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,7 +66,7 @@ causes! {
     UnknownAttribute "attribute_unknown" Warning "an item has attributes that nobody knows",
     AdoptionOn "adopt_profiles_on" Warning "profiles without an owner are still taken over",
     NamesIllegal "profile_name_illegal" Problem "SageMaker would refuse the names of a team's profiles",
-    DoctorDenied "doctor_role_denied" Problem "the doctor role cannot be assumed: nothing in the account was checked",
+    RoleDenied "account_closed" Problem "an account does not let administrators in: nothing in it was looked at",
     DomainMissing "domain_missing" Problem "the domain does not exist",
     DomainSso "domain_sso_mode" Problem "the domain is in SSO mode",
     DomainNotInService "domain_not_in_service" Problem "the domain is not in service",
@@ -79,14 +79,15 @@ causes! {
     TrustTooWide "target_trust_too_wide" Problem "the target role lets in whom it must refuse",
     TrustUnread "target_trust_unproven" Unproven "a trust policy could not be judged",
     RoleRefuses "target_role_refuses" Problem "the target role refuses what a sign-in needs",
+    RoleUnproven "role_unproven" Unproven "what a role allows depends on what only a sign-in knows",
     RoleTooWide "target_role_too_wide" Problem "the target role allows what it must refuse",
     HubsDiffer "hub_roles_differ" Warning "target roles name different hub roles",
     HubRefuses "hub_role_refuses" Problem "the hub role refuses what a sign-in needs",
     HubTooWide "hub_role_too_wide" Problem "the hub role allows what it must refuse",
-    Denied "not_allowed" Unproven "a check was not allowed",
-    Busy "aws_busy" Unproven "AWS was too busy for a check",
-    Unreachable "aws_unreachable" Unproven "AWS did not answer a check",
-    Failed "aws_failed" Unproven "AWS failed at a check",
+    Denied "not_allowed" Unproven "a look was not allowed",
+    Busy "aws_busy" Unproven "AWS was too busy",
+    Unreachable "aws_unreachable" Unproven "AWS did not answer",
+    Failed "aws_failed" Unproven "AWS failed",
 }
 
 impl Serialize for Cause {
@@ -123,20 +124,21 @@ impl Finding {
     pub(super) fn of_error(subject: impl Into<String>, error: &AwsError) -> Self {
         let (cause, fix) = match error.kind {
             Kind::Denied | Kind::Credentials => {
-                (Cause::Denied, format!("allow {} to whoever runs doctor", error.operation))
+                (Cause::Denied, format!("allow {} to whoever runs this", error.operation))
             }
-            Kind::Throttled => (Cause::Busy, "run doctor again, with a smaller --parallel".into()),
+            Kind::Throttled => (Cause::Busy, "run it again, with a smaller --parallel".into()),
             Kind::Unreachable => {
-                (Cause::Unreachable, "run doctor where AWS can be reached from, or again".into())
+                (Cause::Unreachable, "run it again, or from where AWS can be reached".into())
             }
-            _ => (Cause::Failed, "run doctor again".to_owned()),
+            _ => (Cause::Failed, "run it again".to_owned()),
         };
         Self::new(cause, subject, error.to_string(), fix)
     }
 }
 
 /// Findings of one cause under its heading, the worst first; a fix that all share stands once.
-pub(super) fn print(findings: &[Finding]) {
+pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
+    let mut lines = Vec::new();
     let mut groups: BTreeMap<(Level, Cause), Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         groups.entry((finding.level, finding.cause)).or_default().push(finding);
@@ -152,18 +154,19 @@ pub(super) fn print(findings: &[Finding]) {
             number => format!(", {number} times"),
         };
         let title = cause.title();
-        data(format!("{}: {title} ({}{how_often})", styled(style, word), cause.code()));
+        lines.push(format!("{}: {title} ({}{how_often})", styled(style, word), cause.code()));
         let mut fixes: Vec<&str> = Vec::new();
         for finding in findings {
-            data(format!("  {}: {}", plain(&finding.subject), plain(&finding.found)));
+            lines.push(format!("  {}: {}", plain(&finding.subject), plain(&finding.found)));
             if !fixes.contains(&finding.fix.as_str()) {
                 fixes.push(&finding.fix);
             }
         }
         for fix in fixes {
-            data(format!("  {} {}", styled(HELP, "fix:"), plain(fix)));
+            lines.push(format!("  {} {}", styled(HELP, "fix:"), plain(fix)));
         }
     }
+    lines
 }
 
 /// `1 problem, 2 warnings`; empty where there is no finding.
