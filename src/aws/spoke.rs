@@ -165,10 +165,12 @@ fn for_one_of_many(sdk: &SdkConfig, region: &Region) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_secs(8))
         .operation_timeout(Duration::from_secs(25))
         .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(5).with_max_backoff(Duration::from_secs(3));
     sdk.to_builder()
         .region(SdkRegion::new(region.to_string()))
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .retry_config(retries)
         .build()
 }
 

@@ -84,7 +84,7 @@ pub(super) fn not_entered(
 }
 
 /// How many accounts are worked in at once, unless it is asked for otherwise.
-pub(super) const PARALLEL: usize = 32;
+pub(super) const PARALLEL: usize = 64;
 
 /// Does the same work for each item, at most `parallel` at once, and returns what came of it in the items'
 /// order, each with the time it took. A terminal sees a progress bar.

@@ -2,6 +2,7 @@
 
 import time
 
+import boto3
 import pytest
 
 from conftest import item
@@ -122,6 +123,38 @@ def test_people_who_left_the_groups_are_shown_where_the_groups_alone_decide(flee
     ]
     fleet.put_idp()
     assert drift(fleet, code=0) == []
+
+
+def test_people_of_a_store_that_somebody_else_simulates(fleet, moto):
+    """The identity store is moto's, with ids of its own: two people, one of them in the team's group."""
+    store = boto3.client(
+        "identitystore",
+        endpoint_url=moto,
+        region_name="eu-central-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+    )
+    where = {"IdentityStoreId": STORE}
+    group = store.create_group(**where, DisplayName="Lab 1")["GroupId"]
+    users = {}
+    for name in ("in", "out"):
+        made = store.create_user(
+            **where,
+            UserName=f"{name}@example.com",
+            DisplayName=name,
+            Name={"GivenName": name, "FamilyName": name},
+        )
+        users[name] = made["UserId"]
+    member = {"GroupId": group, "MemberId": {"UserId": users["in"]}}
+    store.create_group_membership(**where, **member)
+    fleet.put_idp(identity_store_id=STORE)
+    fleet.put_team("lab1", groups=[group])
+    for name in ("in", "out"):
+        fleet.profile("lab1", users[name])
+    found = fleet.json(
+        "profiles", "drift", code=3, AWS_ENDPOINT_URL_IDENTITYSTORE=moto
+    )["drift"]
+    assert [(d["owner"], d["drift"]) for d in found] == [(users["out"], "user_gone")]
 
 
 def furnish(fleet, team, user):

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::spoke::{LIFECYCLE_ROLE, Spoke};
@@ -258,33 +259,40 @@ struct Wrong {
     unknown: Vec<String>,
 }
 
+/// Questions that are asked at once in one account: IAM throttles at a handful.
+const AT_ONCE: usize = 4;
+
 async fn ask(iam: &Client, role: &str, questions: Vec<Question>) -> Result<Vec<Wrong>, AwsError> {
-    let mut wrong = Vec::new();
-    for question in questions {
-        let Question { about, actions, resources, context, allowed } = question;
-        let several = resources.len() > 1;
-        let sent = iam
-            .simulate_principal_policy()
-            .policy_source_arn(role)
-            .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
-            .set_resource_arns(Some(resources))
-            .set_context_entries(Some(context.into_iter().map(entry).collect()))
-            .send()
-            .await;
-        let output = sorted("iam:SimulatePrincipalPolicy", sent)?;
-        for result in output.evaluation_results.unwrap_or_default() {
-            if (result.eval_decision == PolicyEvaluationDecisionType::Allowed) != allowed {
-                let about = match result.eval_resource_name {
-                    Some(resource) if several => format!("{about} {resource}"),
-                    _ => about.to_owned(),
-                };
-                let action = result.eval_action_name;
-                let unknown = result.missing_context_values.unwrap_or_default();
-                wrong.push(Wrong { about, action, should_be_allowed: allowed, unknown });
-            }
-        }
-    }
-    Ok(wrong)
+    let asked = questions.into_iter().map(|question| ask_one(iam, role, question));
+    let answers = futures_util::stream::iter(asked).buffered(AT_ONCE);
+    Ok(answers.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+}
+
+async fn ask_one(iam: &Client, role: &str, question: Question) -> Result<Vec<Wrong>, AwsError> {
+    let Question { about, actions, resources, context, allowed } = question;
+    let several = resources.len() > 1;
+    let sent = iam
+        .simulate_principal_policy()
+        .policy_source_arn(role)
+        .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
+        .set_resource_arns(Some(resources))
+        .set_context_entries(Some(context.into_iter().map(entry).collect()))
+        .send()
+        .await;
+    let output = sorted("iam:SimulatePrincipalPolicy", sent)?;
+    let results = output.evaluation_results.unwrap_or_default().into_iter();
+    let wrong = results
+        .filter(|result| (result.eval_decision == PolicyEvaluationDecisionType::Allowed) != allowed)
+        .map(|result| Wrong {
+            about: match result.eval_resource_name {
+                Some(resource) if several => format!("{about} {resource}"),
+                _ => about.to_owned(),
+            },
+            action: result.eval_action_name,
+            should_be_allowed: allowed,
+            unknown: result.missing_context_values.unwrap_or_default(),
+        });
+    Ok(wrong.collect())
 }
 
 /// At most one finding of each of the two causes: refuses too much, allows too much.

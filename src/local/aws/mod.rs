@@ -42,6 +42,7 @@ use self::{
     identity_store::Directory,
     query::Form,
     refusal::{Dialect, Refusal},
+    roles::Grants,
 };
 use super::{
     scenario::{Scenario, ScenarioError},
@@ -171,6 +172,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         directory: Directory::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
+        grants: Grants::default(),
         studio: Arc::new(Studio::default()),
         scenario: Scenario::embedded()?,
         options,
@@ -193,6 +195,7 @@ pub(crate) struct Simulator {
     pub(crate) scenario: Scenario,
     sessions: Sessions,
     control: Control,
+    grants: Grants,
     studio: Arc<Studio>,
 }
 
