@@ -192,6 +192,18 @@ fn hostile() -> Vec<(&'static str, String)> {
             "base64",
             tamper(&xml, "<ds:SignatureValue>", &format!("<ds:SignatureValue>{}", fill("A "))),
         ),
+        (
+            "a long namespace of many elements",
+            tamper(
+                &tamper(
+                    &valid().sign(Sign::Both).xml(),
+                    "<saml:Assertion ",
+                    &format!("<saml:Assertion xmlns:x=\"{}\" ", "u".repeat(130_000)),
+                ),
+                "<saml:Subject>",
+                &format!("{}<saml:Subject>", "<x:a/>".repeat(19_900)),
+            ),
+        ),
         ("signed elements", signed(&"<a></a>".repeat(19_900))),
         ("signed escapes", signed(&"&amp;".repeat(50_000))),
         ("signed prefixes", signed(&"<a xmlns:p=\"u\" p:b=\"\"></a>".repeat(9_000))),

@@ -65,11 +65,14 @@ pub struct Unverified {
     /// The team that the path names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// Why a response is refused: what was expected, and what it says instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 impl Unverified {
     fn is_empty(&self) -> bool {
-        self.issuer.is_none() && self.team.is_none()
+        self.issuer.is_none() && self.team.is_none() && self.detail.is_none()
     }
 }
 

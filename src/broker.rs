@@ -14,6 +14,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+use tracing::info;
 
 use crate::audit::{Audit, Facts, Outcome, unverified};
 use crate::aws::error::{AwsError, Kind};
@@ -22,11 +23,11 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
-use crate::aws::{REQUEST_IDS, RequestIds};
+use crate::aws::{REQUEST_IDS, RequestIds, tables_budget};
 use crate::config::{Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
-use crate::opening::{Opener, Opening, OpeningError, Request};
+use crate::opening::{Opener, Opening, OpeningError, Request, Wait};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::session::{Secret, Session, SessionVoid};
 use crate::team::owner::{Owner, profile_name};
@@ -177,6 +178,15 @@ pub struct Landing {
     pub space: Option<String>,
 }
 
+/// What an opening needs to know about a person who may have to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'a> {
+    /// The session's record, which remembers what the next visit need not look at again.
+    pub key: &'a StateKey,
+    /// How long the person has waited for AWS; `None` for a client that cannot tell.
+    pub waited: Option<SignedDuration>,
+}
+
 impl Broker {
     /// A broker over the settings and the SDK's configuration. Makes no call, unless the key for
     /// encrypted assertions is in a secret.
@@ -196,7 +206,9 @@ impl Broker {
             clock_skew: SignedDuration::from_secs(i64::from(settings.clock_skew_seconds)),
             decryption_keys,
         };
-        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        let dynamodb =
+            aws_sdk_dynamodb::config::Builder::from(&sdk).retry_partition(tables_budget());
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         let tables = Tables::new(
             dynamodb.clone(),
             settings.teams_table.clone(),
@@ -359,7 +371,7 @@ impl Broker {
         Ok(choices)
     }
 
-    /// Opens one team for the person of a session, at the latest at `deadline`.
+    /// Opens one team for the person of a session, or says when to come back, at the latest at `deadline`.
     ///
     /// # Errors
     ///
@@ -374,6 +386,7 @@ impl Broker {
         idp: &Idp,
         team_id: &TeamId,
         landing: Landing,
+        waiting: Waiting<'_>,
         client: Option<IpAddr>,
         facts: &mut Facts,
         now: Timestamp,
@@ -399,14 +412,23 @@ impl Broker {
 
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
-        let request = Request { team, owner, profile, landing_uri, space, facts };
-        let opener = Arc::clone(&self.opener);
+        let (waited, seen) = (waiting.waited, session.seen.clone());
+        let request = Request { team, owner, profile, landing_uri, space, facts, waited, seen };
+        let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
+        let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
         // A task of its own: what is under way when the person's patience ends is finished all the
         // same, written to the audit, and found by the next request.
-        let opening = tokio::spawn(
-            REQUEST_IDS.scope(ids, async move { opener.open(&request, now, deadline).await }),
-        );
+        let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
+            let opening = opener.open(&request, now, deadline).await;
+            if let Ok(Opening::NotYet(Wait { seen: Some(seen), .. })) = &opening
+                && request.seen.as_ref().is_none_or(|known| known.profile != seen.profile)
+                && let Err(error) = state.remember(&key, seen).await
+            {
+                info!(error = %error, "the session could not remember a profile");
+            }
+            opening
+        }));
         // The opener stops at the deadline by itself; this is for calls that are still under way then.
         match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
             Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),
@@ -417,7 +439,7 @@ impl Broker {
                 message: panicked.to_string(),
                 request_id: None,
             }))),
-            Err(_) => Ok(Opening::Preparing),
+            Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now))),
         }
     }
 
@@ -433,19 +455,11 @@ impl Broker {
             return Err(Refusal::NotEntitled);
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
+        // Read whether or not there is such a team: a store that does not answer must not tell either.
+        let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
         match self.tables.team(team_id, now).await? {
-            Entry::Found(team) => {
-                let groups = if named || team.groups.is_empty() {
-                    Vec::new()
-                } else {
-                    self.groups(session, idp, now).await?
-                };
-                if session.is_entitled(idp, &groups, &team) {
-                    Ok(team)
-                } else {
-                    Err(Refusal::NotEntitled)
-                }
-            }
+            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
+            Entry::Found(_) => Err(Refusal::NotEntitled),
             Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
             Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
         }
@@ -465,7 +479,8 @@ impl Broker {
 }
 
 async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, KeyError> {
-    let mut config = aws_sdk_secretsmanager::config::Builder::from(sdk);
+    let mut config =
+        aws_sdk_secretsmanager::config::Builder::from(sdk).retry_partition(tables_budget());
     if let Some(region) = arn.split(':').nth(3).filter(|region| !region.is_empty()) {
         config = config.region(aws_config::Region::new(region.to_owned()));
     }

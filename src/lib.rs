@@ -31,3 +31,9 @@ pub mod saml;
 pub mod session;
 pub mod team;
 pub mod telemetry;
+pub mod turns;
+
+/// What fuzzing checks, replayed over the committed seeds.
+#[cfg(test)]
+#[path = "../fuzz/checks.rs"]
+mod checks;

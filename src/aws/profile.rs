@@ -42,8 +42,13 @@ pub enum Found {
     Missing,
     /// A profile that is the owner's, ready, and as the mapping wants it.
     Ready,
-    /// A profile that is the owner's and is being made or changed; comes with SageMaker's status.
-    Preparing(String),
+    /// A profile that is being made or changed.
+    Preparing {
+        /// SageMaker's status.
+        status: String,
+        /// Since when, epoch seconds.
+        since: i64,
+    },
     /// The owner's profile, but not as the mapping wants it: the complete merged settings to send.
     Drifted(Map<String, Value>),
     /// A profile without `User` tag that the mapping allows to be taken over; its ARN.
@@ -71,19 +76,45 @@ impl Profile<'_> {
             tags(client, credentials, &arn)
         );
         let Some(described) = described? else { return Ok(Found::Missing) };
-        let found_tags = match tags {
+        self.judge_with(described, tags, now).await
+    }
+
+    /// The same with the calls one after the other, and without the second where the first tells that
+    /// there is nothing to open yet.
+    ///
+    /// # Errors
+    ///
+    /// A call failed for another reason than a missing profile.
+    pub async fn look_one_by_one(&self, now: Timestamp) -> Result<Found, AwsError> {
+        let Self { client, credentials, team, name, .. } = *self;
+        let described = describe(client, credentials, &team.domain_id, name).await?;
+        let Some(described) = described else { return Ok(Found::Missing) };
+        if described.is_under_way() {
+            return Ok(described.preparing());
+        }
+        let tags = tags(client, credentials, &self.arn()).await;
+        self.judge_with(described, tags, now).await
+    }
+
+    async fn judge_with(
+        &self,
+        described: Described,
+        found_tags: Result<BTreeMap<String, String>, AwsError>,
+        now: Timestamp,
+    ) -> Result<Found, AwsError> {
+        let found_tags = match found_tags {
             Ok(tags) => tags,
             // The service may keep another case in ARNs than in names; its own answer is right.
             Err(error)
                 if matches!(error.kind, Kind::Missing | Kind::Invalid)
-                    && described.arn.as_ref().is_some_and(|own| *own != arn) =>
+                    && described.arn.as_ref().is_some_and(|own| *own != self.arn()) =>
             {
-                let arn = described.arn.as_deref().unwrap_or(&arn);
-                self::tags(client, credentials, arn).await?
+                let arn = described.arn.as_deref().unwrap_or_default();
+                tags(self.client, self.credentials, arn).await?
             }
             // Just created: tags may be seen later than the profile.
             Err(error) if error.kind == Kind::Missing => {
-                return Ok(Found::Preparing("without tags".into()));
+                return Ok(described.preparing());
             }
             Err(error) => return Err(error),
         };
@@ -144,7 +175,7 @@ impl Profile<'_> {
                 let reason = described.failure_reason.unwrap_or_else(|| "no reason given".into());
                 Found::Failed(format!("{status}: {reason}"))
             }
-            _ => Found::Preparing(status.to_owned()),
+            _ => described.preparing(),
         }
     }
 
@@ -405,6 +436,23 @@ pub struct Described {
     pub home_uid: Option<String>,
     /// `UserSettings` as they came, with members that the SDK does not know.
     pub settings: Map<String, Value>,
+}
+
+impl Described {
+    /// Whether it is in no state in which it could be opened, or refused for good.
+    fn is_under_way(&self) -> bool {
+        !matches!(
+            UserProfileStatus::from(self.status.as_str()),
+            UserProfileStatus::InService
+                | UserProfileStatus::Failed
+                | UserProfileStatus::UpdateFailed
+                | UserProfileStatus::DeleteFailed
+        )
+    }
+
+    fn preparing(self) -> Found {
+        Found::Preparing { status: self.status, since: self.changed_at }
+    }
 }
 
 fn tag(key: &str, value: &str) -> Tag {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
 use super::studio_url::EndpointHost;
+use super::targets_budget;
 use crate::team::Region;
 
 /// SageMaker in every Region.
@@ -45,6 +46,7 @@ impl SageMaker {
         let config = Builder::from(&self.config)
             .region(SdkRegion::new(region.to_string()))
             .identity_cache(IdentityCache::no_cache())
+            .retry_partition(targets_budget())
             .build();
         let client = Client::from_conf(config);
         self.clients.insert(region.clone(), client.clone(), now, SignedDuration::MAX).await;

@@ -80,7 +80,7 @@ impl Tables {
     ///
     /// The table could not be read.
     pub async fn idp(&self, entity_id: &str, now: Timestamp) -> Result<Entry<Idp>, AwsError> {
-        if !(1..=1024).contains(&entity_id.chars().count()) {
+        if entity_id.chars().count() > 1024 || !(1..=LONGEST_KEY).contains(&entity_id.len()) {
             return Ok(Entry::Missing);
         }
         let load = async {
@@ -339,6 +339,10 @@ impl Tables {
         Ok((items, false))
     }
 }
+
+/// A partition key holds at most 2048 bytes; a longer one is refused like a table that is not ours
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
+const LONGEST_KEY: usize = 2048;
 
 /// `BatchGetItem` takes at most 100 keys
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>).

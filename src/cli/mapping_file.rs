@@ -3,9 +3,11 @@
 //! The file is one state that is wanted: `teams plan` and `idps plan` both look at all of it, since who may
 //! open what follows from teams and `IdPs` together. A section that the file lacks is left alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use super::Exit;
@@ -14,8 +16,10 @@ use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, document, hint, json, plain,
     say, styled, warn,
 };
-use crate::aws::error::Kind;
+use crate::aws::error::{AwsError, Kind};
+use crate::aws::left_behind::{Place, census, place};
 use crate::aws::mapping_tables::Outcome;
+use crate::aws::spoke::administrator;
 use crate::item::readable_part;
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFaults, MappingFile};
@@ -142,11 +146,11 @@ pub(super) async fn remove(
     carry_out(&hub, &Plan::removing(table, keys, &state), removals, None, format).await
 }
 
-/// The same command with one more option.
+/// The same command, with one more option where there is one.
 #[expect(clippy::disallowed_methods, reason = "the edge: the command line as it was given")]
 pub(super) fn again(option: &str) -> String {
     let words: Vec<_> = std::env::args().skip(1).map(|word| plain(&word)).collect();
-    format!("studio-broker {} {option}", words.join(" "))
+    format!("studio-broker {} {option}", words.join(" ")).trim_end().to_owned()
 }
 
 /// Does what a plan says, unless it is a dry run or removes more than was confirmed. `more` goes into the
@@ -228,17 +232,18 @@ fn report(hub: &Hub, plan: &Plan, outcomes: Vec<Outcome>, format: Format) -> Res
     let all = plan.changes.len();
     if let Some((table, error)) = failed {
         let mut failure = hub.failure(table, error);
-        failure.message =
-            format!("{written} of {all} written, {not_tried} not tried: {}", failure.message);
-        return Err(failure.hint("run the same command again: what is written counts as done"));
+        failure.message = format!(
+            "{written} of {all} written, {not_tried} not tried; what is written counts as done: {}",
+            failure.message
+        );
+        return Err(failure.hint(again("")));
     }
     if !changed.is_empty() {
         let message = format!(
             "{written} of {all} written; somebody else changed meanwhile, and it was left alone:\n  {}",
             changed.join("\n  ")
         );
-        return Err(Failure::new(Exit::Conflict, message)
-            .hint("run the same command again: it starts from what is there now"));
+        return Err(Failure::new(Exit::Conflict, message).hint(again("")));
     }
     if format == Format::Table {
         let seconds = hub.settings.team_cache_seconds;
@@ -261,9 +266,71 @@ async fn planned(
     arguments: &PlanArguments,
 ) -> Result<Plan, Failure> {
     let state = state(hub, |table| file.entries(table).is_some()).await?;
-    Plan::new(file, &state, arguments.prune).map_err(|faults| {
+    let plan = Plan::new(file, &state, arguments.prune).map_err(|faults| {
         Failure::usage(FileFaults::new(&arguments.file.to_string_lossy(), faults).to_string())
-    })
+    });
+    let mut plan = plan?;
+    look_for_returning(hub, file, &mut plan).await;
+    Ok(plan)
+}
+
+/// The most domains that are looked at for profiles of earlier teams.
+const MOST_PLACES: usize = 20;
+
+/// Calls out the teams that appear where profiles still carry their id.
+async fn look_for_returning(hub: &Hub, file: &MappingFile, plan: &mut Plan) {
+    let appears =
+        |change: &&Change| change.table == Table::Teams && change.action == Action::Create;
+    let new: BTreeSet<_> = plan.changes.iter().filter(appears).map(|c| c.key.as_str()).collect();
+    let entries = file.teams.iter().flatten().filter(|entry| new.contains(entry.key.as_str()));
+    let places: BTreeMap<String, Place> = entries
+        .filter_map(|entry| Some((entry.key.clone(), place(entry.mapping.team()?))))
+        .collect();
+    let all: BTreeSet<_> = places.values().cloned().collect();
+    if all.is_empty() {
+        return;
+    }
+    let administrator = administrator(&hub.sdk).await;
+    let looks = stream::iter(all.iter().take(MOST_PLACES)).map(async |place| {
+        let administrator = administrator.as_ref().map_err(Clone::clone)?;
+        Ok((place.clone(), census(&hub.sdk, administrator, place).await?))
+    });
+    let looks: Vec<Result<_, AwsError>> = looks.buffer_unordered(8).collect().await;
+    let mut found = BTreeMap::new();
+    let mut unknown = all.len().saturating_sub(MOST_PLACES);
+    let mut reason = None;
+    for look in looks {
+        match look {
+            Ok((place, census)) => {
+                unknown += usize::from(census.is_partial);
+                found.insert(place, census);
+            }
+            Err(error) => {
+                unknown += 1;
+                reason.get_or_insert(error);
+            }
+        }
+    }
+    for change in &mut plan.changes {
+        let census = places.get(&change.key).and_then(|place| found.get(place));
+        let profiles = census.and_then(|census| census.teams.get(&change.key));
+        if let Some(number) = profiles {
+            change.warnings.push(format!(
+                "the id comes back: {} in its domain still carry it, and their owners open them again",
+                count(*number, "profile")
+            ));
+        }
+    }
+    if unknown > 0 {
+        let reason = match reason {
+            Some(error) => format!(" ({}: {})", error.operation, error.code),
+            None => String::new(),
+        };
+        warn(format!(
+            "whether profiles still carry the id of a team that appears is not known for {}{reason}",
+            count(unknown, "domain")
+        ));
+    }
 }
 
 /// What the tables hold. A table that the command does not change may be closed to its user: then the plan
@@ -316,7 +383,7 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
     }
     for (table, items) in tables {
         for (key, stored) in items {
-            for attribute in stored.unknown_attributes() {
+            for attribute in &stored.unknown_attributes {
                 let name = subject(table, key);
                 let said = unknown_attribute(table, attribute);
                 warn(format!("{name}: {said}; plan refuses it"));
@@ -327,22 +394,31 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
             }
         }
     }
-    if left_out.is_empty() {
-        return Ok(Exit::Done);
-    }
+    let Some((table, key)) = unwritable(&tables) else { return Ok(Exit::Done) };
     let message = format!(
         "{} cannot stand in a file:\n  {}",
         count(left_out.len(), "item"),
         left_out.join("\n  ")
     );
-    Err(Failure::new(Exit::Failed, message).hint("aws dynamodb get-item shows what is there"))
+    let name = plain(hub.tables().name(table));
+    let key = json!({table.key(): {"S": key}});
+    Err(Failure::new(Exit::Failed, message)
+        .hint(format!("aws dynamodb get-item --table-name {name} --key '{key}'")))
+}
+
+/// The first item that a file cannot hold.
+fn unwritable<'a>(tables: &[(Table, &'a BTreeMap<String, Stored>)]) -> Option<(Table, &'a str)> {
+    tables.iter().find_map(|(table, items)| {
+        let (key, _) = items.iter().find(|(_, stored)| !stored.unwritable.is_empty())?;
+        Some((*table, key.as_str()))
+    })
 }
 
 /// A file larger than this is no file of mappings, in bytes.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// Reads and checks the file; `metadata_file` is relative to it.
-fn read(path: &Path) -> Result<MappingFile, Failure> {
+pub(super) fn read(path: &Path) -> Result<MappingFile, Failure> {
     let name = plain(&path.to_string_lossy());
     let text = text_of(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();

@@ -10,8 +10,10 @@ mod idps;
 mod mapping_file;
 mod output;
 mod profiles;
+mod saml_explain;
 mod saml_verify;
 mod serve;
+mod spoke;
 mod teams;
 
 pub(crate) use serve::stopped;
@@ -108,7 +110,7 @@ pub fn run() -> ExitCode {
     let done: Result<Exit, Failure> = match arguments.command {
         Command::Local(local) => blocking(async { Ok(crate::local::run(local, json).await) }),
         Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
-        Command::Saml(Saml::Verify(verify)) => Ok(saml_verify::run(&verify)),
+        Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
         Command::Idps(idps) => blocking(idps::run(idps, format)),
         Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),

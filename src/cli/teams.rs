@@ -15,6 +15,7 @@ use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
     say, styled, table, warn,
 };
+use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions};
 use crate::item::Record;
 use crate::mappings::privileged::privileged;
@@ -54,6 +55,12 @@ pub(super) enum Teams {
         after_help = APPLY_HELP
     )]
     Apply(ApplyArguments),
+    /// Makes the parameters of each account's spoke stack: what IAM there grants for its teams.
+    #[command(
+        before_help = "Example:\n  studio-broker teams spoke mappings.yaml --directory spokes",
+        after_help = SPOKE_HELP
+    )]
+    Spoke(SpokeArguments),
     /// Removes teams: nobody opens them any more; their profiles stay where they are.
     #[command(before_help = "Example:\n  studio-broker teams remove team1 --dry-run")]
     Remove {
@@ -76,6 +83,7 @@ pub(super) async fn run(command: Teams, format: Format) -> Result<Exit, Failure>
         Teams::Export(arguments) => mapping_file::export(&arguments, format).await,
         Teams::Plan(arguments) => mapping_file::plan(&arguments, format).await,
         Teams::Apply(arguments) => mapping_file::apply(&arguments, format).await,
+        Teams::Spoke(arguments) => spoke::run(&arguments, format),
         Teams::Remove { keys, removals } => {
             mapping_file::remove(Table::Teams, &keys, &removals, format).await
         }
@@ -140,7 +148,7 @@ fn as_json(stored: &Stored) -> Value {
         "item": stored.item,
         "state": state(stored),
         "faults": faults,
-        "unknown_attributes": stored.unknown_attributes(),
+        "unknown_attributes": stored.unknown_attributes,
     })
 }
 
@@ -211,7 +219,7 @@ fn describe(key: &str, stored: &Stored, target_role: &str) {
     for fault in stored.faults() {
         data(format!("  cannot be used: {fault}"));
     }
-    for name in stored.unknown_attributes() {
+    for name in &stored.unknown_attributes {
         data(format!("  {}: nobody knows this attribute", plain(name)));
     }
     for line in item_lines(&stored.item) {

@@ -12,7 +12,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 
 use super::teams::Destination;
@@ -151,12 +151,21 @@ impl Cookies {
     }
 
     /// A cookie's value; `None` when it is absent or appears twice, as tossed cookies do.
+    ///
+    /// Bytes are compared, and only blanks are trimmed: cookies that other sites of the same domain
+    /// set may hold anything, and must neither hide ours nor become one of ours by a wider notion of
+    /// white space.
     fn value<'a>(&self, headers: &'a HeaderMap, what: &str) -> Option<&'a str> {
         let name = self.name(what);
-        let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
-        let mut values = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
-        values.next().filter(|_| values.next().is_none())
+        let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(without_blanks);
+        let mut values = pairs.filter_map(|pair| {
+            let (key, value) = pair.split_at_checked(name.len())?;
+            let value = without_blanks(value).strip_prefix(b"=")?;
+            (key == name.as_bytes()).then(|| without_blanks(value))
+        });
+        let value = values.next().filter(|_| values.next().is_none())?;
+        std::str::from_utf8(value).ok()
     }
 
     fn lax(&self, what: &str, value: &str, seconds: i64) -> String {
@@ -170,6 +179,17 @@ impl Cookies {
         let name = self.name(what);
         format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None")
     }
+}
+
+/// Without the blanks that HTTP allows around a value (RFC 9110, 5.6.3).
+fn without_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b" ").or_else(|| bytes.strip_prefix(b"\t")) {
+        bytes = rest;
+    }
+    while let Some(rest) = bytes.strip_suffix(b" ").or_else(|| bytes.strip_suffix(b"\t")) {
+        bytes = rest;
+    }
+    bytes
 }
 
 fn owner_hash(salt: &str, owner: &Owner) -> String {
@@ -227,6 +247,29 @@ mod tests {
         let again = headers[header::COOKIE].clone();
         headers.append(header::COOKIE, again);
         assert!(cookies.session(&headers).is_none());
+    }
+
+    #[test]
+    fn cookies_of_other_sites_neither_hide_ours_nor_become_one_of_ours() {
+        let cookies = cookies();
+        let jane = Owner::new("default", "jane");
+        let set = cookies.remember_owner(&jane);
+        let ours = set.split(';').next().unwrap();
+        let (name, value) = ours.split_once('=').unwrap();
+        for others in [
+            "name=Jürgen; ".to_owned(),
+            format!("\u{2000}{name}=salt.hash; "),
+            format!("\u{85}{name}=salt.hash; "),
+            format!("{name}x=salt.hash; "),
+            format!("{}=salt.hash; ", name.to_lowercase()),
+            format!("{name}; "),
+            "\u{ff}; =; ;; ".to_owned(),
+        ] {
+            let line = HeaderValue::from_bytes(format!("{others}{ours}").as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
+            assert_eq!(cookies.value(&headers, "owner"), Some(value), "{others}");
+            assert!(cookies.is_somebody_else(&headers, &Owner::new("default", "john")));
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use http::StatusCode;
 
 use super::cookies::{Cookies, OpenRequest};
 use super::error::Failure;
+use super::form::Form;
 use super::login::start;
-use super::request::single;
 use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::audit::Outcome;
@@ -16,14 +16,10 @@ use crate::broker::{Browser, Refusal, SignedIn};
 use crate::idp::Handoff;
 use crate::opening::Opening;
 
-/// The form that an identity provider makes the browser post (SAML bindings 3.5).
-struct Form {
-    saml_response: String,
-    relay_state: Option<String>,
-}
-
 pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
-    let form = read_form(context)?;
+    let form = Form::read(&context.request.body).ok_or(Failure::FormMalformed(
+        "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
+    ))?;
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let headers = &context.request.headers;
     let requests = cookies.requests(headers, context.now);
@@ -71,17 +67,6 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
     Ok(response)
 }
 
-fn read_form(context: &Context<'_>) -> Result<Form, Failure> {
-    let body = &context.request.body;
-    let pairs = || form_urlencoded::parse(body);
-    let saml_response = single(pairs(), "SAMLResponse").ok_or(Failure::FormMalformed(
-        "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
-    ))?;
-    // Base64 holds no spaces: where one stands, a sender left a plus sign unencoded.
-    let saml_response = saml_response.replace(' ', "+");
-    Ok(Form { saml_response, relay_state: single(pairs(), "RelayState") })
-}
-
 fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
     signed_in
         .choices
@@ -109,8 +94,8 @@ async fn hand_over(
     }
     if let Some(destination) = destination {
         // Whatever is in the way is told at the team's own address, which survives a reload.
-        let (session, idp) = (&signed_in.session, &signed_in.idp);
-        let opened = super::teams::open_for(context, session, idp, &destination).await;
+        let SignedIn { key, session, idp, .. } = signed_in;
+        let opened = super::teams::open_for(context, key, session, idp, &destination).await;
         if let Ok(Opening::Ready(url)) = opened {
             context.record(Outcome::Opened, None, None);
             return redirect(StatusCode::FOUND, &url.into_location());

@@ -33,6 +33,8 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 pub use assertion::{Assertion, NameId};
+#[cfg(any(test, fuzzing))]
+pub use canonical::canonical_form_twice;
 pub use encryption::{DecryptionKeyError, DecryptionKeys};
 pub use metadata::{IdpMetadata, KeyProblem, MetadataError, MetadataWarning, SigningKey};
 pub use rejection::{Actor, Code, Rejection};

@@ -193,6 +193,10 @@ rejections! {
     ReferenceMismatch { expected: String, got: Option<String> }
         = "reference_mismatch", IdpAdministrator,
         "A signature in the SAML response does not cover the element that carries it.";
+    /// What a signature covers becomes too large when it is written out canonically.
+    CanonicalFormTooLarge { element: &'static str, limit: usize }
+        = "canonical_form_too_large", IdpAdministrator,
+        "Signed content of the SAML response grows too large when its namespaces are written out.";
     /// No signing key of the identity provider's metadata verifies the signature.
     SignatureInvalid { element: &'static str, keys: usize }
         = "signature_invalid", IdpAdministrator,

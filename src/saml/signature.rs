@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::DS;
-use super::canonical::{Method, canonicalize};
+use super::canonical::{LONGEST, Method, canonicalize};
 use super::metadata::{KeyKind, SigningKey};
 use super::rejection::Rejection;
 use super::xml::{Element, is_space};
@@ -124,19 +124,22 @@ pub(super) fn verify<'d, 'k>(
         });
     }
 
-    let message = canonicalize(signed_info.element, None, &signed_info.canonicalization);
+    let too_large = || Rejection::CanonicalFormTooLarge { element: name, limit: LONGEST };
+    let message = canonicalize(signed_info.element, None, &signed_info.canonicalization)
+        .ok_or_else(too_large)?;
     let key = keys
         .iter()
         .find(|key| signed_info.method.verify(key, &message, &signature_value))
         .ok_or(Rejection::SignatureInvalid { element: name, keys: keys.len() })?;
 
-    if !signed_info.transforms().any(|transform| {
-        let content = canonicalize(parent, Some(signature), &transform);
-        digest::digest(signed_info.digest, &content).as_ref() == signed_info.digest_value
-    }) {
-        return Err(Rejection::DigestMismatch { element: name });
+    for transform in signed_info.transforms() {
+        let content = canonicalize(parent, Some(signature), &transform).ok_or_else(too_large)?;
+        let digest = digest::digest(signed_info.digest, &content);
+        if digest.as_ref() == signed_info.digest_value {
+            return Ok(Some(Signed { element: parent, key }));
+        }
     }
-    Ok(Some(Signed { element: parent, key }))
+    Err(Rejection::DigestMismatch { element: name })
 }
 
 /// The `ID`, which must not be empty or hold white space. It need not be an `NCName`: some identity

@@ -423,6 +423,30 @@ fn at_most_262144_bytes_are_read() {
     assert_eq!(from_base64("A".repeat(10_000_000)), "too_large");
 }
 
+/// Small documents that exclusive canonicalization would make gigabytes of: one long namespace, used
+/// by many elements of which none stands in another. Only what is signed is written out, so it takes
+/// a genuine signature, but any will do, of whomever and however old.
+#[test]
+fn a_canonical_form_of_more_than_2_mib_is_refused() {
+    let long = "u".repeat(120_000);
+    for (sign, at, declaration) in [
+        (Sign::Response, "<samlp:Status>", "<samlp:Response "),
+        (Sign::Assertion, "<saml:Subject>", "<saml:Assertion "),
+    ] {
+        let xml = tamper(
+            &valid().sign(sign).xml(),
+            declaration,
+            &format!("{declaration}xmlns:x=\"{long}\" "),
+        );
+        let with = |count: usize| {
+            let content = "<x:a/>".repeat(count);
+            code(tamper(&xml, at, &format!("{content}{at}")))
+        };
+        assert_eq!(with(16), "digest_mismatch", "just below");
+        assert_eq!(with(19_000), "canonical_form_too_large");
+    }
+}
+
 #[test]
 fn elements_are_nested_at_most_64_deep() {
     // The root and its status are two.

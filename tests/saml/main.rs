@@ -9,6 +9,7 @@
 )]
 
 mod accepts;
+mod attacks;
 mod differential;
 mod encryption;
 mod form;

@@ -286,6 +286,17 @@ def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(
     assert "\t" not in line["unverified"]["issuer"], "escaped"
 
 
+def test_what_a_refused_response_says_is_marked_as_unverified_too(broker, aws, lines_of):
+    audience = "https://other.example.com/\n<b>" + "x" * 500
+    (_, answer), lines = lines_of(lambda: broker.sign_in(audience=audience))
+    (line,) = lines
+    assert (line["outcome"], line["code"]) == ("refused", "audience_mismatch")
+    assert "detail" not in line
+    assert "https://other.example.com/\\n<b>" in line["unverified"]["detail"], "escaped"
+    assert "x" * 250 not in line["unverified"]["detail"], "cut"
+    assert broker.entity_id in line["unverified"]["detail"]
+
+
 def test_a_refused_opening_is_one_line(broker, aws, lines_of):
     browser, _ = broker.sign_in(teams=["team1", "team3"])
     answer, lines = lines_of(lambda: browser.get("/teams/team2"))

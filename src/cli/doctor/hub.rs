@@ -251,7 +251,7 @@ fn items(mappings: &Mappings) -> Vec<Finding> {
             if !faults.is_empty() {
                 findings.push(Finding::new(cause, &subject, faults.join("; "), &fix));
             }
-            let unknown = stored.unknown_attributes();
+            let unknown = &stored.unknown_attributes;
             if !unknown.is_empty() {
                 let names: Vec<_> = unknown.iter().map(|name| excerpt(name)).collect();
                 let cause = Cause::UnknownAttribute;

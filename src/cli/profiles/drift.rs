@@ -189,7 +189,7 @@ impl Judge<'_> {
                 Some(Kind::Settings(paths, settings))
             }
             Found::Failed(reason) | Found::Foreign(reason) => Some(Kind::Failed(reason)),
-            Found::Ready | Found::Preparing(_) | Found::Missing | Found::Adoptable(_) => {
+            Found::Ready | Found::Preparing { .. } | Found::Missing | Found::Adoptable(_) => {
                 self.people.gone(owner, team).map(Kind::UserGone)
             }
         }

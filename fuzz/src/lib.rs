@@ -1,0 +1,18 @@
+//! The modules of `studio-broker` that read hostile bytes, as they are, and what must hold of them.
+#![allow(dead_code, unused_imports)]
+
+#[path = "../checks.rs"]
+pub mod checks;
+#[path = "../../src/config.rs"]
+mod config;
+mod http;
+#[path = "../../src/idp.rs"]
+mod idp;
+#[path = "../../src/item.rs"]
+mod item;
+#[path = "../../src/mappings/mod.rs"]
+mod mappings;
+#[path = "../../src/saml/mod.rs"]
+mod saml;
+#[path = "../../src/team/mod.rs"]
+mod team;
