@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::error::{AwsError, Kind, sorted};
-use super::sagemaker::{RawAnswer, put_into_body, with_credentials};
+use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
 use crate::team::owner::Owner;
 use crate::team::{DomainId, Team};
 
@@ -205,7 +205,8 @@ impl Profile<'_> {
     }
 
     /// Creates the profile with the mapping's role, settings and tags. `false` when SageMaker says that
-    /// it is there already or changing: the caller looks again.
+    /// it is there already or changing, and not because of a call of ours whose answer was lost: the
+    /// caller looks again.
     ///
     /// # Errors
     ///
@@ -215,6 +216,7 @@ impl Profile<'_> {
         let further = self.team.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let tags = own.into_iter().chain(further).map(|(key, value)| tag(key, value));
         let members = user_settings_member(self.wanted_settings());
+        let attempts = Attempts::default();
         let created = self
             .client
             .create_user_profile()
@@ -224,18 +226,22 @@ impl Profile<'_> {
             .customize()
             .config_override(with_credentials(self.credentials))
             .mutate_request(move |request| put_into_body(request, &members))
+            .interceptor(attempts.clone())
             .send()
             .await;
-        unless_under_way(sorted("sagemaker:CreateUserProfile", created))
+        let created = unless_under_way(sorted("sagemaker:CreateUserProfile", created))?;
+        Ok(created || attempts.were_several())
     }
 
-    /// Sends the complete merged settings. `false` when the profile is being changed already.
+    /// Sends the complete merged settings. `false` when the profile is being changed already, and not by
+    /// a call of ours whose answer was lost.
     ///
     /// # Errors
     ///
     /// The update was refused, or nobody knows.
     pub async fn update(&self, settings: Map<String, Value>) -> Result<bool, AwsError> {
         let members = user_settings_member(settings);
+        let attempts = Attempts::default();
         let updated = self
             .client
             .update_user_profile()
@@ -244,9 +250,11 @@ impl Profile<'_> {
             .customize()
             .config_override(with_credentials(self.credentials))
             .mutate_request(move |request| put_into_body(request, &members))
+            .interceptor(attempts.clone())
             .send()
             .await;
-        unless_under_way(sorted("sagemaker:UpdateUserProfile", updated))
+        let updated = unless_under_way(sorted("sagemaker:UpdateUserProfile", updated))?;
+        Ok(updated || attempts.were_several())
     }
 
     /// Gives an ownerless profile this owner's `User` tag.
@@ -255,6 +263,7 @@ impl Profile<'_> {
     ///
     /// The tagging was refused: the target role grants it only where adoption is switched on.
     pub async fn adopt(&self, arn: &str) -> Result<(), AwsError> {
+        let attempts = Attempts::default();
         let sent = self
             .client
             .add_tags()
@@ -262,9 +271,14 @@ impl Profile<'_> {
             .tags(tag(USER_TAG, self.owner.as_str()))
             .customize()
             .config_override(with_credentials(self.credentials))
+            .interceptor(attempts.clone())
             .send()
             .await;
-        sorted("sagemaker:AddTags", sent).map(|_| ())
+        match sorted("sagemaker:AddTags", sent) {
+            // The role grants the tag where there is none, which our own lost call has changed.
+            Err(error) if error.kind == Kind::Denied && attempts.were_several() => Ok(()),
+            sent => sent.map(|_| ()),
+        }
     }
 
     /// Looks at the domain itself, to tell why it refuses.

@@ -29,7 +29,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -329,6 +329,7 @@ impl Simulator {
         let service = call.service;
         let (mut refused, mut settle) = (None, None);
         let (mut lose_answer, mut malformed, mut trickle) = (false, false, None);
+        let mut clock = None;
         for effect in self.control.effects(&call.facts(Some(&caller)), started) {
             match effect {
                 Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -354,6 +355,13 @@ impl Simulator {
                 Effect::LoseAnswer => lose_answer = true,
                 Effect::Malformed => malformed = true,
                 Effect::Trickle { ms } => trickle = Some(Duration::from_millis(ms)),
+                Effect::Skew { minutes } => {
+                    let there = started + SignedDuration::from_mins(minutes);
+                    clock = Some(there);
+                    if !signed_about(request.headers(), there) {
+                        refused = Some(Refusal::SignedAtAnotherTime);
+                    }
+                }
                 Effect::Settle(end) => settle = Some(end),
             }
         }
@@ -375,7 +383,12 @@ impl Simulator {
             Ok(done) => render(done, service, &call.operation, request_id),
             Err(refusal) => refuse(&refusal, service, request_id),
         };
-        let response = if malformed { scramble(response) } else { response };
+        let mut response = if malformed { scramble(response) } else { response };
+        if let Some(there) = clock
+            && let Ok(date) = there.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse()
+        {
+            response.headers_mut().insert(header::DATE, date);
+        }
         Ok(match trickle {
             Some(pause) => slowly(response, pause).await,
             None => response,
@@ -591,6 +604,15 @@ fn signed_off(mut response: Response<Body>, request_id: &str) -> Response<Body> 
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     response
+}
+
+/// Whether a request was signed within five minutes of `moment`, as AWS wants it
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
+fn signed_about(headers: &http::HeaderMap, moment: Timestamp) -> bool {
+    let signed = headers.get("x-amz-date").and_then(|date| date.to_str().ok());
+    let signed = signed
+        .and_then(|date| Timestamp::strptime("%Y%m%dT%H%M%S%z", date.replace('Z', "+0000")).ok());
+    signed.is_some_and(|signed| signed.duration_since(moment).abs() < SignedDuration::from_mins(5))
 }
 
 /// An answer that promises JSON or XML and holds neither.
