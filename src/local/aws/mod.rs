@@ -5,14 +5,13 @@
 //! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against their role's documents
-//! ([`roles`]) by [`policy`].
+//! ([`roles`]) by [`crate::policy`].
 
 pub mod caller;
 mod control;
 mod dynamodb;
 mod iam;
 mod identity_store;
-pub mod policy;
 mod query;
 pub(crate) mod random;
 mod refusal;
@@ -43,12 +42,14 @@ use self::{
     identity_store::Directory,
     query::Form,
     refusal::{Dialect, Refusal},
+    roles::Grants,
 };
 use super::{
     scenario::{Scenario, ScenarioError},
     server::{self, Body, DropConnection, ListenError, Server},
     studio::Studio,
 };
+pub use crate::policy;
 
 /// How the simulated AWS is set up.
 #[derive(Debug, Clone, Default)]
@@ -171,6 +172,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         directory: Directory::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
+        grants: Grants::default(),
         studio: Arc::new(Studio::default()),
         scenario: Scenario::embedded()?,
         options,
@@ -193,6 +195,7 @@ pub(crate) struct Simulator {
     pub(crate) scenario: Scenario,
     sessions: Sessions,
     control: Control,
+    grants: Grants,
     studio: Arc<Studio>,
 }
 
