@@ -160,8 +160,8 @@ pub fn items(bytes: &[u8]) {
             "eventSourceARN": format!("arn:aws:dynamodb:eu-west-1:111111111111:table/{table}/stream/1"),
             "dynamodb": {"Keys": item, "NewImage": item},
         }]});
-        assert!(mappings::is_stream_event(&event));
-        mappings::validate(&SIGNED.settings, &event);
+        assert!(mappings::stream::is_stream_event(&event));
+        mappings::stream::validate(&SIGNED.settings, &event);
     }
 }
 

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::info;
 
 use crate::audit::{Audit, Facts, Outcome, unverified};
 use crate::aws::error::{AwsError, Kind};
@@ -22,11 +24,11 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
-use crate::aws::{REQUEST_IDS, RequestIds};
+use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::config::{Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
-use crate::opening::{Opener, Opening, OpeningError, Request};
+use crate::opening::{Opener, Opening, OpeningError, Request, Wait};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::session::{Secret, Session, SessionVoid};
 use crate::team::owner::{Owner, profile_name};
@@ -47,7 +49,12 @@ pub struct Broker {
     pub audit: Audit,
     identity_stores: IdentityStores,
     opener: Arc<Opener>,
+    /// A place for each opening that is under way.
+    openings: Arc<Semaphore>,
 }
+
+/// Openings at once; far more than connections.
+const MAX_OPENINGS: u32 = 65_536;
 
 /// The keys for encrypted assertions cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +184,15 @@ pub struct Landing {
     pub space: Option<String>,
 }
 
+/// What an opening needs to know about a person who may have to wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'a> {
+    /// The session's record, which remembers what the next visit need not look at again.
+    pub key: &'a StateKey,
+    /// How long the person has waited for AWS; `None` for a client that cannot tell.
+    pub waited: Option<SignedDuration>,
+}
+
 impl Broker {
     /// A broker over the settings and the SDK's configuration. Makes no call, unless the key for
     /// encrypted assertions is in a secret.
@@ -196,7 +212,10 @@ impl Broker {
             clock_skew: SignedDuration::from_secs(i64::from(settings.clock_skew_seconds)),
             decryption_keys,
         };
-        let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&sdk)
+            .retry_partition(tables_budget())
+            .timeout_config(tables_timeouts());
+        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         let tables = Tables::new(
             dynamodb.clone(),
             settings.teams_table.clone(),
@@ -217,6 +236,7 @@ impl Broker {
             audit,
             identity_stores: IdentityStores::new(sdk, settings.team_cache_seconds),
             opener: Arc::new(opener),
+            openings: Arc::new(Semaphore::new(MAX_OPENINGS as usize)),
             settings,
         })
     }
@@ -359,7 +379,7 @@ impl Broker {
         Ok(choices)
     }
 
-    /// Opens one team for the person of a session, at the latest at `deadline`.
+    /// Opens one team for the person of a session, or says when to come back, at the latest at `deadline`.
     ///
     /// # Errors
     ///
@@ -374,6 +394,7 @@ impl Broker {
         idp: &Idp,
         team_id: &TeamId,
         landing: Landing,
+        waiting: Waiting<'_>,
         client: Option<IpAddr>,
         facts: &mut Facts,
         now: Timestamp,
@@ -399,14 +420,25 @@ impl Broker {
 
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
-        let request = Request { team, owner, profile, landing_uri, space, facts };
-        let opener = Arc::clone(&self.opener);
+        let (waited, seen) = (waiting.waited, session.seen.clone());
+        let request = Request { team, owner, profile, landing_uri, space, facts, waited, seen };
+        let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
+        let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
         // A task of its own: what is under way when the person's patience ends is finished all the
         // same, written to the audit, and found by the next request.
-        let opening = tokio::spawn(
-            REQUEST_IDS.scope(ids, async move { opener.open(&request, now, deadline).await }),
-        );
+        let place = Arc::clone(&self.openings).acquire_owned().await;
+        let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
+            let _until_the_end = place;
+            let opening = opener.open(&request, now, deadline).await;
+            if let Ok(Opening::NotYet(Wait { seen: Some(seen), .. })) = &opening
+                && request.seen.as_ref().is_none_or(|known| known.profile != seen.profile)
+                && let Err(error) = state.remember(&key, seen).await
+            {
+                info!(error = %error, "the session could not remember a profile");
+            }
+            opening
+        }));
         // The opener stops at the deadline by itself; this is for calls that are still under way then.
         match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
             Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),
@@ -417,8 +449,13 @@ impl Broker {
                 message: panicked.to_string(),
                 request_id: None,
             }))),
-            Err(_) => Ok(Opening::Preparing),
+            Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now))),
         }
+    }
+
+    /// Waits until no opening is under way, also of those that nobody waits for any more.
+    pub async fn settled(&self) {
+        let _ = self.openings.acquire_many(MAX_OPENINGS).await;
     }
 
     async fn entitled_team(
@@ -457,7 +494,8 @@ impl Broker {
 }
 
 async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, KeyError> {
-    let mut config = aws_sdk_secretsmanager::config::Builder::from(sdk);
+    let mut config =
+        aws_sdk_secretsmanager::config::Builder::from(sdk).retry_partition(tables_budget());
     if let Some(region) = arn.split(':').nth(3).filter(|region| !region.is_empty()) {
         config = config.region(aws_config::Region::new(region.to_owned()));
     }

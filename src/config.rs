@@ -165,6 +165,78 @@ impl fmt::Display for SettingFaults {
     }
 }
 
+impl SettingFault {
+    /// The SDK was given no Region.
+    pub fn region() -> Self {
+        Self {
+            variable: "AWS_REGION",
+            found: "nothing".into(),
+            expected: "the Region of the tables, such as eu-west-1",
+        }
+    }
+}
+
+/// The settings of the commands that work on the administrators' tables.
+#[derive(Debug, Clone)]
+pub struct TableSettings {
+    /// Table of the teams.
+    pub teams_table: String,
+    /// Table of the `IdPs`.
+    pub idps_table: String,
+    /// Role assumed in a team's account when the team names none.
+    pub target_role_name: String,
+    /// How long a change of a team or `IdP` may go unnoticed, in seconds, 0 to 300.
+    pub team_cache_seconds: u32,
+    /// Which authorities are trusted for AWS; by the partition when `None`.
+    pub tls_roots: Option<TlsRoots>,
+}
+
+impl TableSettings {
+    /// Reads these settings and no other through `get`, as [`Settings::read`] does.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each with the variable, what was found and what is expected.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingFaults> {
+        let mut reader = Reader { get: &get, faults: Vec::new() };
+        let settings = Self {
+            teams_table: reader.table("STUDIO_BROKER_TEAMS_TABLE", "studio-broker-teams"),
+            idps_table: reader.table("STUDIO_BROKER_IDPS_TABLE", "studio-broker-idps"),
+            target_role_name: reader.target_role_name(),
+            team_cache_seconds: reader.team_cache_seconds(),
+            tls_roots: reader.tls_roots(),
+        };
+        if reader.faults.is_empty() { Ok(settings) } else { Err(SettingFaults(reader.faults)) }
+    }
+}
+
+/// What an `IdP` must be told about this broker.
+#[derive(Debug, Clone)]
+pub struct Audience {
+    /// The ACS URL.
+    pub acs_url: String,
+    /// Our entity ID.
+    pub entity_id: String,
+}
+
+impl Audience {
+    /// Reads where the broker stands through `get`; `None` where the public URL is not set.
+    ///
+    /// # Errors
+    ///
+    /// Every fault, each with the variable, what was found and what is expected.
+    pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, SettingFaults> {
+        let mut reader = Reader { get: &get, faults: Vec::new() };
+        let public_url = reader.public_url();
+        let entity_id = reader.entity_id(public_url.as_ref());
+        if !reader.faults.is_empty() {
+            return Err(SettingFaults(reader.faults));
+        }
+        let audience = public_url.zip(entity_id);
+        Ok(audience.map(|(url, entity_id)| Self { acs_url: url.acs(), entity_id }))
+    }
+}
+
 impl Settings {
     /// Reads all settings through `get`, the environment in life. An empty value counts as unset.
     ///
@@ -173,11 +245,7 @@ impl Settings {
     /// Every fault, each with the variable, what was found and what is expected.
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingFaults> {
         let mut reader = Reader { get: &get, faults: Vec::new() };
-        let public_url = reader.parsed(
-            "STUDIO_BROKER_PUBLIC_URL",
-            "an https address without query, such as https://studio.example.com (http only for loopback)",
-            PublicUrl::parse,
-        );
+        let public_url = reader.public_url();
         if public_url.is_none() && reader.value("STUDIO_BROKER_PUBLIC_URL").is_none() {
             reader.faults.push(SettingFault {
                 variable: "STUDIO_BROKER_PUBLIC_URL",
@@ -185,35 +253,11 @@ impl Settings {
                 expected: "an https address without query, such as https://studio.example.com",
             });
         }
-        let default_entity_id =
-            public_url.as_ref().map(|url| format!("{}/saml/metadata", url.as_str()));
-        let entity_id = reader
-            .parsed(
-                "STUDIO_BROKER_ENTITY_ID",
-                "an entity ID: 1 to 1024 characters without white space",
-                |text| {
-                    let holds = text.chars().count() <= 1024
-                        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-                    holds.then(|| text.to_owned())
-                },
-            )
-            .or(default_entity_id);
+        let entity_id = reader.entity_id(public_url.as_ref());
         let teams_table = reader.table("STUDIO_BROKER_TEAMS_TABLE", "studio-broker-teams");
         let idps_table = reader.table("STUDIO_BROKER_IDPS_TABLE", "studio-broker-idps");
         let state_table = reader.table("STUDIO_BROKER_STATE_TABLE", "studio-broker-state");
-        let target_role_name = reader
-            .parsed(
-                "STUDIO_BROKER_TARGET_ROLE_NAME",
-                "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-",
-                |text| {
-                    let holds = (1..=64).contains(&text.len())
-                        && text
-                            .bytes()
-                            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-                    holds.then(|| text.to_owned())
-                },
-            )
-            .unwrap_or_else(|| "StudioBrokerTarget".into());
+        let target_role_name = reader.target_role_name();
         let url_seconds = reader.number(
             "STUDIO_BROKER_URL_SECONDS",
             30,
@@ -232,12 +276,7 @@ impl Settings {
             0..=180,
             "a number of seconds, 0 to 180",
         );
-        let team_cache_seconds = reader.number(
-            "STUDIO_BROKER_TEAM_CACHE_SECONDS",
-            30,
-            0..=300,
-            "a number of seconds, 0 to 300",
-        );
+        let team_cache_seconds = reader.team_cache_seconds();
         let profile_cache_seconds = reader.number(
             "STUDIO_BROKER_PROFILE_CACHE_SECONDS",
             3600,
@@ -272,12 +311,7 @@ impl Settings {
             "an e-mail address or an https address",
             |text| (is_mail_address(text) || is_page_address(text)).then(|| text.to_owned()),
         );
-        let tls_roots =
-            reader.parsed("STUDIO_BROKER_TLS_ROOTS", "amazon or system", |text| match text {
-                "amazon" => Some(TlsRoots::Amazon),
-                "system" => Some(TlsRoots::System),
-                _ => None,
-            });
+        let tls_roots = reader.tls_roots();
         let sp_key = reader.sp_key();
         let log = reader
             .parsed(
@@ -369,6 +403,58 @@ impl Reader<'_> {
             holds.then(|| text.to_owned())
         })
         .unwrap_or_else(|| default.to_owned())
+    }
+
+    fn public_url(&mut self) -> Option<PublicUrl> {
+        self.parsed(
+            "STUDIO_BROKER_PUBLIC_URL",
+            "an https address without query, such as https://studio.example.com (http only for loopback)",
+            PublicUrl::parse,
+        )
+    }
+
+    fn entity_id(&mut self, public_url: Option<&PublicUrl>) -> Option<String> {
+        let default = public_url.map(|url| format!("{}/saml/metadata", url.as_str()));
+        self.parsed(
+            "STUDIO_BROKER_ENTITY_ID",
+            "an entity ID: 1 to 1024 characters without white space",
+            |text| {
+                let holds = text.chars().count() <= 1024
+                    && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+                holds.then(|| text.to_owned())
+            },
+        )
+        .or(default)
+    }
+
+    fn target_role_name(&mut self) -> String {
+        self.parsed(
+            "STUDIO_BROKER_TARGET_ROLE_NAME",
+            "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-",
+            |text| {
+                let holds = (1..=64).contains(&text.len())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+                holds.then(|| text.to_owned())
+            },
+        )
+        .unwrap_or_else(|| "StudioBrokerTarget".into())
+    }
+
+    fn team_cache_seconds(&mut self) -> u32 {
+        self.number(
+            "STUDIO_BROKER_TEAM_CACHE_SECONDS",
+            30,
+            0..=300,
+            "a number of seconds, 0 to 300",
+        )
+    }
+
+    fn tls_roots(&mut self) -> Option<TlsRoots> {
+        self.parsed("STUDIO_BROKER_TLS_ROOTS", "amazon or system", |text| match text {
+            "amazon" => Some(TlsRoots::Amazon),
+            "system" => Some(TlsRoots::System),
+            _ => None,
+        })
     }
 
     fn sp_key(&mut self) -> SpKey {

@@ -14,6 +14,9 @@ use serde_json::{Map, Value};
 /// An item as JSON: attribute name to value.
 pub type Item = Map<String, Value>;
 
+/// An item as `DynamoDB` holds it.
+pub type Record = HashMap<String, AttributeValue>;
+
 /// One attribute that cannot be used, with what stood there and what should stand there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -36,15 +39,17 @@ pub struct ItemFaults {
     pub faults: Vec<Fault>,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}, expected {}", self.attribute, self.found, self.expected)
+    }
+}
+
 impl fmt::Display for ItemFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table {}, key {}", self.table, excerpt(&self.key))?;
         for fault in &self.faults {
-            write!(
-                f,
-                "; attribute {}: found {}, expected {}",
-                fault.attribute, fault.found, fault.expected
-            )?;
+            write!(f, "; attribute {fault}")?;
         }
         Ok(())
     }
@@ -188,7 +193,13 @@ pub struct Read<T> {
 ///
 /// Binary values, number sets, null and numbers that JSON cannot hold are faults: no attribute of
 /// ours is made of them.
-pub fn from_dynamodb(item: &HashMap<String, AttributeValue>) -> Result<Item, Vec<Fault>> {
+pub fn from_dynamodb(item: &Record) -> Result<Item, Vec<Fault>> {
+    let (json, faults) = readable_part(item);
+    if faults.is_empty() { Ok(json) } else { Err(faults) }
+}
+
+/// The part of a `DynamoDB` item that JSON can hold, and a fault for everything that it cannot.
+pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut names: Vec<_> = item.keys().collect();
     names.sort();
@@ -196,7 +207,21 @@ pub fn from_dynamodb(item: &HashMap<String, AttributeValue>) -> Result<Item, Vec
         .into_iter()
         .filter_map(|name| Some((name.clone(), to_json(name, item.get(name)?, &mut faults)?)))
         .collect();
-    if faults.is_empty() { Ok(json) } else { Err(faults) }
+    (json, faults)
+}
+
+/// A JSON value as `DynamoDB` stores it: S, N, BOOL, L and M.
+pub fn to_dynamodb(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(*flag),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Array(elements) => AttributeValue::L(elements.iter().map(to_dynamodb).collect()),
+        Value::Object(members) => AttributeValue::M(
+            members.iter().map(|(name, member)| (name.clone(), to_dynamodb(member))).collect(),
+        ),
+    }
 }
 
 fn to_json(path: &str, value: &AttributeValue, faults: &mut Vec<Fault>) -> Option<Value> {
@@ -226,12 +251,12 @@ fn to_json(path: &str, value: &AttributeValue, faults: &mut Vec<Fault>) -> Optio
             ))
         }
         AttributeValue::N(number) => {
-            let parsed = serde_json::from_str(number).ok().filter(Value::is_number);
+            let parsed = number_from(number);
             if parsed.is_none() {
                 faults.push(Fault {
                     attribute: path.into(),
-                    found: excerpt(number),
-                    expected: "a number that JSON can hold".into(),
+                    found: format!("the number {}", excerpt(number)),
+                    expected: "a number that JSON can hold exactly".into(),
                 });
             }
             parsed
@@ -244,6 +269,44 @@ fn to_json(path: &str, value: &AttributeValue, faults: &mut Vec<Fault>) -> Optio
             });
             None
         }
+    }
+}
+
+/// The JSON number of a decimal text, if it is exactly that number: 38 digits do not fit.
+pub fn number_from(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let written = value.as_number()?.to_string();
+    (Decimal::of(&written)? == Decimal::of(text)?).then_some(value)
+}
+
+/// A decimal number without leading and trailing zeros: 0.`digits` times ten to the `exponent`.
+#[derive(PartialEq, Eq)]
+struct Decimal {
+    negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(text: &str) -> Option<Self> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+            None => (text, 0),
+        };
+        let (negative, mantissa) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa),
+        };
+        let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all = format!("{whole}{part}");
+        let significant = all.trim_start_matches('0');
+        let leading = i64::try_from(all.len() - significant.len()).ok()?;
+        let digits = significant.trim_end_matches('0').to_owned();
+        if digits.is_empty() {
+            return Some(Self { negative: false, digits, exponent: 0 });
+        }
+        let exponent = exponent.checked_add(i64::try_from(whole.len()).ok()? - leading)?;
+        Some(Self { negative, digits, exponent })
     }
 }
 
@@ -269,9 +332,32 @@ pub fn excerpt(text: &str) -> String {
     format!("\"{cut}\"")
 }
 
+/// A foreign text on one line of a terminal or a log: control characters and invisible ones escaped.
+pub fn plain(text: &str) -> String {
+    let visible = |c: char| !c.is_control() && !is_invisible(c);
+    if text.chars().all(visible) {
+        return text.to_owned();
+    }
+    let escaped = |c: char| {
+        if visible(c) { c.to_string() } else { c.escape_default().to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Characters that change how others are shown, or are not seen at all.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_text_cannot_speak_to_a_terminal() {
+        assert_eq!(plain("Team \u{1b}[31m1\n\u{202e}x"), "Team \\u{1b}[31m1\\n\\u{202e}x");
+        assert_eq!(plain("Équipe 1 日本"), "Équipe 1 日本");
+    }
 
     #[test]
     fn string_sets_and_lists_read_alike() {
@@ -302,6 +388,17 @@ mod tests {
         ]);
         let json = from_dynamodb(&item).unwrap();
         assert_eq!(serde_json::to_string(&json).unwrap(), r#"{"a":10001,"b":1.5}"#);
+    }
+
+    #[test]
+    fn a_number_that_json_would_round_is_a_fault() {
+        for exact in ["0", "-1", "1.50", "100", "1e3", "18446744073709551615", "0.1", "1E-7"] {
+            assert!(number_from(exact).is_some(), "{exact}");
+        }
+        for rounded in ["12345678901234567890123", "0.12345678901234567890123", "1e999", "x", "1_0"]
+        {
+            assert_eq!(number_from(rounded), None, "{rounded}");
+        }
     }
 
     #[test]

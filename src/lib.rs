@@ -25,10 +25,13 @@ pub mod item;
 pub mod local;
 pub mod mappings;
 pub mod opening;
+#[cfg(feature = "cli")]
+pub mod policy;
 pub mod saml;
 pub mod session;
 pub mod team;
 pub mod telemetry;
+pub mod turns;
 
 /// What fuzzing checks, replayed over the committed seeds.
 #[cfg(test)]

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::idp::{Idp, Person, values};
+use crate::opening::Seen;
 use crate::saml::Assertion;
 use crate::team::Team;
 use crate::team::owner::Owner;
@@ -36,6 +37,9 @@ pub struct Session {
     pub signed_in_at: i64,
     /// Moment after which nothing can be opened, epoch seconds.
     pub ends_at: i64,
+    /// The profile that its person waits for and that was seen ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
 }
 
 /// Why an open session does not count any more.
@@ -87,6 +91,7 @@ impl Session {
             assertion_digest: hex(digest(&SHA256, assertion.id().as_bytes()).as_ref()),
             signed_in_at: now,
             ends_at,
+            seen: None,
         }
     }
 

@@ -11,6 +11,7 @@ use schemars::schema_for;
 use serde_json::{Value, json};
 use studio_broker::http::codes;
 use studio_broker::idp::Idp;
+use studio_broker::mappings::{Table, file};
 use studio_broker::team::Team;
 
 #[expect(clippy::disallowed_methods, reason = "the one switch of this test")]
@@ -38,8 +39,26 @@ fn the_schema_of_an_idp_is_current() {
 }
 
 #[test]
+fn the_schema_of_a_file_is_current() {
+    is_current("mappings.json", &file::schema());
+}
+
+#[test]
 fn the_list_of_codes_is_current() {
     is_current("codes.json", &json!({ "codes": codes() }));
+}
+
+/// A write depends on every attribute that an item may have, so none may be missing from the list.
+#[test]
+fn the_list_of_attributes_is_that_of_the_schemas() {
+    let schemas =
+        [(Table::Teams, json!(schema_for!(Team))), (Table::Idps, json!(schema_for!(Idp)))];
+    for (table, schema) in schemas {
+        let mut listed = table.attributes().to_vec();
+        listed.sort_unstable();
+        let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(listed, names, "{table:?}");
+    }
 }
 
 /// The schema and the reader are two views of one item: they must know the same attributes.

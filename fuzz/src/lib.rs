@@ -10,7 +10,7 @@ mod http;
 mod idp;
 #[path = "../../src/item.rs"]
 mod item;
-#[path = "../../src/mappings.rs"]
+#[path = "../../src/mappings/mod.rs"]
 mod mappings;
 #[path = "../../src/saml/mod.rs"]
 mod saml;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -74,6 +75,9 @@ where
     }
 }
 
+/// The code of a call that was never sent, because the SDK found no credentials for it.
+pub const NO_CREDENTIALS: &str = "NoCredentials";
+
 impl AwsError {
     /// Sorts an SDK error; remembers its request id for the audit.
     pub fn new<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
@@ -87,6 +91,9 @@ impl AwsError {
                 (kind_of(&code, service.raw().status().as_u16()), code, message)
             }
             SdkError::TimeoutError(_) => (Kind::Unreachable, "Timeout".into(), chain(error)),
+            SdkError::DispatchFailure(_) if lacks_credentials(error) => {
+                (Kind::Unreachable, NO_CREDENTIALS.into(), chain(error))
+            }
             SdkError::DispatchFailure(_) => {
                 (Kind::Unreachable, "DispatchFailure".into(), chain(error))
             }
@@ -99,6 +106,13 @@ impl AwsError {
         };
         super::remember_request_id(request_id.as_deref());
         Self { kind, operation, code, message, request_id }
+    }
+}
+
+impl AwsError {
+    /// Whether the call may have done its work all the same.
+    pub fn leaves_open(&self) -> bool {
+        matches!(self.kind, Kind::Unreachable | Kind::Failed)
     }
 }
 
@@ -137,6 +151,18 @@ fn kind_of(code: &str, status: u16) -> Kind {
         _ if status == 429 => Kind::Throttled,
         _ => Kind::Failed,
     }
+}
+
+/// Whether nothing was sent because the SDK found no credentials.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The whole chain of causes, for the log.

@@ -3,14 +3,20 @@
 pub mod cache;
 pub mod error;
 pub mod identity_store;
+#[cfg(feature = "cli")]
+pub mod left_behind;
+#[cfg(feature = "cli")]
+pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod spoke;
 pub mod state_table;
 pub mod studio_url;
 pub mod tables;
 pub mod target;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
@@ -21,6 +27,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::HttpClientError;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
@@ -34,7 +41,8 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The SDK's configuration, loaded once: Region, credentials and endpoints as the SDK finds them,
 /// one HTTP client with the chosen trust roots, timeouts that fit a request of two seconds, and
-/// retries with jitter under the SDK's retry budget.
+/// retries with jitter. What retries may cost is for each client to say: [`tables_budget`] or
+/// [`targets_budget`].
 ///
 /// # Errors
 ///
@@ -100,11 +108,65 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// For calls that take milliseconds: one that hangs is repeated while there is time for the rest.
+pub fn tables_timeouts() -> TimeoutConfig {
+    timeouts().to_builder().operation_attempt_timeout(Duration::from_millis(700)).build()
+}
+
 fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(100))
         .with_max_backoff(Duration::from_millis(500))
+}
+
+/// Calls that may be repeated at once before the budget is used up.
+const RETRIES: u32 = 20;
+
+/// What one repeated call costs.
+const RETRY_COST: u32 = 10;
+
+/// A budget for the whole process, whatever the Region: by itself the SDK has one for each service in
+/// each Region, so that an outage would be met with a hundred repeated calls in every one of them. A
+/// tenth of the calls that succeed may be repeated, and one in ten seconds in any case.
+fn budget(name: &'static str, throttling_retry_cost: u32) -> RetryPartition {
+    let bucket = TokenBucket::builder()
+        .capacity((RETRIES * RETRY_COST) as usize)
+        .retry_cost(RETRY_COST)
+        .timeout_retry_cost(RETRY_COST)
+        .throttling_retry_cost(throttling_retry_cost)
+        .success_reward(1.0)
+        .refill_rate(1.0)
+        .build();
+    RetryPartition::custom(name).token_bucket(bucket).build()
+}
+
+/// What repeated calls of `DynamoDB`, the identity store and the secret may cost, all together.
+pub fn tables_budget() -> RetryPartition {
+    static BUDGET: LazyLock<RetryPartition> = LazyLock::new(|| budget("tables", RETRY_COST));
+    BUDGET.clone()
+}
+
+/// What repeated calls of STS and `SageMaker` may cost, all together. A throttled one costs more than
+/// there is: it is the person's waiting page that comes again, in turn ([`crate::turns`]).
+pub fn targets_budget() -> RetryPartition {
+    static BUDGET: LazyLock<RetryPartition> =
+        LazyLock::new(|| budget("targets", RETRIES * RETRY_COST + 1));
+    BUDGET.clone()
+}
+
+/// The same configuration for administrators' commands: nobody waits for a page, the line may be long and
+/// the answers are megabytes.
+pub fn patient(sdk: &SdkConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_secs(60))
+        .build();
+    sdk.to_builder()
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(6))
+        .build()
 }
 
 fn http_client(roots: TlsRoots) -> Result<SharedHttpClient, HttpClientError> {

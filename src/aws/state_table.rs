@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
+use crate::opening::Seen;
 use crate::session::{Secret, Session};
 
 /// The table of consumed responses.
@@ -157,6 +158,29 @@ impl StateTable {
             return Ok(None);
         }
         Ok(serde_dynamo::from_item(item).ok())
+    }
+
+    /// Remembers in the session what its waiting person's next visit need not look at again. Signing
+    /// out meanwhile wins.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be changed; nothing depends on it.
+    pub async fn remember(&self, key: &StateKey, seen: &Seen) -> Result<(), AwsError> {
+        const OPERATION: &str = "dynamodb:UpdateItem";
+        let seen = serde_dynamo::to_attribute_value::<_, AttributeValue>(seen)
+            .map_err(|error| not_encoded(OPERATION, &error))?;
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .key("pk", AttributeValue::S(key.0.clone()))
+            .update_expression("SET seen = :seen")
+            .condition_expression("attribute_exists(secret_hash)")
+            .expression_attribute_values(":seen", seen)
+            .send()
+            .await;
+        sorted(OPERATION, sent).map(|_| ())
     }
 
     /// Ends the session inside its record; the replay guard stays.

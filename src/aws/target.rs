@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
+use super::targets_budget;
 use crate::team::owner::Owner;
 use crate::team::{Region, RoleArn, Team, TeamId};
 
@@ -45,6 +46,16 @@ impl Targets {
     /// The role that would be assumed for a team.
     pub fn role(&self, team: &Team) -> RoleArn {
         team.broker_role(&self.role_name)
+    }
+
+    /// Credentials that were got before and are still good.
+    pub async fn remembered(
+        &self,
+        team: &Team,
+        owner: &Owner,
+        now: Timestamp,
+    ) -> Option<Credentials> {
+        self.credentials.get(&self.key(team, owner), now).await
     }
 
     /// Credentials of the team's target role for this owner.
@@ -133,6 +144,7 @@ impl Targets {
         }
         let config = aws_sdk_sts::config::Builder::from(&self.config)
             .region(SdkRegion::new(region.to_string()))
+            .retry_partition(targets_budget())
             .build();
         let client = aws_sdk_sts::Client::from_conf(config);
         self.clients.insert(region.clone(), client.clone(), now, SignedDuration::MAX).await;

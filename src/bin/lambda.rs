@@ -13,7 +13,8 @@ use studio_broker::aws::sdk_config;
 use studio_broker::broker::Broker;
 use studio_broker::config::Settings;
 use studio_broker::http::event::{self, Front};
-use studio_broker::{http, mappings, telemetry};
+use studio_broker::mappings::stream;
+use studio_broker::{http, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -46,8 +47,8 @@ async fn start() -> Result<(), Failure> {
 }
 
 async fn answer(broker: &Broker, event: Value) -> Value {
-    if mappings::is_stream_event(&event) {
-        return mappings::validate(&broker.settings, &event);
+    if stream::is_stream_event(&event) {
+        return stream::validate(&broker.settings, &event);
     }
     let (request, front) = event::request(event).unwrap_or_else(|| {
         tracing::warn!("an event of an unknown shape is answered as an unreadable form");

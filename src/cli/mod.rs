@@ -1,13 +1,30 @@
 //! The command line: data on standard output, words on standard error.
 
+mod completions;
+mod doctor;
+mod findings;
+mod fleet;
+mod hub;
+mod identity_center;
+mod idps;
+mod mapping_file;
+mod output;
+mod plan_words;
+mod profiles;
+mod returning;
+mod saml_explain;
 mod saml_verify;
 mod serve;
+mod spoke;
+mod teams;
 
 pub(crate) use serve::stopped;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use output::{Failure, Format};
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +35,12 @@ pub enum Exit {
     Failed = 1,
     /// Usage or settings.
     Usage = 2,
-    /// Refused.
+    /// Refused, changes found, or findings.
     Refused = 3,
+    /// Not authorised in AWS.
+    Unauthorised = 4,
+    /// Somebody else changed it meanwhile.
+    Conflict = 5,
 }
 
 impl From<Exit> for ExitCode {
@@ -33,23 +54,15 @@ impl From<Exit> for ExitCode {
 #[command(
     name = "studio-broker",
     version,
-    after_help = "Try it on a laptop, without an AWS account:\n  studio-broker local"
+    before_help = "Example: everything on a laptop, without an AWS account\n  studio-broker local",
+    after_help = "Exit codes: 0 done, or nothing to do; 1 failed; 2 usage or settings; 3 refused, changes found, or\nfindings; 4 not authorised in AWS; 5 somebody else changed it meanwhile."
 )]
 struct Arguments {
-    /// How results are printed.
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    /// How results are printed: table or json.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    output: Format,
     #[command(subcommand)]
     command: Command,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,8 +72,27 @@ enum Command {
     /// Answers the routes over plain HTTP; TLS ends in front of it.
     Serve(serve::Arguments),
     /// Works with SAML messages.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        before_help = "Example:\n  studio-broker saml verify --idp-metadata idp.xml --sp-entity-id ID --acs-url URL response.xml"
+    )]
     Saml(Saml),
+    /// Teams: what people can open.
+    #[command(subcommand, before_help = "Example:\n  studio-broker teams list")]
+    Teams(teams::Teams),
+    /// Identity providers: who says who somebody is.
+    #[command(subcommand, before_help = "Example:\n  studio-broker idps list")]
+    Idps(idps::Idps),
+    /// Checks settings, tables, identity providers and every team's account, and names each fix.
+    Doctor(doctor::Arguments),
+    /// Profiles in the teams' accounts: who has one, how it differs from its mapping, and its end.
+    #[command(subcommand, before_help = "Example:\n  studio-broker profiles list --team team1")]
+    Profiles(profiles::Profiles),
+    /// Groups and assignments of IAM Identity Center, as far as its API goes.
+    #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
+    IdentityCenter(identity_center::IdentityCenter),
+    /// Prints a script that completes commands, options and team ids in a shell.
+    Completions(completions::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,22 +103,71 @@ enum Saml {
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let json = arguments.output == Output::Json;
-    match arguments.command {
-        Command::Local(local) => blocking(crate::local::run(local, json)),
-        Command::Serve(serve) => blocking(serve::run(serve, json)),
-        Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify),
-    }
-    .into()
+    // A shell that asks for completions is answered, and nothing else happens.
+    completions::answer(command);
+    let matches = command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let format = arguments.output;
+    let json = format == Format::Json;
+    let done: Result<Exit, Failure> = match arguments.command {
+        Command::Local(local) => blocking(async { Ok(crate::local::run(local, json).await) }),
+        Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
+        Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
+        Command::Teams(teams) => blocking(teams::run(teams, format)),
+        Command::Idps(idps) => blocking(idps::run(idps, format)),
+        Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),
+        Command::Profiles(profiles) => blocking(profiles::run(profiles, format)),
+        Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
+        Command::Completions(shell) => completions::print(&shell),
+    };
+    done.unwrap_or_else(|failure| failure.report(format)).into()
 }
 
-fn blocking(command: impl Future<Output = Exit>) -> Exit {
+/// All commands, each with its example at the top of its help.
+fn command() -> clap::Command {
+    with_example_first(Arguments::command())
+}
+
+fn with_example_first(command: clap::Command) -> clap::Command {
+    command
+        .help_template(
+            "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}",
+        )
+        .mut_subcommands(with_example_first)
+}
+
+fn blocking(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
-            eprintln!("error: the runtime cannot be started: {error}");
-            Exit::Failed
+            Err(Failure::new(Exit::Failed, format!("the runtime cannot be started: {error}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn each(command: &clap::Command, path: &str, look: &mut impl FnMut(&str, &clap::Command)) {
+        look(path, command);
+        for child in command.get_subcommands() {
+            each(child, &format!("{path} {}", child.get_name()), look);
+        }
+    }
+
+    #[test]
+    fn every_help_begins_with_one_example_of_that_very_command() {
+        each(&command(), "studio-broker", &mut |path, command| {
+            let example = command.get_before_help().map(ToString::to_string).unwrap_or_default();
+            let examples = example.lines().filter(|line| line.starts_with("Example")).count();
+            assert_eq!(examples, 1, "{path}: {example:?}");
+            assert!(example.contains(path), "{path}: {example:?}");
+        });
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        command().debug_assert();
     }
 }

@@ -12,13 +12,14 @@ use super::Exit;
 use crate::audit::Audit;
 use crate::aws::sdk_config;
 use crate::broker::Broker;
-use crate::config::Settings;
+use crate::config::{SettingFault, SettingFaults, Settings};
 use crate::http::serve::serve;
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  STUDIO_BROKER_PUBLIC_URL=https://studio.example.com studio-broker serve --listen 0.0.0.0:8080\n\nSettings come from the environment (STUDIO_BROKER_…, AWS_…). SIGTERM finishes what has begun."
+    before_help = "Example:\n  STUDIO_BROKER_PUBLIC_URL=https://studio.example.com studio-broker serve --listen 0.0.0.0:8080",
+    after_help = "Settings come from the environment (STUDIO_BROKER_…, AWS_…). SIGTERM finishes what has begun."
 )]
 pub(super) struct Arguments {
     /// Address and port to listen on.
@@ -44,9 +45,7 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Exit {
         }
     };
     if sdk.region().is_none() {
-        eprintln!(
-            "error: settings cannot be used:\n  AWS_REGION: found nothing, expected the Region of the tables, such as eu-west-1"
-        );
+        eprintln!("error: {}", SettingFaults(vec![SettingFault::region()]));
         return Exit::Usage;
     }
     let broker = match Broker::new(settings, sdk, Audit::Stderr).await {

@@ -8,7 +8,7 @@ use super::{Context, Response, pages};
 use crate::audit::Outcome;
 use crate::aws::error::{AwsError, Kind};
 use crate::broker::Refusal;
-use crate::opening::OpeningError;
+use crate::opening::{OpeningError, Reason, Wait};
 use crate::saml::{Actor, Rejection};
 use crate::session::SessionVoid;
 
@@ -31,10 +31,8 @@ pub(super) enum Failure {
     TooLate,
     /// The person is entitled to no team.
     NoTeam,
-    /// The profile is being prepared.
-    Preparing(Destination),
-    /// AWS throttles.
-    Busy(Destination),
+    /// The team does not open yet, but will.
+    NotYet(Destination, Wait),
 }
 
 impl From<Refusal> for Failure {
@@ -140,8 +138,8 @@ fn code_of(failure: &Failure) -> Code {
         Failure::NotNavigation => NOT_NAVIGATION,
         Failure::TooLate => AWS_UNREACHABLE,
         Failure::NoTeam => NO_TEAM,
-        Failure::Preparing(_) => PREPARING,
-        Failure::Busy(_) => AWS_BUSY,
+        Failure::NotYet(_, Wait { reason: Reason::Profile, .. }) => PREPARING,
+        Failure::NotYet(_, Wait { reason: Reason::Aws, .. }) => AWS_BUSY,
         Failure::Refusal(refusal) => code_of_refusal(refusal),
     }
 }
@@ -222,10 +220,8 @@ struct Problem<'a> {
 pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     let code = code_of(failure);
     // Looking for pages that do not exist, and coming back to a page that waits, are no decisions.
-    let undecided = matches!(
-        failure,
-        Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::Preparing(_) | Failure::Busy(_)
-    );
+    let undecided =
+        matches!(failure, Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::NotYet(..));
     if !undecided {
         let (mut facts, mut detail) = (context.facts.clone(), detail_of(failure));
         if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
@@ -235,11 +231,8 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
         audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
     }
     let mut response = match failure {
-        Failure::Preparing(destination) if context.wants_page() => {
-            return pages::waiting(context, destination, pages::Wait::Preparing);
-        }
-        Failure::Busy(destination) if context.wants_page() => {
-            return pages::waiting(context, destination, pages::Wait::Busy);
+        Failure::NotYet(destination, wait) if context.wants_page() => {
+            return pages::waiting(context, destination, wait);
         }
         _ if context.wants_page() => pages::error(context, &code, paused_reason(failure)),
         _ => problem(context, &code),
@@ -251,7 +244,8 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
     if code.status == 503 {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+        let seconds = if let Failure::NotYet(_, wait) = failure { wait.seconds } else { 3 };
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

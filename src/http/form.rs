@@ -14,10 +14,13 @@ impl Form {
     /// Reads a body of `application/x-www-form-urlencoded`; `None` when the response is missing or
     /// stands there twice.
     pub fn read(body: &[u8]) -> Option<Self> {
-        let pairs = || form_urlencoded::parse(body);
-        let saml_response = single(pairs(), "SAMLResponse")?;
+        let is_ours = |name: &str| matches!(name, "SAMLResponse" | "RelayState");
+        let pairs = form_urlencoded::parse(body);
+        let pairs: Vec<_> = pairs.filter(|(name, _)| is_ours(name)).collect();
+        let value = |name| single(pairs.iter().cloned(), name);
+        let saml_response = value("SAMLResponse")?;
         // Base64 holds no spaces: where one stands, a sender left a plus sign unencoded.
         let saml_response = saml_response.replace(' ', "+");
-        Some(Self { saml_response, relay_state: single(pairs(), "RelayState") })
+        Some(Self { saml_response, relay_state: value("RelayState") })
     }
 }

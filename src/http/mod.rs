@@ -27,13 +27,14 @@ use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::audit::{Facts, Outcome};
 use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
 use crate::session::random;
+use crate::turns::waited_since;
 
 pub use error::{Code, codes};
 pub use request::Request;
@@ -204,6 +205,18 @@ impl Context<'_> {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .any(|value| value.contains("text/html"))
+    }
+
+    /// Since when the page waits for AWS that this request reloads, epoch seconds.
+    fn waiting_since(&self) -> Option<i64> {
+        let since = self.request.query_value("since")?.parse().ok()?;
+        waited_since(since, self.now).map(|_| since)
+    }
+
+    /// How long the person has waited for AWS; `None` for a client that has no page to wait on.
+    fn waited(&self) -> Option<SignedDuration> {
+        let waited = self.waiting_since().and_then(|since| waited_since(since, self.now));
+        self.wants_page().then(|| waited.unwrap_or_default())
     }
 
     /// One of our own addresses.

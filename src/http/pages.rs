@@ -14,7 +14,8 @@ use super::teams::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
 use crate::idp::Idp;
-use crate::session::{Session, random};
+use crate::opening::{Reason, Wait};
+use crate::session::Session;
 
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -76,7 +77,7 @@ fn page(template: &impl Template) -> Response {
 }
 
 /// Makes the browser go to `url` by itself after some seconds.
-fn refresh(response: &mut Response, seconds: u8, url: &str) {
+fn refresh(response: &mut Response, seconds: u16, url: &str) {
     if let Ok(value) = HeaderValue::from_str(&format!("{seconds}; url={url}")) {
         response.headers_mut().insert(header::REFRESH, value);
     }
@@ -175,31 +176,35 @@ struct Waiting<'a> {
     other_url: String,
 }
 
-/// What a person waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// SageMaker prepares the profile.
-    Preparing,
-    /// AWS throttles.
-    Busy,
-}
-
 /// The page that comes back by itself, unless its link has switched that off.
-pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: Wait) -> Response {
-    let now_url = context.url(&destination.to_path());
-    let separator = if now_url.contains('?') { '&' } else { '?' };
-    let manual_url = format!("{now_url}{separator}refresh=off");
+///
+/// Its address says since when its person waits for AWS, so that it keeps its place in the line
+/// ([`crate::turns`]) whichever process answers next, over reloads, and when the person takes over.
+pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
+    let since = context.waiting_since();
+    let since = since.or_else(|| (wait.reason == Reason::Aws).then(|| context.now.as_second()));
+    let since = since.filter(|_| wait.in_line).map(|since| format!("since={since}"));
+    let path = destination.to_path();
+    let address = |parameters: &[&str]| {
+        let separator = if path.contains('?') { "&" } else { "?" };
+        let query = parameters.join("&");
+        context.url(&if query.is_empty() {
+            path.clone()
+        } else {
+            format!("{path}{separator}{query}")
+        })
+    };
+    let kept: Vec<_> = since.as_deref().into_iter().collect();
+    let (now_url, manual_url) = (address(&kept), address(&[&["refresh=off"], &*kept].concat()));
     let automatic = context.request.query_value("refresh").as_deref() != Some("off");
-    let (heading, sentence, base) = match wait {
-        Wait::Preparing => (
+    let (heading, sentence) = match wait.reason {
+        Reason::Profile => (
             "Preparing your profile",
             "SageMaker is preparing your profile. This usually takes a few seconds, on the first visit sometimes a few minutes.",
-            2,
         ),
-        Wait::Busy => (
+        Reason::Aws => (
             "AWS is busy",
             "AWS is busy at the moment. Nothing is lost; Studio opens as soon as AWS answers.",
-            3,
         ),
     };
     let team = context.facts.team.clone().unwrap_or_else(|| destination.team.to_string());
@@ -209,9 +214,7 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: Wa
     let waiting = Waiting { frame, heading, team, sentence, automatic, now_url: now, other_url };
     let mut response = page(&waiting);
     if automatic {
-        // People who came at once do not all come back at once.
-        let [jitter] = random::<1>();
-        refresh(&mut response, base + jitter % 4, &now_url);
+        refresh(&mut response, wait.seconds, &now_url);
     }
     response
 }

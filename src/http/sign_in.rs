@@ -94,8 +94,8 @@ async fn hand_over(
     }
     if let Some(destination) = destination {
         // Whatever is in the way is told at the team's own address, which survives a reload.
-        let (session, idp) = (&signed_in.session, &signed_in.idp);
-        let opened = super::teams::open_for(context, session, idp, &destination).await;
+        let SignedIn { key, session, idp, .. } = signed_in;
+        let opened = super::teams::open_for(context, key, session, idp, &destination).await;
         if let Ok(Opening::Ready(url)) = opened {
             context.record(Outcome::Opened, None, None);
             return redirect(StatusCode::FOUND, &url.into_location());

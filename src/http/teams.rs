@@ -8,9 +8,10 @@ use super::error::Failure;
 use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
 use crate::audit::{Outcome, unverified};
-use crate::broker::{Landing, Refusal};
+use crate::aws::state_table::StateKey;
+use crate::broker::{Landing, Refusal, Waiting};
 use crate::idp::Idp;
-use crate::opening::Opening;
+use crate::opening::{Opening, Wait};
 use crate::session::Session;
 use crate::team::{SpaceName, TeamId};
 
@@ -117,7 +118,7 @@ impl Destination {
 
 pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
     context.must_be_navigation()?;
-    let Some((session, idp)) = session(context).await? else {
+    let Some((_, session, idp)) = session(context).await? else {
         return sign_in_first(context, None).await;
     };
     let choices = context.broker.teams(&session, &idp, context.now).await?;
@@ -136,7 +137,7 @@ pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response
     match open_or_sign_in(context, &destination).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             tracing::warn!(reference = context.facts.reference, error = %refusal, "AWS throttles");
-            Err(Failure::Busy(destination))
+            Err(Failure::NotYet(destination, Wait::for_aws()))
         }
         answer => answer,
     }
@@ -146,29 +147,32 @@ async fn open_or_sign_in(
     context: &mut Context<'_>,
     destination: &Destination,
 ) -> Result<Response, Failure> {
-    let Some((session, idp)) = session(context).await? else {
+    let Some((key, session, idp)) = session(context).await? else {
         return sign_in_first(context, Some(destination.clone())).await;
     };
-    match open_for(context, &session, &idp, destination).await? {
+    match open_for(context, &key, &session, &idp, destination).await? {
         Opening::Ready(url) => {
             context.record(Outcome::Opened, None, None);
             Ok(redirect(StatusCode::FOUND, &url.into_location()))
         }
-        Opening::Preparing => Err(Failure::Preparing(destination.clone())),
+        Opening::NotYet(wait) => Err(Failure::NotYet(destination.clone(), wait)),
     }
 }
 
 pub(super) async fn open_for(
     context: &mut Context<'_>,
+    key: &StateKey,
     session: &Session,
     idp: &Idp,
     destination: &Destination,
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
+    let waiting = Waiting { key, waited: context.waited() };
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
+    let team = &destination.team;
     let opening =
-        broker.open(session, idp, &destination.team, landing, client, facts, now, deadline).await;
+        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await;
     if facts.team.is_some() {
         facts.unverified.team = None;
     }
@@ -177,10 +181,11 @@ pub(super) async fn open_for(
 
 async fn session(
     context: &mut Context<'_>,
-) -> Result<Option<(Session, std::sync::Arc<Idp>)>, Failure> {
+) -> Result<Option<(StateKey, Session, std::sync::Arc<Idp>)>, Failure> {
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let Some((key, secret)) = cookies.session(&context.request.headers) else { return Ok(None) };
-    Ok(context.broker.session(&key, &secret, &mut context.facts, context.now).await?)
+    let found = context.broker.session(&key, &secret, &mut context.facts, context.now).await?;
+    Ok(found.map(|(session, idp)| (key, session, idp)))
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  studio-broker local\n\nThen open the portal that it prints. Other DynamoDB, STS and SageMaker clients can use the\nsimulated AWS through AWS_ENDPOINT_URL; GET /_control on it explains how to slow it down,\nthrottle it or make it fail."
+    before_help = "Example:\n  studio-broker local",
+    after_help = "Then open the portal that it prints. Other DynamoDB, STS and SageMaker clients can use the\nsimulated AWS through AWS_ENDPOINT_URL; GET /_control on it explains how to slow it down,\nthrottle it or make it fail."
 )]
 /// Arguments of `studio-broker local`.
 pub struct Arguments {

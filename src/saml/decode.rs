@@ -1,5 +1,7 @@
 //! The form field: base64 in, bytes out.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -8,14 +10,17 @@ use super::rejection::Rejection;
 /// Decodes RFC 4648 base64, padded, in which line breaks may stand anywhere; at most `limit`
 /// bytes come out.
 pub(super) fn base64(field: &[u8], limit: usize) -> Result<Vec<u8>, Rejection> {
-    let unwrapped: Vec<u8> =
-        field.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let unwrapped = match field.iter().any(is_break) {
+        true => Cow::Owned(field.iter().copied().filter(|byte| !is_break(byte)).collect()),
+        false => Cow::Borrowed(field),
+    };
     let got = unwrapped.len() / 4 * 3;
     // Padding stands for up to two bytes that are not there.
     if got > limit + 2 {
         return Err(Rejection::TooLarge { limit, got });
     }
-    STANDARD.decode(unwrapped).map_err(|_| Rejection::Base64Malformed)
+    STANDARD.decode(&*unwrapped).map_err(|_| Rejection::Base64Malformed)
 }
 
 #[cfg(test)]

@@ -179,6 +179,18 @@ impl SigningKey {
         &self.fingerprint
     }
 
+    /// What the key is, in words: `RSA, 2048 bits`, `P-256`.
+    #[must_use]
+    pub fn algorithm(&self) -> String {
+        match self.kind {
+            KeyKind::Rsa => {
+                format!("RSA, {} bits", rsa_bits(&self.public_key).unwrap_or_default())
+            }
+            KeyKind::P256 => "P-256".into(),
+            KeyKind::P384 => "P-384".into(),
+        }
+    }
+
     /// When the certificate begins to be valid. It warns and does not refuse.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {

@@ -2,6 +2,7 @@
 
 mod mapping;
 pub mod owner;
+pub mod spoke;
 mod text;
 
 pub use mapping::Team;

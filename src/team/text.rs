@@ -167,11 +167,17 @@ impl RoleArn {
     pub fn account(&self) -> &str {
         RoleParts::of(&self.0).map_or("", |parts| parts.account)
     }
+
+    /// The path, without a slash in front, and the name: `studio-broker/Studio-team1`.
+    pub fn path_and_name(&self) -> &str {
+        RoleParts::of(&self.0).map_or("", |parts| parts.path_and_name)
+    }
 }
 
 struct RoleParts<'a> {
     partition: &'a str,
     account: &'a str,
+    path_and_name: &'a str,
 }
 
 impl<'a> RoleParts<'a> {
@@ -193,7 +199,7 @@ impl<'a> RoleParts<'a> {
             && !name.ends_with('/')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&b))
             && (20..=2048).contains(&arn.len());
-        holds.then_some(Self { partition, account })
+        holds.then_some(Self { partition, account, path_and_name: name })
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal, sts, target_role,
+    Service, Simulator, caller::Caller, dynamodb::Answer, iam, refusal::Refusal, roles::Documents,
 };
 use crate::local::server::{self, Body};
 
@@ -29,9 +29,13 @@ GET    /_control/calls               the calls so far, oldest first (the last 10
 DELETE /_control/calls               forgets them
 GET    /_control/faults              the faults that are ordered
 POST   /_control/faults              orders one:
-         service    dynamodb, sts, sagemaker, identitystore; any if absent
+         service    dynamodb, sts, sagemaker, iam, servicequotas, identitystore, sso; any if
+                    absent
          operation  for example DescribeUserProfile; any if absent
-         account, region, profile    only calls for these (profile: UserProfileName, any case)
+         account, region, profile    only calls for these (profile: UserProfileName, any case; an
+                                     AssumeRole is for its role's account as well)
+         about      only calls whose principal or parameters hold this text, such as a table's
+                    name, a key or a person's id
          times      so many calls, then the fault is gone; until cleared if absent
          effect     one of
            throttle                       ThrottlingException
@@ -43,10 +47,13 @@ POST   /_control/faults              orders one:
            lose_answer                    does the work, then drops the connection
            trickle   ms                   one byte of the answer every so many milliseconds
            malformed                      an answer that is neither JSON nor XML
+           skew      minutes              the service's clock is off by so many: a request that was
+                                          signed at another time is refused, and the answer's Date
+                                          tells which time it is there
            settle    ms, status, reason   how the asynchronous change of a create, update or
                                           delete ends: after ms, in status (InService, Failed,
                                           Update_Failed, Delete_Failed)
-DELETE /_control/faults              clears all faults
+DELETE /_control/faults              clears all faults, or with {about} in the body those with it
 GET    /_control/settings            the settings
 POST   /_control/settings            changes those that are named:
          profile_delay_ms      a new profile is Pending so long (700)
@@ -62,6 +69,8 @@ POST   /_control/settings            changes those that are named:
          pending_presign       refuse or allow: CreatePresignedDomainUrl on a Pending profile
          missing_presign       iam_first or not_found: the same on a missing profile, assumed role
          missing_list_tags     validation, not_found or empty: ListTags on a missing resource
+         roles                 other documents for roles, {arn: {trust_policy, permission_policy}},
+                               each as it stands if absent; {arn: null} takes the role away
          studio_url_uses       how often a presigned URL opens; 0 is without limit (0)
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
@@ -69,6 +78,11 @@ POST   /_control/expire-credentials  ends every assumed-role session at once
 POST   /_control/sweep-expired       deletes DynamoDB items past their TTL
 GET    /_control/roles/{team_id}     the trust and permission documents by which the calls of this
                                      team's sessions are decided; 404 if no role serves the team
+
+An account is there as soon as it is named: to have two hundred, create a domain with each account's
+number as access key id, and put a team for each into the table. Its target role, execution role and
+administrators' roles (StudioBrokerDoctor, StudioBrokerLifecycle) are then there as well, and faults
+with \"account\" hit it alone.
 
 For example, two throttled calls and then service as usual:
   curl -d '{\"operation\": \"DescribeUserProfile\", \"effect\": \"throttle\", \"times\": 2}' \\
@@ -108,6 +122,7 @@ pub(crate) struct Settings {
     pub(crate) pending_presign: PendingPresign,
     pub(crate) missing_presign: MissingPresign,
     pub(crate) missing_list_tags: MissingListTags,
+    pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) studio_url_uses: u32,
     rates: Vec<Rate>,
 }
@@ -127,6 +142,7 @@ impl Default for Settings {
             pending_presign: PendingPresign::Refuse,
             missing_presign: MissingPresign::IamFirst,
             missing_list_tags: MissingListTags::Validation,
+            roles: HashMap::new(),
             studio_url_uses: 0,
             rates: Vec::new(),
         }
@@ -202,9 +218,18 @@ struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
     #[serde(flatten)]
     effect: Effect,
+}
+
+/// Which faults are cleared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    about: String,
 }
 
 /// What a fault does to a call; see [`HELP`].
@@ -230,6 +255,9 @@ pub(crate) enum Effect {
         ms: u64,
     },
     Malformed,
+    Skew {
+        minutes: i64,
+    },
     Settle(Settle),
 }
 
@@ -343,10 +371,34 @@ impl Fault {
         };
         is(&self.service, Some(facts.service))
             && is(&self.operation, Some(facts.operation))
-            && is(&self.account, facts.caller.map(|c| c.account.as_str()))
+            && (is(&self.account, facts.caller.map(|c| c.account.as_str()))
+                || is(&self.account, account_of_role(facts.input)))
             && is(&self.region, facts.caller.map(|c| c.region.as_str()))
             && is(&self.profile, profile_of(facts.input))
+            && self.about.as_deref().is_none_or(|text| facts.hold(text))
     }
+}
+
+impl Facts<'_> {
+    /// Whether the principal's or a parameter's text holds `text`.
+    fn hold(&self, text: &str) -> bool {
+        self.caller.is_some_and(|caller| caller.arn().contains(text))
+            || self.input.iter().any(|(name, value)| name.contains(text) || holds(value, text))
+    }
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(own) => own.contains(text),
+        Value::Array(list) => list.iter().any(|value| holds(value, text)),
+        Value::Object(map) => map.iter().any(|(name, v)| name.contains(text) || holds(v, text)),
+        _ => false,
+    }
+}
+
+/// The account of the role that an `AssumeRole` is for.
+fn account_of_role(input: &Map<String, Value>) -> Option<&str> {
+    input.get("RoleArn")?.as_str()?.split(':').nth(4)
 }
 
 /// The profile that a `SageMaker` call is about, by name or by the end of its ARN.
@@ -410,10 +462,17 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
             }
             Err(message) => malformed(&message),
         },
-        (&Method::DELETE, "faults") => {
+        (&Method::DELETE, "faults") if request.body().is_empty() => {
             control.lock().faults.clear();
             ok(json!({}))
         }
+        (&Method::DELETE, "faults") => match serde_json::from_slice::<About>(request.body()) {
+            Ok(About { about }) => {
+                control.lock().faults.retain(|fault| fault.about.as_ref() != Some(&about));
+                ok(json!({}))
+            }
+            Err(error) => malformed(&error.to_string()),
+        },
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
@@ -446,25 +505,21 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
 
 /// The documents of the role that serves a team.
 fn roles(simulator: &Simulator, team: &str) -> Option<Value> {
-    let grant = simulator.grant_of(team)?;
-    let hub = sts::hub(target_role::partition(&grant.region));
-    let grants = [grant];
-    Some(json!({
-        "role_arn": grants.first().map(|grant| &grant.target_role_arn),
-        "trust_policy": target_role::trust_policy(&hub, &grants),
-        "permission_policy": target_role::permission_policy(&grants),
-    }))
+    let role = simulator.role(&simulator.grant_of(team)?.target_role_arn)?;
+    Some(iam::documents(&role))
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {
-    const MEMBERS: [&str; 12] = [
+    const MEMBERS: [&str; 14] = [
         "service",
         "operation",
         "account",
         "region",
         "profile",
+        "about",
         "times",
         "effect",
+        "minutes",
         "code",
         "status",
         "message",

@@ -1,0 +1,236 @@
+//! `studio-broker teams`: the teams table, as administrators see and change it.
+
+use std::collections::BTreeMap;
+
+use clap::Subcommand;
+use clap_complete::ArgValueCompleter;
+use serde_json::{Value, json};
+
+use super::hub::Hub;
+use super::mapping_file::{
+    self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, PLAN_HELP, PlanArguments,
+    Removals,
+};
+use super::output::{
+    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
+    say, styled, table, warn,
+};
+use super::spoke::{self, SPOKE_HELP, SpokeArguments};
+use super::{Exit, completions};
+use crate::item::Record;
+use crate::mappings::privileged::privileged;
+use crate::mappings::{Stored, Table};
+use crate::team::Team;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Teams {
+    /// Lists all teams, usable or not.
+    #[command(before_help = "Example:\n  studio-broker teams list")]
+    List,
+    /// Shows a team and what follows from its item.
+    #[command(
+        before_help = "Example:\n  studio-broker teams show 222222222222",
+        after_help = "Several teams may match: all of them are shown."
+    )]
+    Show {
+        /// Team id, account id, domain id, ARN of one of its roles, or display name.
+        #[arg(value_name = "TEAM", add = ArgValueCompleter::new(completions::team_ids))]
+        wanted: String,
+    },
+    /// Writes both tables as a file for version control.
+    #[command(
+        before_help = "Example:\n  studio-broker teams export > mappings.yaml",
+        after_help = EXPORT_HELP
+    )]
+    Export(ExportArguments),
+    /// Shows what a file would change, and what follows from it.
+    #[command(
+        before_help = "Example:\n  studio-broker teams plan mappings.yaml",
+        after_help = PLAN_HELP
+    )]
+    Plan(PlanArguments),
+    /// Makes the tables what a file says.
+    #[command(
+        before_help = "Example:\n  studio-broker teams apply mappings.yaml",
+        after_help = APPLY_HELP
+    )]
+    Apply(ApplyArguments),
+    /// Makes the parameters of each account's spoke stack: what IAM there grants for its teams.
+    #[command(
+        before_help = "Example:\n  studio-broker teams spoke mappings.yaml --directory spokes",
+        after_help = SPOKE_HELP
+    )]
+    Spoke(SpokeArguments),
+    /// Removes teams: nobody opens them any more; their profiles stay where they are.
+    #[command(before_help = "Example:\n  studio-broker teams remove team1 --dry-run")]
+    Remove {
+        /// Team ids.
+        #[arg(
+            value_name = "TEAM",
+            required = true,
+            add = ArgValueCompleter::new(completions::team_ids)
+        )]
+        keys: Vec<String>,
+        #[command(flatten)]
+        removals: Removals,
+    },
+}
+
+pub(super) async fn run(command: Teams, format: Format) -> Result<Exit, Failure> {
+    match command {
+        Teams::List => list(&Hub::connect().await?, format).await,
+        Teams::Show { wanted } => show(&Hub::connect().await?, &wanted, format).await,
+        Teams::Export(arguments) => mapping_file::export(&arguments, format).await,
+        Teams::Plan(arguments) => mapping_file::plan(&arguments, format).await,
+        Teams::Apply(arguments) => mapping_file::apply(&arguments, format).await,
+        Teams::Spoke(arguments) => spoke::run(&arguments, format),
+        Teams::Remove { keys, removals } => {
+            mapping_file::remove(Table::Teams, &keys, &removals, format).await
+        }
+    }
+}
+
+async fn stored(hub: &Hub) -> Result<BTreeMap<String, Stored>, Failure> {
+    let records = hub.tables().all(Table::Teams).await.map_err(|e| hub.failure(Table::Teams, e))?;
+    let of = |(key, record): (String, Record)| (key, Stored::of(Table::Teams, record));
+    Ok(records.into_iter().map(of).collect())
+}
+
+async fn list(hub: &Hub, format: Format) -> Result<Exit, Failure> {
+    let teams = stored(hub).await?;
+    if format == Format::Json {
+        let teams: Vec<_> = teams.values().map(as_json).collect();
+        json(&json!({ "teams": teams }));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<_> = teams.iter().map(|(key, stored)| row(key, stored)).collect();
+    data(table(["TEAM", "NAME", "ACCOUNT", "REGION", "DOMAIN", "STATE"], &rows));
+    let faulty = teams.values().filter(|stored| stored.read.is_err()).count();
+    say(count(teams.len(), "team"));
+    if faulty > 0 {
+        warn(format!("{} cannot be used", count(faulty, "item")));
+        if let Some((key, _)) = teams.iter().find(|(_, stored)| stored.read.is_err()) {
+            hint(format!("studio-broker teams show {}", plain(key)));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// One team as `list` shows it; of an item that cannot be used, what stands there.
+fn row(key: &str, stored: &Stored) -> [String; 6] {
+    let text = |name: &str| match stored.item.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    [
+        key.to_owned(),
+        text("display_name"),
+        text("account_id"),
+        text("region"),
+        text("domain_id"),
+        state(stored).to_owned(),
+    ]
+}
+
+fn state(stored: &Stored) -> &'static str {
+    match stored.mapping().and_then(|mapping| mapping.team()) {
+        None => "cannot be used",
+        Some(team) if team.enabled => "open",
+        Some(_) => "paused",
+    }
+}
+
+/// The item with what follows from it.
+fn as_json(stored: &Stored) -> Value {
+    let faults: Vec<_> = stored.faults().iter().map(ToString::to_string).collect();
+    json!({
+        "item": stored.item,
+        "state": state(stored),
+        "faults": faults,
+        "unknown_attributes": stored.unknown_attributes,
+    })
+}
+
+async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> {
+    let teams = stored(hub).await?;
+    let target_role = hub.settings.target_role_name.as_str();
+    let found: Vec<_> =
+        teams.iter().filter(|(key, stored)| matches(wanted, key, stored, target_role)).collect();
+    if found.is_empty() {
+        let message = format!(
+            "no team has the id, account, domain, role or display name {}",
+            crate::item::excerpt(wanted)
+        );
+        return Err(Failure::new(Exit::Failed, message).hint("studio-broker teams list"));
+    }
+    if format == Format::Json {
+        let teams: Vec<_> = found.iter().map(|(_, stored)| detailed(stored, target_role)).collect();
+        json(&json!({ "teams": teams }));
+        return Ok(Exit::Done);
+    }
+    for (i, (key, stored)) in found.iter().enumerate() {
+        if i > 0 {
+            data("");
+        }
+        describe(key, stored, target_role);
+    }
+    if found.len() > 1 {
+        say(format!("{} match", count(found.len(), "team")));
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether a team is what somebody looks for. An id is exact; a display name is found in any case.
+fn matches(wanted: &str, key: &str, stored: &Stored, target_role: &str) -> bool {
+    let is = |name: &str| stored.item.get(name).and_then(Value::as_str) == Some(wanted);
+    let named = stored.item.get("display_name").and_then(Value::as_str);
+    key == wanted
+        || ["account_id", "domain_id", "execution_role_arn", "broker_role_arn"].into_iter().any(is)
+        || named.is_some_and(|name| name.to_lowercase() == wanted.to_lowercase())
+        || stored
+            .mapping()
+            .and_then(|mapping| mapping.team())
+            .is_some_and(|team| team.broker_role(target_role).as_str() == wanted)
+}
+
+fn detailed(stored: &Stored, target_role: &str) -> Value {
+    let mut shown = as_json(stored);
+    if let (Some(team), Some(shown)) =
+        (stored.mapping().and_then(|mapping| mapping.team()), shown.as_object_mut())
+    {
+        shown.insert("broker_role".into(), json!(team.broker_role(target_role)));
+        shown.insert("privileged".into(), json!(privileged(&team.user_settings)));
+    }
+    shown
+}
+
+fn describe(key: &str, stored: &Stored, target_role: &str) {
+    let style = match state(stored) {
+        "open" => ADDED,
+        "paused" => CHANGED,
+        _ => REMOVED,
+    };
+    data(format!(
+        "{}: {}",
+        styled(STRONG, format!("team {}", plain(key))),
+        styled(style, state(stored))
+    ));
+    for fault in stored.faults() {
+        data(format!("  cannot be used: {fault}"));
+    }
+    for name in &stored.unknown_attributes {
+        data(format!("  {}: nobody knows this attribute", plain(name)));
+    }
+    for line in item_lines(&stored.item) {
+        data(format!("  {line}"));
+    }
+    let Some(team) = stored.mapping().and_then(|mapping| mapping.team()) else { return };
+    let Team { broker_role_arn, user_settings, .. } = team;
+    if broker_role_arn.is_none() {
+        data(format!("  the broker assumes {}", team.broker_role(target_role)));
+    }
+    for member in privileged(user_settings) {
+        data(format!("  privileged: {}: {}", plain(&member.path), member.reach));
+    }
+}

@@ -1,0 +1,236 @@
+//! What administrators write: the items of the teams and `IdPs` tables, from a file, by the command line
+//! or by hand.
+//!
+//! | part | what it does |
+//! | --- | --- |
+//! | [`change`] | the difference between two states of one item, in words |
+//! | [`privileged`] | which settings reach beyond a person's own profile |
+//! | [`stream`] | validates every item that somebody has changed, within seconds |
+//! | [`yaml`] | YAML and JSON with the line of every value; and YAML written back |
+//! | [`file`] | a file of teams and `IdPs`, held against the same rules as a sign-in's |
+//! | [`plan`] | from the tables to the file: what changes, and what follows from it |
+//!
+//! Everything here is pure; [`crate::aws::mapping_tables`] reads and writes the tables.
+
+pub mod change;
+#[cfg(feature = "cli")]
+pub mod file;
+#[cfg(feature = "cli")]
+pub mod plan;
+pub mod privileged;
+pub mod stream;
+#[cfg(feature = "cli")]
+pub mod yaml;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::idp::Idp;
+use crate::item::{Fault, Item, Read, Record, excerpt, readable_part};
+use crate::team::Team;
+
+/// One of the two tables that administrators write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Table {
+    /// Teams, by `team_id`.
+    Teams,
+    /// `IdPs`, by `entity_id`.
+    Idps,
+}
+
+impl Table {
+    /// The attribute that is the key.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Teams => "team_id",
+            Self::Idps => "entity_id",
+        }
+    }
+
+    /// What an item of it is called in messages.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Teams => "team",
+            Self::Idps => "IdP",
+        }
+    }
+
+    /// Every attribute that an item may have.
+    pub fn attributes(self) -> &'static [&'static str] {
+        match self {
+            Self::Teams => &[
+                "team_id",
+                "display_name",
+                "description",
+                "account_id",
+                "region",
+                "domain_id",
+                "execution_role_arn",
+                "broker_role_arn",
+                "external_id",
+                "groups",
+                "user_settings",
+                "tags",
+                "session_duration_seconds",
+                "landing_uri",
+                "space_name",
+                "allowed_cidrs",
+                "adopt_profiles",
+                "enabled",
+                "paused_reason",
+                "revision",
+            ],
+            Self::Idps => &[
+                "entity_id",
+                "metadata_xml",
+                "display_name",
+                "portal_url",
+                "directory",
+                "allowed_teams",
+                "user_attribute",
+                "teams_attribute",
+                "groups_attribute",
+                "identity_store_id",
+                "identity_store_region",
+                "denied_users",
+                "allow_unsolicited",
+                "handoff",
+                "require_signed",
+                "enabled",
+            ],
+        }
+    }
+
+    /// Reads an item as a sign-in reads it.
+    ///
+    /// # Errors
+    ///
+    /// Every attribute that breaks its rule, all at once.
+    pub fn read(self, item: &Item) -> Result<Read<Mapping>, Vec<Fault>> {
+        fn boxed<T>(read: Read<T>, of: impl Fn(Box<T>) -> Mapping) -> Read<Mapping> {
+            let Read { value, unknown_attributes } = read;
+            Read { value: of(Box::new(value)), unknown_attributes }
+        }
+        match self {
+            Self::Teams => Team::read(item).map(|read| boxed(read, Mapping::Team)),
+            Self::Idps => Idp::read(item).map(|read| boxed(read, Mapping::Idp)),
+        }
+    }
+}
+
+/// `team "x"`.
+pub fn subject(table: Table, key: &str) -> String {
+    format!("{} {}", table.noun(), excerpt(key))
+}
+
+/// What `plan` says about an attribute that nobody knows.
+pub fn unknown_attribute(table: Table, name: &str) -> String {
+    let known = table.attributes();
+    let expected = match known.iter().find(|candidate| distance(name, candidate) <= 2) {
+        Some(candidate) => format!("perhaps {candidate}"),
+        None => format!("one of {}", known.join(", ")),
+    };
+    format!("found an attribute {} that nobody knows, expected {expected}", excerpt(name))
+}
+
+/// Levenshtein's distance, of the first 64 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut next = vec![i + 1];
+        for (j, cb) in b.iter().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX / 2);
+            let changed = at(&row, j) + usize::from(ca != *cb);
+            next.push(changed.min(at(&row, j + 1) + 1).min(at(&next, j) + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// An item that can be used.
+#[derive(Debug, Clone)]
+pub enum Mapping {
+    /// A team.
+    Team(Box<Team>),
+    /// An `IdP`.
+    Idp(Box<Idp>),
+}
+
+impl Mapping {
+    /// The team, where it is one.
+    pub fn team(&self) -> Option<&Team> {
+        match self {
+            Self::Team(team) => Some(team),
+            Self::Idp(_) => None,
+        }
+    }
+
+    /// The `IdP`, where it is one.
+    pub fn idp(&self) -> Option<&Idp> {
+        match self {
+            Self::Idp(idp) => Some(idp),
+            Self::Team(_) => None,
+        }
+    }
+
+    /// The item's key.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Team(team) => team.team_id.as_str(),
+            Self::Idp(idp) => &idp.entity_id,
+        }
+    }
+}
+
+/// An item of a table, usable or not.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Exactly what the table holds.
+    pub record: Record,
+    /// The part of it that JSON, and so a file, can hold.
+    pub item: Item,
+    /// Attributes that a file cannot hold.
+    pub unwritable: Vec<Fault>,
+    /// Attributes that nobody knows.
+    pub unknown_attributes: Vec<String>,
+    /// The item as a sign-in reads it.
+    pub read: Result<Read<Mapping>, Vec<Fault>>,
+}
+
+impl Stored {
+    /// Reads a record as a sign-in does, and keeps it.
+    pub fn of(table: Table, record: Record) -> Self {
+        let (item, unwritable) = readable_part(&record);
+        let read = if unwritable.is_empty() { table.read(&item) } else { Err(unwritable.clone()) };
+        let known = |name: &&String| table.attributes().contains(&name.as_str());
+        let unknown_attributes = record.keys().filter(|name| !known(name)).cloned();
+        let unknown_attributes = unknown_attributes.collect::<BTreeSet<_>>().into_iter().collect();
+        Self { record, item, unwritable, unknown_attributes, read }
+    }
+
+    /// The team or `IdP`, where the item can be used.
+    pub fn mapping(&self) -> Option<&Mapping> {
+        self.read.as_ref().ok().map(|read| &read.value)
+    }
+
+    /// What makes the item unusable.
+    pub fn faults(&self) -> &[Fault] {
+        self.read.as_ref().err().map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_attribute_is_held_against_the_known_ones() {
+        let said = unknown_attribute(Table::Teams, "grups");
+        assert_eq!(said, "found an attribute \"grups\" that nobody knows, expected perhaps groups");
+        assert!(unknown_attribute(Table::Idps, "x").contains("expected one of entity_id, "));
+    }
+}

@@ -1,0 +1,753 @@
+//! From the tables to a file: what changes, and what follows from it for the people.
+//!
+//! A plan says nothing that it does not know: what it says about profiles follows from the mappings alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::change::{Difference, REVISION, cut, differences};
+use super::file::{FileFault, MappingFile};
+use super::privileged::{Privileged, privileged, shared_posix_uid};
+use super::{Mapping, Stored, Table, subject};
+use crate::idp::Idp;
+use crate::item::{Fault, Item, Record, excerpt, to_dynamodb};
+use crate::team::Team;
+
+/// What the tables hold.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// The teams by their ids.
+    pub teams: BTreeMap<String, Stored>,
+    /// The `IdPs` by their entity IDs.
+    pub idps: BTreeMap<String, Stored>,
+    /// One of the tables could not be read: nothing is said about access.
+    pub is_partial: bool,
+}
+
+impl State {
+    /// The items of a table.
+    pub fn items(&self, table: Table) -> &BTreeMap<String, Stored> {
+        match table {
+            Table::Teams => &self.teams,
+            Table::Idps => &self.idps,
+        }
+    }
+}
+
+/// What happens to an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It appears.
+    Create,
+    /// It changes.
+    Update,
+    /// It disappears.
+    Remove,
+}
+
+/// One item that changes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Change {
+    /// Its table.
+    pub table: Table,
+    /// Its key.
+    pub key: String,
+    /// What happens to it.
+    pub action: Action,
+    /// Attribute by attribute.
+    pub differences: Vec<Difference>,
+    /// What follows for people and profiles.
+    pub consequences: Vec<String>,
+    /// What deserves a second look.
+    pub warnings: Vec<String>,
+    /// Members that reach beyond a person's own profile and are new, or act in a new place.
+    pub privileged: Vec<Privileged>,
+    /// What was read; `None` where there was nothing.
+    #[serde(skip)]
+    pub before: Option<Record>,
+    /// What is to be there; `None` where nothing is.
+    #[serde(skip)]
+    pub after: Option<Record>,
+}
+
+/// Access that comes or goes: whom an `IdP` may let into which teams.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// The `IdP`.
+    pub idp: String,
+    /// The group whose members it is; `None` for those whom the `IdP`'s teams attribute names.
+    pub group: Option<String>,
+    /// The teams.
+    pub teams: Vec<String>,
+}
+
+/// From the tables to the file.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// The items that change, teams first, each table in the order of the keys.
+    pub changes: Vec<Change>,
+    /// Access that comes.
+    pub gains: Vec<Access>,
+    /// Access that goes.
+    pub losses: Vec<Access>,
+    /// Items that the file lacks and that stay.
+    pub unlisted: Vec<(Table, String)>,
+}
+
+impl Plan {
+    /// How many items appear, change and disappear.
+    pub fn counts(&self) -> [usize; 3] {
+        [Action::Create, Action::Update, Action::Remove]
+            .map(|action| self.changes.iter().filter(|change| change.action == action).count())
+    }
+
+    /// Whether a change brings a privileged member.
+    pub fn is_privileged(&self) -> bool {
+        self.changes.iter().any(|change| !change.privileged.is_empty())
+    }
+
+    /// What the file asks for. What the file lacks stays, unless `prune`.
+    ///
+    /// # Errors
+    ///
+    /// An id of the file that differs in case only from one that stays in the table.
+    pub fn new(file: &MappingFile, state: &State, prune: bool) -> Result<Self, Vec<FileFault>> {
+        let mut plan = Self::default();
+        let mut faults = Vec::new();
+        for table in [Table::Teams, Table::Idps] {
+            let Some(entries) = file.entries(table) else { continue };
+            let items = state.items(table);
+            let wanted: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.key, entry)).collect();
+            let mut lacking = Vec::new();
+            for key in items.keys().filter(|key| !wanted.contains_key(key)) {
+                if prune {
+                    lacking.push(key.clone());
+                } else {
+                    plan.unlisted.push((table, key.clone()));
+                }
+            }
+            if table == Table::Teams && !prune {
+                let staying: BTreeMap<_, _> =
+                    plan.unlisted.iter().map(|(_, key)| (key.to_ascii_lowercase(), key)).collect();
+                for entry in entries {
+                    if let Some(other) = staying.get(&entry.key.to_ascii_lowercase()) {
+                        faults.push(FileFault {
+                            line: entry.line,
+                            message: format!(
+                                "{}: team_id: found an id that differs from {} of the table in case only, expected ids that differ in more",
+                                subject(table, &entry.key),
+                                excerpt(other)
+                            ),
+                        });
+                    }
+                }
+            }
+            let changed = wanted.values().filter_map(|entry| {
+                Change::to(table, &entry.key, items.get(&entry.key), &entry.item, &entry.mapping)
+            });
+            plan.changes.extend(changed);
+            plan.removals(table, items, &lacking);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let wanted = |table: Table| -> BTreeMap<&str, &Mapping> {
+            let entries = file.entries(table).unwrap_or_default().iter();
+            entries.map(|entry| (entry.key.as_str(), &entry.mapping)).collect()
+        };
+        plan.follow(state, &wanted(Table::Teams), &wanted(Table::Idps));
+        Ok(plan)
+    }
+
+    /// The removal of some items, and nothing else.
+    pub fn removing(table: Table, keys: &[String], state: &State) -> Self {
+        let mut plan = Self::default();
+        plan.removals(table, state.items(table), keys);
+        plan.follow(state, &BTreeMap::new(), &BTreeMap::new());
+        plan
+    }
+
+    /// One change, if there is any, to what the mapping says.
+    pub fn of(change: Option<Change>, mapping: &Mapping, state: &State) -> Self {
+        let mut plan = Self { changes: change.into_iter().collect(), ..Self::default() };
+        let wanted = BTreeMap::from([(mapping.key(), mapping)]);
+        let (teams, idps) = match mapping {
+            Mapping::Team(_) => (wanted, BTreeMap::new()),
+            Mapping::Idp(_) => (BTreeMap::new(), wanted),
+        };
+        plan.follow(state, &teams, &idps);
+        plan
+    }
+
+    fn removals(&mut self, table: Table, items: &BTreeMap<String, Stored>, keys: &[String]) {
+        let found = keys.iter().filter_map(|key| items.get_key_value(key));
+        self.changes.extend(found.map(|(key, stored)| Change::removal(table, key, stored)));
+        self.changes.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
+    }
+
+    /// Says what follows from the changes.
+    fn follow<'a>(
+        &mut self,
+        state: &'a State,
+        wanted_teams: &BTreeMap<&'a str, &'a Mapping>,
+        wanted_idps: &BTreeMap<&'a str, &'a Mapping>,
+    ) {
+        let mappings = |table: Table| -> BTreeMap<&'a str, &'a Mapping> {
+            let usable = state.items(table).iter();
+            usable.filter_map(|(key, stored)| Some((key.as_str(), stored.mapping()?))).collect()
+        };
+        let (teams, idps) = (mappings(Table::Teams), mappings(Table::Idps));
+        let (mut new_teams, mut new_idps) = (teams.clone(), idps.clone());
+        for Change { table, key, action, .. } in &self.changes {
+            let (new, wanted) = match table {
+                Table::Teams => (&mut new_teams, wanted_teams),
+                Table::Idps => (&mut new_idps, wanted_idps),
+            };
+            match (action, wanted.get_key_value(key.as_str())) {
+                (Action::Create | Action::Update, Some((key, mapping))) => {
+                    new.insert(*key, *mapping);
+                }
+                _ => {
+                    new.remove(key.as_str());
+                }
+            }
+        }
+        let all = self.changes.iter().any(|change| change.table == Table::Idps);
+        let touched: BTreeSet<&str> = self.changes.iter().map(|c| c.key.as_str()).collect();
+        let before = edges(&teams, &idps, |team| all || touched.contains(team));
+        let after = edges(&new_teams, &new_idps, |team| all || touched.contains(team));
+        self.gains = gathered(after.difference(&before));
+        self.losses = gathered(before.difference(&after));
+        let after_idps: Vec<_> = new_idps.values().filter_map(|mapping| mapping.idp()).collect();
+        for change in &mut self.changes {
+            match change.table {
+                Table::Teams => {
+                    let of = |map: &BTreeMap<&'a str, &'a Mapping>| {
+                        map.get(change.key.as_str()).and_then(|mapping| mapping.team())
+                    };
+                    let (old, new) = (of(&teams), of(&new_teams));
+                    follow_team(change, old, new);
+                    let granted = |new: &Team| {
+                        after_idps.iter().any(|i| i.enabled && i.allowed_teams.allow(&new.team_id))
+                    };
+                    if !state.is_partial && new.is_some_and(|new| !granted(new)) {
+                        change
+                            .warns("no identity provider may grant this team: nobody can open it");
+                    }
+                }
+                Table::Idps => {
+                    let of = |map: &BTreeMap<&'a str, &'a Mapping>| {
+                        map.get(change.key.as_str()).and_then(|mapping| mapping.idp())
+                    };
+                    let (old, new) = (of(&idps), of(&new_idps));
+                    follow_idp(change, old, new, &after_idps);
+                }
+            }
+        }
+    }
+}
+
+impl Change {
+    /// The change that makes an item what is wanted; `None` when it is that already.
+    pub fn to(
+        table: Table,
+        key: &str,
+        stored: Option<&Stored>,
+        wanted: &Item,
+        mapping: &Mapping,
+    ) -> Option<Self> {
+        let nothing = Item::new();
+        let mut differences = differences(stored.map_or(&nothing, |stored| &stored.item), wanted);
+        // What JSON cannot hold goes, whatever the file says about its attribute.
+        let unwritable = stored.map_or(&[][..], |stored| &stored.unwritable);
+        differences.extend(unwritable.iter().map(|Fault { attribute, found, .. }| Difference {
+            path: attribute.clone(),
+            before: Some(Value::String(found.clone())),
+            after: None,
+        }));
+        if differences.is_empty() {
+            return None;
+        }
+        let action = if stored.is_some() { Action::Update } else { Action::Create };
+        if action == Action::Create {
+            differences.retain(|difference| difference.path != table.key());
+        }
+        let old = stored.and_then(Stored::mapping).and_then(Mapping::team);
+        Some(Self {
+            table,
+            key: key.to_owned(),
+            action,
+            differences,
+            consequences: Vec::new(),
+            warnings: Vec::new(),
+            privileged: mapping.team().map_or_else(Vec::new, |team| newly_privileged(old, team)),
+            before: stored.map(|stored| stored.record.clone()),
+            after: Some(record(table, stored, wanted)),
+        })
+    }
+
+    fn removal(table: Table, key: &str, stored: &Stored) -> Self {
+        Self {
+            table,
+            key: key.to_owned(),
+            action: Action::Remove,
+            differences: Vec::new(),
+            consequences: Vec::new(),
+            warnings: Vec::new(),
+            privileged: Vec::new(),
+            before: Some(stored.record.clone()),
+            after: None,
+        }
+    }
+
+    fn follows(&mut self, text: impl Into<String>) {
+        self.consequences.push(text.into());
+    }
+
+    fn warns(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
+    }
+
+    /// Whether one of the attributes differs.
+    pub fn touches(&self, attributes: &[&str]) -> bool {
+        self.differences.iter().any(|difference| attributes.contains(&difference.attribute()))
+    }
+}
+
+/// The record to write: what does not differ stays exactly as it is, a String Set stays one, and a team's
+/// revision counts up.
+fn record(table: Table, stored: Option<&Stored>, wanted: &Item) -> Record {
+    let nothing = (Record::new(), Item::new());
+    let (old, old_item) = stored.map_or((&nothing.0, &nothing.1), |s| (&s.record, &s.item));
+    let unwritable = stored.map_or(&[][..], |stored| &stored.unwritable);
+    let is_whole = |name: &str| {
+        !unwritable.iter().any(|fault| {
+            let after = fault.attribute.strip_prefix(name);
+            after.is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
+        })
+    };
+    let mut record: Record = wanted
+        .iter()
+        .filter(|(name, _)| *name != REVISION)
+        .map(|(name, value)| {
+            let single = |item: &Item| -> Item {
+                item.get_key_value(name).map(|(n, v)| (n.clone(), v.clone())).into_iter().collect()
+            };
+            let is_same = old_item.contains_key(name)
+                && is_whole(name)
+                && differences(&single(old_item), &single(wanted)).is_empty();
+            let value = match old.get(name) {
+                Some(old) if is_same => old.clone(),
+                Some(AttributeValue::Ss(_)) => as_set(value).unwrap_or_else(|| to_dynamodb(value)),
+                _ => to_dynamodb(value),
+            };
+            (name.clone(), value)
+        })
+        .collect();
+    if table == Table::Teams {
+        let counted = old_item.get(REVISION).and_then(Value::as_u64).unwrap_or_default();
+        let next = counted.saturating_add(1);
+        record.insert(REVISION.to_owned(), AttributeValue::N(next.to_string()));
+    }
+    record
+}
+
+/// A list of texts as a String Set, which is never empty and holds nothing twice.
+fn as_set(value: &Value) -> Option<AttributeValue> {
+    let texts: Option<Vec<String>> =
+        value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+    let texts = texts?;
+    let unique: BTreeSet<_> = texts.iter().collect();
+    (!texts.is_empty() && unique.len() == texts.len()).then_some(AttributeValue::Ss(texts))
+}
+
+/// Privileged members that are new or changed; all of them where the team's profiles move.
+fn newly_privileged(old: Option<&Team>, new: &Team) -> Vec<Privileged> {
+    let known = match old {
+        Some(old) if is_same_place(old, new) => privileged(&old.user_settings),
+        _ => Vec::new(),
+    };
+    let all = privileged(&new.user_settings).into_iter();
+    all.filter(|member| !known.contains(member)).collect()
+}
+
+fn is_same_place(old: &Team, new: &Team) -> bool {
+    (&old.account_id, &old.region, &old.domain_id) == (&new.account_id, &new.region, &new.domain_id)
+}
+
+/// `IdP`, group, team: somebody whom the `IdP` vouches for may open the team.
+type Edge<'a> = (&'a str, Option<&'a str>, &'a str);
+
+/// All access to the teams that matter: an enabled `IdP` allows an enabled team, which is named by its teams
+/// attribute, or by one of its groups where the `IdP` knows groups.
+fn edges<'a>(
+    teams: &BTreeMap<&'a str, &'a Mapping>,
+    idps: &BTreeMap<&'a str, &'a Mapping>,
+    matters: impl Fn(&str) -> bool,
+) -> BTreeSet<Edge<'a>> {
+    let mut edges = BTreeSet::new();
+    let open = teams.iter().filter_map(|(key, mapping)| Some((*key, mapping.team()?)));
+    for (key, team) in open.filter(|(key, team)| matters(key) && team.enabled) {
+        for idp in idps.values().filter_map(|mapping| mapping.idp()) {
+            if !idp.enabled || !idp.allowed_teams.allow(&team.team_id) {
+                continue;
+            }
+            edges.insert((idp.entity_id.as_str(), None, key));
+            if idp.groups_attribute.is_some() || idp.identity_store_id.is_some() {
+                let groups = team.groups.iter();
+                edges.extend(groups.map(|g| (idp.entity_id.as_str(), Some(g.as_str()), key)));
+            }
+        }
+    }
+    edges
+}
+
+fn gathered<'a>(edges: impl Iterator<Item = &'a Edge<'a>>) -> Vec<Access> {
+    let mut gathered: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for (idp, group, team) in edges {
+        gathered.entry((*idp, *group)).or_default().push((*team).to_owned());
+    }
+    let access = |((idp, group), teams): ((&str, Option<&str>), _)| Access {
+        idp: idp.to_owned(),
+        group: group.map(str::to_owned),
+        teams,
+    };
+    gathered.into_iter().map(access).collect()
+}
+
+fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
+    if change.action == Action::Update && old.is_none() {
+        change.follows("the item could not be used and now can");
+    }
+    if let Some(uid) = new.and_then(|new| shared_posix_uid(&new.user_settings))
+        && (change.action == Action::Create || change.touches(&["user_settings"]))
+    {
+        change.warns(format!(
+            "every person of the team gets the POSIX user id {uid}: on a shared file system their files are one person's"
+        ));
+    }
+    match (old, new) {
+        (Some(old), None) => change.follows(format!(
+            "its profiles stay in {} and nobody reaches them any more",
+            place(old)
+        )),
+        (None, None) => change.follows("the item could not be used: nobody loses anything"),
+        (None, Some(new)) if !new.enabled => {
+            change.follows("it is paused: shown, and not openable")
+        }
+        (None, Some(_)) => {}
+        (Some(old), Some(new)) => follow_team_update(change, old, new),
+    }
+}
+
+fn follow_team_update(change: &mut Change, old: &Team, new: &Team) {
+    if !is_same_place(old, new) {
+        change.follows(format!(
+            "existing profiles in {} become unreachable; people get new ones, with new homes, in {}",
+            place(old),
+            place(new)
+        ));
+    } else if change.touches(&["user_settings", "execution_role_arn"]) {
+        change.follows("existing profiles are updated, each at its person's next opening");
+    }
+    if change.touches(&["tags"]) {
+        change.follows("only profiles made from now on get the changed tags");
+    }
+    if change.touches(&["broker_role_arn", "external_id"]) {
+        change.follows("the broker assumes the role in another way: doctor says whether it may");
+    }
+    match (old.enabled, new.enabled) {
+        (true, false) => {
+            change.follows("it is paused: nobody can open it; open Studio sessions stay")
+        }
+        (false, true) => change.follows("it can be opened again"),
+        _ => {}
+    }
+    if change.touches(&["allowed_cidrs"]) {
+        change.follows(match &new.allowed_cidrs {
+            None => "it can be opened from every address".to_owned(),
+            Some(cidrs) if cidrs.is_empty() => "it can be opened from no address at all".to_owned(),
+            Some(cidrs) => {
+                let cidrs: Vec<_> = cidrs.iter().map(ToString::to_string).collect();
+                format!("it can be opened from {} only", cut(&cidrs, 10).join(", "))
+            }
+        });
+    }
+    if change.touches(&["session_duration_seconds"]) {
+        let seconds = new.session_duration_seconds;
+        change.follows(format!("Studio sessions that begin from now on last {seconds} seconds"));
+    }
+    if new.adopt_profiles && !old.adopt_profiles {
+        change.warns(
+            "profiles that carry no User tag may be taken over: switch it off when that is done",
+        );
+    }
+}
+
+fn place(team: &Team) -> String {
+    format!("domain {} (account {}, {})", team.domain_id, team.account_id, team.region)
+}
+
+fn follow_idp(change: &mut Change, old: Option<&Idp>, new: Option<&Idp>, idps: &[&Idp]) {
+    match (old, new) {
+        (Some(_), None) => {
+            change.follows("nobody signs in there any more, and its open sessions end");
+        }
+        (None, None) => change.follows("the item could not be used: nobody loses anything"),
+        (None, Some(new)) => {
+            if change.action == Action::Update {
+                change.follows("the item could not be used and now can");
+            }
+            follow_directory(change, new, idps);
+        }
+        (Some(old), Some(new)) => follow_idp_update(change, old, new, idps),
+    }
+}
+
+/// Two `IdPs` of one directory speak for the same people: either can become anybody of the other.
+fn follow_directory(change: &mut Change, idp: &Idp, idps: &[&Idp]) {
+    let others: Vec<_> = idps
+        .iter()
+        .filter(|other| other.entity_id != idp.entity_id && other.directory == idp.directory)
+        .map(|other| excerpt(other.name()))
+        .collect();
+    if !others.is_empty() {
+        change.warns(format!(
+            "it shares the directory {} with {}: each of them can speak for every person of the other",
+            excerpt(&idp.directory),
+            cut(&others, 5).join(", ")
+        ));
+    }
+}
+
+fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
+    let lost = |key: &&crate::saml::SigningKey| !new.metadata.has_key(key.fingerprint());
+    let lost = old.metadata.signing_keys().iter().filter(lost).count();
+    if lost > 0 {
+        change.follows("sessions and responses that a removed key signed end");
+    }
+    if change.touches(&["directory"]) {
+        follow_directory(change, new, idps);
+    }
+    if change.touches(&["directory", "user_attribute"]) {
+        change.warns("its people become other owners: the profiles that they have become unreachable for them");
+    }
+    if change.touches(&["teams_attribute", "groups_attribute", "identity_store_id"]) {
+        change.follows("teams and groups are read from another place, from the next sign-in on");
+    }
+    match (old.enabled, new.enabled) {
+        (true, false) => {
+            change.follows("nobody signs in there any more, and its open sessions end");
+        }
+        (false, true) => change.follows("people can sign in there again"),
+        _ => {}
+    }
+    let among = |users: &[String], others: &[String]| -> Vec<String> {
+        let only = users.iter().filter(|user| !others.contains(user));
+        only.map(|user| excerpt(user)).collect()
+    };
+    let denied = among(&new.denied_users, &old.denied_users);
+    if !denied.is_empty() {
+        let users = cut(&denied, 10).join(", ");
+        change.follows(format!("refused at once, in open sessions too: {users}"));
+    }
+    let forgiven = among(&old.denied_users, &new.denied_users);
+    if !forgiven.is_empty() {
+        let users = cut(&forgiven, 10).join(", ");
+        change.follows(format!("may sign in again: {users}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mappings::file;
+
+    const METADATA: &str = include_str!("../../tests/fixtures/metadata/idp.xml");
+
+    fn team(id: &str, change: Value) -> Value {
+        let mut team = json!({
+            "team_id": id, "account_id": "012345678901", "region": "eu-west-1", "domain_id": "d-abc",
+            "execution_role_arn": "arn:aws:iam::012345678901:role/T", "groups": ["g"],
+        });
+        for (name, value) in change.as_object().unwrap() {
+            team[name] = value.clone();
+        }
+        team
+    }
+
+    fn idp(change: Value) -> Value {
+        let mut idp = json!({
+            "entity_id": "https://idp.example.com/metadata", "metadata_xml": METADATA,
+            "allowed_teams": ["*"], "groups_attribute": "groups",
+        });
+        for (name, value) in change.as_object().unwrap() {
+            idp[name] = value.clone();
+        }
+        idp
+    }
+
+    fn state(teams: &[Value], idps: &[Value]) -> State {
+        let stored = |table: Table, items: &[Value]| -> BTreeMap<String, Stored> {
+            items
+                .iter()
+                .map(|item| {
+                    let item = item.as_object().unwrap();
+                    let record =
+                        item.iter().map(|(n, v)| (n.clone(), to_dynamodb(v))).collect::<Record>();
+                    (item[table.key()].as_str().unwrap().to_owned(), Stored::of(table, record))
+                })
+                .collect()
+        };
+        let (teams, idps) = (stored(Table::Teams, teams), stored(Table::Idps, idps));
+        State { teams, idps, is_partial: false }
+    }
+
+    fn plan(file: Value, state: &State, prune: bool) -> Plan {
+        let file = file::read("f.json", &file.to_string(), |_| Err(String::new())).unwrap();
+        Plan::new(&file, state, prune).unwrap()
+    }
+
+    #[test]
+    fn what_is_there_already_is_no_change() {
+        let items = (team("a", json!({"revision": 7})), idp(json!({})));
+        let state = state(&[items.0.clone()], &[items.1.clone()]);
+        let plan = plan(json!({"teams": [team("a", json!({}))], "idps": [items.1]}), &state, true);
+        assert_eq!(plan.counts(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_the_file_lacks_stays_unless_it_is_pruned() {
+        let state = state(&[team("a", json!({})), team("b", json!({}))], &[idp(json!({}))]);
+        let file = json!({"teams": [team("a", json!({}))]});
+        let kept = plan(file.clone(), &state, false);
+        assert_eq!((kept.counts(), kept.unlisted), ([0, 0, 0], vec![(Table::Teams, "b".into())]));
+        let pruned = plan(file, &state, true);
+        assert_eq!(pruned.counts(), [0, 0, 1]);
+        assert!(pruned.changes[0].consequences[0].contains("nobody reaches them any more"));
+        // The file does not speak of IdPs: they stay.
+        assert!(pruned.unlisted.is_empty());
+    }
+
+    #[test]
+    fn access_follows_from_teams_and_idps_together() {
+        let state = state(&[team("a", json!({}))], &[idp(json!({}))]);
+        let plan = plan(
+            json!({"teams": [team("a", json!({"groups": ["h"]})), team("b", json!({}))]}),
+            &state,
+            false,
+        );
+        let idp = "https://idp.example.com/metadata".to_owned();
+        let access = |group: Option<&str>, team: &str| Access {
+            idp: idp.clone(),
+            group: group.map(str::to_owned),
+            teams: vec![team.to_owned()],
+        };
+        assert_eq!(plan.gains, [access(None, "b"), access(Some("g"), "b"), access(Some("h"), "a")]);
+        assert_eq!(plan.losses, [access(Some("g"), "a")]);
+    }
+
+    #[test]
+    fn an_idp_that_may_grant_less_loses_access_to_all_others() {
+        let state = state(&[team("a", json!({})), team("b", json!({}))], &[idp(json!({}))]);
+        let plan = plan(json!({"idps": [idp(json!({"allowed_teams": ["a"]}))]}), &state, false);
+        let lost: Vec<_> = plan.losses.iter().map(|lost| (&lost.group, &lost.teams)).collect();
+        assert_eq!(lost, [(&None, &vec!["b".to_owned()]), (&Some("g".into()), &vec!["b".into()])]);
+    }
+
+    #[test]
+    fn a_moved_team_leaves_its_profiles_behind() {
+        let state = state(&[team("a", json!({}))], &[idp(json!({}))]);
+        let plan =
+            plan(json!({"teams": [team("a", json!({"domain_id": "d-new"}))]}), &state, false);
+        assert_eq!(
+            plan.changes[0].consequences,
+            [
+                "existing profiles in domain d-abc (account 012345678901, eu-west-1) become unreachable; people get new ones, with new homes, in domain d-new (account 012345678901, eu-west-1)"
+            ]
+        );
+    }
+
+    #[test]
+    fn privileged_members_count_when_they_are_new_changed_or_moved() {
+        let settings =
+            |uid: u32| json!({"user_settings": {"CustomPosixUserConfig": {"Uid": uid, "Gid": 1}}});
+        let state = state(&[team("a", settings(1))], &[idp(json!({}))]);
+        let changed = |team: Value| {
+            let plan = plan(json!({"teams": [team]}), &state, false);
+            (plan.is_privileged(), plan.changes.first().map_or(0, |change| change.warnings.len()))
+        };
+        assert_eq!(changed(team("a", settings(1))), (false, 0));
+        assert_eq!(changed(team("a", settings(2))), (true, 1));
+        assert_eq!(changed(team("a", json!({}))), (false, 0));
+        let mut moved = settings(1);
+        moved["domain_id"] = json!("d-new");
+        assert!(changed(team("a", moved)).0);
+        let mut renamed = settings(1);
+        renamed["display_name"] = json!("A");
+        assert!(!changed(team("a", renamed)).0);
+    }
+
+    #[test]
+    fn what_does_not_differ_is_written_back_as_it_was_and_sets_stay_sets() {
+        let mut state = state(&[team("a", json!({"revision": 4}))], &[]);
+        let mut record = state.teams["a"].record.clone();
+        record.insert("groups".into(), AttributeValue::Ss(vec!["h".into(), "g".into()]));
+        state.teams.insert("a".into(), Stored::of(Table::Teams, record));
+        let wanted = |groups: Value| json!({"teams": [team("a", json!({"groups": groups, "description": "x"}))]});
+        let same = plan(wanted(json!(["g", "h"])), &state, false);
+        let written = same.changes[0].after.clone().unwrap();
+        assert_eq!(written["groups"], AttributeValue::Ss(vec!["h".into(), "g".into()]));
+        assert_eq!(written["revision"], AttributeValue::N("5".into()));
+        let changed = plan(wanted(json!(["z"])), &state, false);
+        let written = changed.changes[0].after.clone().unwrap();
+        assert_eq!(written["groups"], AttributeValue::Ss(vec!["z".into()]));
+        let emptied = plan(wanted(json!([])), &state, false);
+        assert_eq!(emptied.changes[0].after.clone().unwrap()["groups"], AttributeValue::L(vec![]));
+    }
+
+    #[test]
+    fn what_json_cannot_hold_goes_when_the_file_has_the_item() {
+        let mut state = state(&[team("a", json!({}))], &[]);
+        let mut record = state.teams["a"].record.clone();
+        record.insert("blob".into(), AttributeValue::Null(true));
+        state.teams.insert("a".into(), Stored::of(Table::Teams, record));
+        let plan = plan(json!({"teams": [team("a", json!({}))]}), &state, false);
+        assert_eq!(plan.changes[0].differences[0].path, "blob");
+        assert!(!plan.changes[0].after.clone().unwrap().contains_key("blob"));
+        assert_eq!(plan.changes[0].consequences[0], "the item could not be used and now can");
+    }
+
+    #[test]
+    fn an_id_that_differs_in_case_only_from_one_that_stays_is_a_fault() {
+        let state = state(&[team("a", json!({}))], &[]);
+        let text = json!({"teams": [team("A", json!({}))]}).to_string();
+        let file = file::read("f.json", &text, |_| Err(String::new())).unwrap();
+        assert_eq!(Plan::new(&file, &state, false).unwrap_err().len(), 1);
+        assert_eq!(Plan::new(&file, &state, true).unwrap().counts(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn another_directory_or_user_attribute_makes_other_owners() {
+        let state = state(&[], &[idp(json!({}))]);
+        for change in [json!({"directory": "okta"}), json!({"user_attribute": "uid"})] {
+            let plan = plan(json!({"idps": [idp(change)]}), &state, false);
+            assert!(plan.changes[0].warnings[0].contains("become other owners"));
+        }
+    }
+
+    #[test]
+    fn idps_that_share_a_directory_are_called_out() {
+        let state = state(&[], &[idp(json!({}))]);
+        let other = METADATA.replace("https://idp.example.com/metadata", "https://other.example/");
+        let second = json!({"entity_id": "https://other.example/", "metadata_xml": other, "allowed_teams": ["*"]});
+        let plan = plan(json!({"idps": [second]}), &state, false);
+        assert!(plan.changes[0].warnings[0].contains("can speak for every person of the other"));
+    }
+}

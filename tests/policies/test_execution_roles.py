@@ -1,0 +1,404 @@
+"""The roles that notebooks and jobs run with: today's Studio works, and nobody reaches another's.
+
+`B31` and its like are faults of the sample that AWS published, by the number that this project gave
+them; each has its test here.
+"""
+
+import dataclasses
+
+import pytest
+from cases import ACCOUNT, INFRA, SPOKE, request_tags, role, studio
+from render import Refused, load, render
+from test_target_role import idle, size
+
+BUCKET = {"Bucket": "team1-data", "BucketPrefix": "teams/team1"}
+KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
+TEAM = render(SPOKE / "team.yaml", {"TeamId": "team1", "KmsKeyArn": KEY, **BUCKET})
+DOMAIN_PARAMETERS = {
+    "VpcId": "vpc-0aaaaaaa",
+    "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb",
+    "SecurityGroupId": "sg-0aaaaaaa",
+}
+DOMAIN = render(SPOKE / "domain.yaml", DOMAIN_PARAMETERS)
+
+ROLE = role("studio-broker/Studio-team1")
+MINE, BOBS = (studio("user-profile", f"d-one/{name}-team1") for name in ("ann", "bob"))
+# What SageMaker adds to every request that comes from ann's Studio.
+FROM_ANN = {"sagemaker:DomainId": "d-one", "sagemaker:UserProfileName": "ann-team1"}
+OWNED = {"sagemaker:OwnerUserProfileArn": MINE, "sagemaker:SpaceSharingType": "Private"}
+BOBS_SPACE = {**OWNED, "sagemaker:OwnerUserProfileArn": BOBS}
+SHARED = {**OWNED, "sagemaker:SpaceSharingType": "Shared"}
+# The tags that Studio puts on what it makes, and that no policy of ours can choose.
+STUDIOS_TAGS = {
+    "aws:RequestTag/sagemaker:domain-arn": studio("domain", "d-one"),
+    "aws:RequestTag/sagemaker:user-profile-arn": MINE,
+    "aws:TagKeys": ["sagemaker:domain-arn", "sagemaker:user-profile-arn"],
+}
+TEAMS = {"aws:ResourceTag/Team": "team1"}
+OTHERS = {"aws:ResourceTag/Team": "team2"}
+
+
+# What AWS's own repositories say: every account may pull.
+PUBLISHED = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "ecr:*", "Resource": "*"}],
+}
+
+
+def ask(iam, action, resource, context, stack=TEAM, name="TeamRole", studio_keys=FROM_ANN):
+    principal = stack.resources[name]["Properties"]
+    tags = {f"aws:PrincipalTag/{t['Key']}": t["Value"] for t in principal.get("Tags", [])}
+    keys = studio_keys if action.startswith("sagemaker:") else {}
+    beside = {}
+    if action.startswith("kms:"):
+        beside["resource_policy"] = DOMAIN.resources["Key"]["Properties"]["KeyPolicy"]
+    if action.startswith("ecr:") and resource != "*" and f":{ACCOUNT}:" not in resource:
+        beside["resource_policy"] = PUBLISHED
+    return iam.decide(
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/Studio-team1/SageMaker",
+        action,
+        resource,
+        {"aws:PrincipalArn": ROLE, "aws:PrincipalAccount": ACCOUNT, **tags, **keys, **context},
+        identity=stack.permissions(name),
+        **beside,
+    )
+
+
+SPACE, SHARED_SPACE = studio("space", "d-one/ann-space"), studio("space", "d-one/all")
+SPACE_APP = studio("app", "d-one/ann-space/JupyterLab/default")
+PROFILE_APP = studio("app", "d-one/ann-team1/Canvas/default")
+JOB = studio("training-job", "job-1")
+ENDPOINT = studio("endpoint", "endpoint-1")
+LOGS = f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/sagemaker"
+
+ANN_MAY = {
+    # what Studio does by itself, from the first page to a running notebook
+    "see the domain": ("sagemaker:DescribeDomain", studio("domain", "d-one"), {}),
+    "see her profile": ("sagemaker:DescribeUserProfile", MINE, {}),
+    "list profiles": ("sagemaker:ListUserProfiles", "*", {}),
+    "list spaces": ("sagemaker:ListSpaces", "*", {}),
+    "list apps": ("sagemaker:ListApps", "*", {}),
+    "list domains": ("sagemaker:ListDomains", "*", {}),
+    "see her space": ("sagemaker:DescribeSpace", SPACE, {}),
+    "see her app": ("sagemaker:DescribeApp", SPACE_APP, {}),
+    "read her profile's tags": ("sagemaker:ListTags", MINE, {}),
+    "open an app, for which Studio makes a URL of her own profile": ("sagemaker:CreatePresignedDomainUrl", MINE, {}),
+    "create a private space, with the tags that Studio adds": ("sagemaker:CreateSpace", SPACE, {**OWNED, **STUDIOS_TAGS}),
+    "create a private space without any tag": ("sagemaker:CreateSpace", SPACE, OWNED),
+    "have it tagged by Studio": ("sagemaker:AddTags", SPACE, {**STUDIOS_TAGS, "sagemaker:TaggingAction": "CreateSpace"}),
+    "change her space": ("sagemaker:UpdateSpace", SPACE, OWNED),
+    "delete her space": ("sagemaker:DeleteSpace", SPACE, OWNED),
+    "start JupyterLab in her space": ("sagemaker:CreateApp", SPACE_APP, {**OWNED, **STUDIOS_TAGS}),
+    "start Code Editor in her space": ("sagemaker:CreateApp", studio("app", "d-one/ann-space/CodeEditor/default"), OWNED),
+    "have the app tagged by Studio": ("sagemaker:AddTags", SPACE_APP, {**STUDIOS_TAGS, "sagemaker:TaggingAction": "CreateApp"}),
+    "stop it": ("sagemaker:DeleteApp", SPACE_APP, OWNED),
+    "start Canvas, which has no space": ("sagemaker:CreateApp", PROFILE_APP, {}),
+    "stop Canvas": ("sagemaker:DeleteApp", PROFILE_APP, {}),
+    "start Studio Classic": ("sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterServer/default"), {}),
+    # the team's work
+    "start a training job with the team's tag": ("sagemaker:CreateTrainingJob", JOB, request_tags(Team="team1")),
+    "have the job tagged": ("sagemaker:AddTags", JOB, {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
+    "create a model": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team1")),
+    "create an endpoint": ("sagemaker:CreateEndpoint", ENDPOINT, request_tags(Team="team1")),
+    "register a version in the team's model group": ("sagemaker:CreateModelPackage", studio("model-package", "g/1"), TEAMS),
+    "create a pipeline": ("sagemaker:CreatePipeline", studio("pipeline", "p"), request_tags(Team="team1")),
+    "give the job the team's role": ("iam:PassRole", ROLE, {"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    "read the team's job": ("sagemaker:DescribeTrainingJob", JOB, TEAMS),
+    "stop the team's job": ("sagemaker:StopTrainingJob", JOB, TEAMS),
+    "use the team's endpoint": ("sagemaker:InvokeEndpoint", ENDPOINT, TEAMS),
+    "delete the team's endpoint": ("sagemaker:DeleteEndpoint", ENDPOINT, TEAMS),
+    "list jobs": ("sagemaker:ListTrainingJobs", "*", {}),
+    # around it
+    "write the team's objects": ("s3:PutObject", "arn:aws:s3:::team1-data/teams/team1/a.csv", {}),
+    "list them": ("s3:ListBucket", "arn:aws:s3:::team1-data", {"s3:prefix": "teams/team1/"}),
+    "sign in to ECR": ("ecr:GetAuthorizationToken", "*", {}),
+    "pull an image of AWS": ("ecr:BatchGetImage", "arn:aws:ecr:eu-west-1:763104351884:repository/pytorch-training", {"aws:ResourceAccount": "763104351884"}),
+    "pull an image of the team": ("ecr:BatchGetImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/ours", {"aws:ResourceAccount": ACCOUNT, **TEAMS}),
+    "write a log": ("logs:PutLogEvents", f"{LOGS}/studio:log-stream:d-one/ann-team1/default", {}),
+    "write a metric": ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "/aws/sagemaker/Studio"}),
+    "decrypt with the domain's key": ("kms:Decrypt", KEY, {}),
+    "let AWS attach a volume with it": ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "true"}),
+    "give a job an interface in the VPC": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {}),
+    "let SageMaker use it": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANN_MAY)
+def test_in_her_studio_ann_may(iam, case):
+    assert ask(iam, *ANN_MAY[case]) == "allowed"
+
+
+ANN_MAY_NOT = {
+    # another person
+    "make a URL of bob's profile": ("sagemaker:CreatePresignedDomainUrl", BOBS, {}),
+    "make a URL of a profile whose name begins like hers": ("sagemaker:CreatePresignedDomainUrl", studio("user-profile", "d-one/ann-team1b"), {}),
+    "make a URL in another domain": ("sagemaker:CreatePresignedDomainUrl", studio("user-profile", "d-two/ann-team1"), {}),
+    "read a profile of another team": ("sagemaker:DescribeUserProfile", studio("user-profile", "d-one/bob-team2"), OTHERS),
+    "create a space that bob owns": ("sagemaker:CreateSpace", studio("space", "d-one/s"), BOBS_SPACE),
+    "change bob's space": ("sagemaker:UpdateSpace", studio("space", "d-one/bob-space"), BOBS_SPACE),
+    "delete bob's space": ("sagemaker:DeleteSpace", studio("space", "d-one/bob-space"), BOBS_SPACE),
+    "start an app in bob's space": ("sagemaker:CreateApp", studio("app", "d-one/bob-space/JupyterLab/default"), BOBS_SPACE),
+    "stop bob's app": ("sagemaker:DeleteApp", studio("app", "d-one/bob-space/JupyterLab/default"), BOBS_SPACE),
+    "start Canvas as bob": ("sagemaker:CreateApp", studio("app", "d-one/bob-team1/Canvas/default"), {}),
+    "stop bob's Canvas": ("sagemaker:DeleteApp", studio("app", "d-one/bob-team1/Canvas/default"), {}),
+    "start an app in a space that nobody owns": ("sagemaker:CreateApp", studio("app", "d-one/all/JupyterLab/default"), {"sagemaker:SpaceSharingType": "Shared"}),
+    "share a space with the whole domain": ("sagemaker:CreateSpace", SHARED_SPACE, SHARED),
+    "make her space a shared one": ("sagemaker:UpdateSpace", SPACE, SHARED),
+    "start an app in a shared space of her own": ("sagemaker:CreateApp", studio("app", "d-one/all/JupyterLab/default"), SHARED),
+    "start an app in bob's space, which is called like her profile": ("sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), BOBS_SPACE),
+    "start an app in another domain": ("sagemaker:CreateApp", studio("app", "d-two/ann-space/JupyterLab/default"), OWNED),
+    "create a space in another domain": ("sagemaker:CreateSpace", studio("space", "d-two/s"), OWNED),
+    # another team
+    "start a job without a team": ("sagemaker:CreateTrainingJob", JOB, {}),
+    "read another team's job": ("sagemaker:DescribeTrainingJob", JOB, OTHERS),
+    "read a job of no team": ("sagemaker:DescribeTrainingJob", JOB, {}),
+    "stop another team's job": ("sagemaker:StopTrainingJob", JOB, OTHERS),
+    "use another team's endpoint": ("sagemaker:InvokeEndpoint", ENDPOINT, OTHERS),
+    "update another team's endpoint": ("sagemaker:UpdateEndpoint", ENDPOINT, OTHERS),
+    "register a version in another team's model group": ("sagemaker:CreateModelPackage", studio("model-package", "g/1"), OTHERS),
+    "delete another team's model": ("sagemaker:DeleteModel", studio("model", "m"), OTHERS),
+    "search everybody's jobs": ("sagemaker:Search", "*", {}),
+    "give a job another team's role": ("iam:PassRole", role("studio-broker/Studio-team2"), {"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    "give a job an administrator's role": ("iam:PassRole", role("Admin"), {"iam:PassedToService": "sagemaker.amazonaws.com"}),
+    "give the team's role to Lambda": ("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
+    "read another folder of the bucket": ("s3:GetObject", "arn:aws:s3:::team1-data/teams/team2/a.csv", {}),
+    "read a folder that begins with the name of hers": ("s3:GetObject", "arn:aws:s3:::team1-data/teams/team1b/a.csv", {}),
+    "list the whole bucket": ("s3:ListBucket", "arn:aws:s3:::team1-data", {"s3:prefix": ""}),
+    "list another bucket": ("s3:ListBucket", "arn:aws:s3:::team2-data", {"s3:prefix": "teams/team1/"}),
+    "find another bucket": ("s3:GetBucketLocation", "arn:aws:s3:::team2-data", {}),
+    "write a log outside SageMaker": ("logs:PutLogEvents", f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/app:log-stream:s", {}),
+    "let AWS attach a volume with another key": ("kms:CreateGrant", KEY.replace("1111", "9999"), {"kms:GrantIsForAWSResource": "true"}),
+    "give a job an interface in another Region": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:us-east-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {}),
+    "let SageMaker use an interface in another Region": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:us-east-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com"}),
+    "tag a new job in another Region": ("sagemaker:AddTags", studio("training-job", "j", "us-east-1"), {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
+    "read another bucket": ("s3:GetObject", "arn:aws:s3:::team2-data/a.csv", {}),
+    "pull another team's image": ("ecr:BatchGetImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/theirs", {"aws:ResourceAccount": ACCOUNT, **OTHERS}),
+    "read the logs of all teams' jobs": ("logs:GetLogEvents", f"{LOGS}/TrainingJobs:log-stream:job", {}),
+    "read a log outside SageMaker": ("logs:GetLogEvents", f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/app:log-stream:s", {}),
+    "keep a grant on the key": ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "false"}),
+    "use another key": ("kms:Decrypt", KEY.replace("1111", "9999"), {}),
+    "write metrics of others": ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Billing"}),
+    "let another service use an interface": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "lambda.amazonaws.com"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANN_MAY_NOT)
+def test_in_her_studio_ann_may_not(iam, case):
+    assert ask(iam, *ANN_MAY_NOT[case]) in ("denied", "forbidden")
+
+
+# Forbidden by a Deny: not even a policy that a team brings along can allow these.
+NEVER = {
+    "make a URL of bob's profile": ("sagemaker:CreatePresignedDomainUrl", BOBS, {}),
+    "make herself a profile": ("sagemaker:CreateUserProfile", studio("user-profile", "d-one/x"), request_tags(Team="team1", User="ann")),
+    "give her profile another role": ("sagemaker:UpdateUserProfile", MINE, TEAMS),
+    "delete a profile": ("sagemaker:DeleteUserProfile", MINE, TEAMS),
+    "change the domain": ("sagemaker:UpdateDomain", studio("domain", "d-one"), {}),
+    "start a notebook instance": ("sagemaker:CreateNotebookInstance", studio("notebook-instance", "n"), request_tags(Team="team1")),
+    "tag another team's endpoint as hers": ("sagemaker:AddTags", ENDPOINT, {**request_tags(Team="team1"), **OTHERS}),
+    "tag her own profile": ("sagemaker:AddTags", MINE, {**request_tags(User="bob"), **TEAMS}),
+    "take the Team tag away": ("sagemaker:DeleteTags", ENDPOINT, {"aws:TagKeys": ["Team"], **TEAMS}),
+    "create a model for another team": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team2")),
+    "tag a new job as another team's": ("sagemaker:AddTags", JOB, {**request_tags(Team="team2"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
+    "change a role": ("iam:PutRolePolicy", ROLE, {}),
+    "assume a role": ("sts:AssumeRole", role("Other"), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NEVER)
+def test_whatever_else_the_role_is_given_ann_never_may(iam, case):
+    assert ask(iam, *NEVER[case]) == "forbidden"
+
+
+def test_outside_studio_the_role_opens_no_profile(iam):
+    """A training job runs with the same role, and sends neither domain nor profile."""
+    request = ("sagemaker:CreatePresignedDomainUrl", MINE, {})
+    assert ask(iam, *request, studio_keys={}) in ("denied", "forbidden")
+    request = ("sagemaker:CreateApp", SPACE_APP, OWNED)
+    assert ask(iam, *request, studio_keys={}) == "denied"
+
+
+def test_logs_of_jobs_are_read_where_the_account_has_one_team(iam):
+    alone = render(SPOKE / "team.yaml", {"TeamId": "team1", "ReadJobLogs": "true"})
+    request = ("logs:GetLogEvents", f"{LOGS}/TrainingJobs:log-stream:job", {})
+    assert ask(iam, *request, stack=alone) == "allowed"
+    assert ask(iam, "s3:GetObject", "arn:aws:s3:::team1-data/a", {}, stack=alone) == "denied"
+
+
+DEFAULT_MAY = {"read its own profile": ("sagemaker:DescribeUserProfile", MINE, {})}
+DEFAULT_MAY_NOT = {
+    name: request
+    for name, request in {**ANN_MAY, **ANN_MAY_NOT}.items()
+    if request[0] not in ("sagemaker:DescribeDomain", "sagemaker:DescribeUserProfile")
+}
+
+
+def test_the_default_role_sees_its_own_profile(iam):
+    for request in DEFAULT_MAY.values():
+        assert ask(iam, *request, stack=DOMAIN, name="DefaultRole") == "allowed"
+
+
+@pytest.mark.parametrize("case", DEFAULT_MAY_NOT)
+def test_without_a_team_nobody_may(iam, case):
+    request = DEFAULT_MAY_NOT[case]
+    assert ask(iam, *request, stack=DOMAIN, name="DefaultRole") in ("denied", "forbidden")
+
+
+# ---------------------------------------------------------------- no condition without a reason
+
+
+def test_every_condition_and_resource_of_the_team_role_refuses_something(iam):
+    requests = [*ANN_MAY.values(), *ANN_MAY_NOT.values(), *NEVER.values()]
+
+    def decisions(policies):
+        documents = [{"PolicyName": n, "PolicyDocument": p} for n, p in policies.items()]
+        weaker = {**TEAM.resources["TeamRole"]["Properties"], "Policies": documents}
+        stack = dataclasses.replace(
+            TEAM, resources={"TeamRole": {"Type": "AWS::IAM::Role", "Properties": weaker}}
+        )
+        for request in requests:
+            yield ask(iam, *request, stack=stack)
+
+    policies = TEAM.permissions("TeamRole")
+    allows = {name: policy for name, policy in policies.items() if name != "DenyPolicy"}
+    assert idle(allows, lambda weaker: decisions({**policies, **weaker})) == DOUBLED
+
+
+# What the policy of Denies, or the other statement for images, decides as well.
+DOUBLED = [
+    "TeamImages Resource",
+    "ImagesOfAws Resource",
+    "OpenOwnProfile Resource",
+    "TagAtCreation Null sagemaker:TaggingAction",
+    "TagAtCreation StringEqualsIfExists aws:RequestTag/Team",
+]
+
+
+# ---------------------------------------------------------------- faults of the published sample
+
+
+def statements(stack):
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        for properties in stack.of_type(kind).values():
+            documents = [p["PolicyDocument"] for p in properties.get("Policies", [])]
+            for document in [properties.get("PolicyDocument"), *documents]:
+                yield from document["Statement"] if document else []
+
+
+def test_b30_no_list_action_is_granted_on_a_resource():
+    spoke = render(SPOKE / "template.yaml", {"HubRoleArn": role("H"), "OrganizationId": "o-exampleorg1", "AdministratorAccountId": "111111111111", "AdministratorRoleArns": "arn:aws:iam::111111111111:role/A"})  # fmt: skip
+    of_a_resource = {
+        "sagemaker:ListTags",
+        "sagemaker:ListAliases",
+        "sagemaker:ListCandidatesForAutoMLJob",
+        "sagemaker:ListModelPackages",
+        "sagemaker:ListPipelineExecutions",
+        "sagemaker:ListPipelineExecutionSteps",
+        "sagemaker:ListPipelineParametersForExecution",
+        "sagemaker:ListTrainingJobsForHyperParameterTuningJob",
+    }
+    for stack in (TEAM, DOMAIN, spoke):
+        for statement in statements(stack):
+            actions = statement["Action"]
+            actions = [actions] if isinstance(actions, str) else actions
+            lists = {a for a in actions if a.startswith("sagemaker:List")} - of_a_resource
+            assert not lists or statement["Resource"] == "*"
+
+
+def test_b31_nothing_that_exists_is_tagged_again(iam):
+    for what in (ENDPOINT, JOB, MINE, SPACE, SPACE_APP):
+        for context in (TEAMS, OTHERS, {}):
+            request = ("sagemaker:AddTags", what, {**request_tags(Team="team1"), **context})
+            assert ask(iam, *request) == "forbidden"
+
+
+def test_b32_apps_of_others_are_neither_started_nor_stopped(iam):
+    for action in ("sagemaker:CreateApp", "sagemaker:DeleteApp"):
+        for app in ("bob-team1/Canvas/default", "bob-space/JupyterLab/default"):
+            for context in ({}, BOBS_SPACE, {"sagemaker:SpaceSharingType": "Shared"}):
+                # Only a profile's app has no owner, and then its ARN carries the profile.
+                assert ask(iam, action, studio("app", f"d-one/{app}"), context) == "denied"
+
+
+def test_b33_studio_works_with_the_tags_that_it_sends_itself(iam):
+    for case in ANN_MAY:
+        action, resource, context = ANN_MAY[case]
+        if action in ("sagemaker:CreateSpace", "sagemaker:CreateApp"):
+            assert ask(iam, action, resource, {**context, **STUDIOS_TAGS}) == "allowed"
+    assert ask(iam, *ANN_MAY["open an app, for which Studio makes a URL of her own profile"]) == "allowed"
+
+
+def test_b34_pass_role_names_one_role_and_one_service():
+    for statement in statements(TEAM):
+        if statement["Action"] == "iam:PassRole":
+            assert statement["Resource"] == ROLE
+            assert statement["Condition"] == {
+                "StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}
+            }
+            return
+    raise AssertionError("no PassRole")
+
+
+def test_b35_no_partition_zone_or_region_is_written_down():
+    for path in sorted(SPOKE.glob("*.yaml")):
+        without_examples = []
+        for line in path.read_text().splitlines():
+            words = ("Description", "AllowedPattern", "ConstraintDescription", "Parameters: ")
+            if not line.lstrip().startswith(words) and "AssertDescription" not in line:
+                without_examples.append(line)
+        text = "\n".join(without_examples)
+        assert "arn:aws:" not in text, path.name
+        assert "eu-west-1" not in text and "us-east-1" not in text, path.name
+
+
+def test_no_policy_of_aws_is_attached():
+    for path in sorted(INFRA.rglob("*.yaml")):
+        assert "AmazonSageMakerFullAccess" not in path.read_text(), path
+
+
+# ---------------------------------------------------------------- the templates themselves
+
+
+def test_only_sagemaker_assumes_the_roles():
+    for stack, name in ((TEAM, "TeamRole"), (DOMAIN, "DefaultRole")):
+        (statement,) = stack.trust(name)["Statement"]
+        assert statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+        assert statement["Action"] == ["sts:AssumeRole", "sts:SetSourceIdentity"]
+
+
+def test_the_role_is_the_one_that_the_spoke_lets_the_broker_pass(iam):
+    from test_target_role import STACK, TO_SAGEMAKER, session
+
+    assert TEAM.outputs["RoleArn"] == ROLE
+    assert session(iam, STACK, "iam:PassRole", TEAM.outputs["RoleArn"], TO_SAGEMAKER) == "allowed"
+    pattern = TEAM.outputs["SpokeRole"]
+    assert load(SPOKE / "template.yaml")["Parameters"]["Role1"]["Default"] == pattern
+
+
+def test_every_policy_fits_in_the_quota_of_iam():
+    longest = {"TeamId": "t" * 57, "KmsKeyArn": KEY, "Bucket": "b" * 63, "BucketPrefix": "p" * 200}
+    stack = render(SPOKE / "team.yaml", {**longest, "ReadJobLogs": "true"}, region="ap-southeast-1")
+    for name, policy in stack.permissions("TeamRole").items():
+        assert size(policy) <= 6144, name
+
+
+def test_a_prefix_without_its_bucket_is_refused():
+    with pytest.raises(Refused, match="PrefixNeedsItsBucket"):
+        render(SPOKE / "team.yaml", {"TeamId": "team1", "BucketPrefix": "teams/team1"})
+
+
+def test_the_domain_is_one_that_the_broker_can_open():
+    domain = DOMAIN.resources["Domain"]["Properties"]
+    assert domain["AuthMode"] == "IAM"
+    assert domain["AppNetworkAccessType"] == "VpcOnly"
+    assert domain["KmsKeyId"] == "Key-id"
+    default = DOMAIN.resources["Domain"]["Properties"]["DefaultUserSettings"]["ExecutionRole"]
+    assert domain["DefaultSpaceSettings"]["ExecutionRole"] == default
+    assert len(domain["SubnetIds"]) == 2
+
+
+def test_an_existing_key_is_used_and_none_made():
+    stack = render(SPOKE / "domain.yaml", {**DOMAIN_PARAMETERS, "KmsKeyArn": KEY})
+    assert stack.resources["Domain"]["Properties"]["KmsKeyId"] == KEY
+    assert stack.of_type("AWS::KMS::Key") == {}
+    assert stack.outputs["KmsKeyArn"] == KEY

@@ -1,0 +1,91 @@
+"""From the file of teams to what IAM decides: the command's parameters go into the template as they are."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from cases import HUB, ORGANIZATION, SPOKE, request_tags, resource_tags
+from render import render
+from test_target_role import COMING_IN, TO_SAGEMAKER, assume, changed, session
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug")) / "studio-broker"
+
+
+def team(team_id, region, domain, role, **more):
+    return {
+        "team_id": team_id,
+        "account_id": "222222222222",
+        "region": region,
+        "domain_id": domain,
+        "execution_role_arn": f"arn:aws:iam::222222222222:role/{role}",
+        "external_id": "spoke-2",
+        **more,
+    }
+
+
+TEAMS = [
+    team("team1", "eu-west-1", "d-one", "studio-broker/Studio-team1", tags={"CostCenter": "7"}),
+    team("team1b", "eu-west-1", "d-one", "studio-broker/Studio-team1b"),
+    team("red", "eu-west-1", "d-one", "Notebook-red-Role"),
+    team("blue", "eu-west-1", "d-one", "Notebook-blue-Role"),
+    team("team2", "us-east-1", "d-two", "service-role/Team2Execution"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mappings")
+    (folder / "mappings.json").write_text(json.dumps({"teams": TEAMS}))
+    subprocess.run(
+        [BINARY, "teams", "spoke", "mappings.json", "--directory", "spokes"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    (written,) = (folder / "spokes").iterdir()
+    assert written.name == "222222222222.json"
+    overrides = {p["ParameterKey"]: p["ParameterValue"] for p in json.loads(written.read_text())}
+    return render(
+        SPOKE / "template.yaml", {"HubRoleArn": HUB, "OrganizationId": ORGANIZATION, **overrides}
+    )
+
+
+def test_each_team_of_the_file_comes_in_and_no_other(iam, stack):
+    for one in TEAMS:
+        context = {**COMING_IN, **changed(team=one["team_id"])}
+        assert assume(iam, stack, HUB, context) == "allowed"
+    assert assume(iam, stack, HUB, {**COMING_IN, **changed(team="team3")}) == "denied"
+
+
+def profiles(one):
+    return f"arn:aws:sagemaker:{one['region']}:222222222222:user-profile/{one['domain_id']}/ann"
+
+
+@pytest.mark.parametrize("mine", TEAMS, ids=lambda one: one["team_id"])
+def test_each_team_gives_its_own_role_in_its_own_domain_and_no_other(iam, stack, mine):
+    team_id = mine["team_id"]
+    for other in TEAMS:
+        request = ("iam:PassRole", other["execution_role_arn"], TO_SAGEMAKER)
+        own_role = other is mine
+        assert session(iam, stack, *request, team=team_id) == ("allowed" if own_role else "denied")
+        tags = request_tags(Team=team_id, User="ann")
+        request = ("sagemaker:CreateUserProfile", profiles(other), tags)
+        own_domain = other["domain_id"] == mine["domain_id"]
+        assert session(iam, stack, *request, team=team_id) == (
+            "allowed" if own_domain else "denied"
+        )
+        request = (
+            "sagemaker:CreatePresignedDomainUrl",
+            profiles(other),
+            resource_tags(Team=other["team_id"], User="ann"),
+        )
+        assert session(iam, stack, *request, team=team_id) == (
+            "allowed" if own_role else "denied"
+        )
+
+
+def test_the_teams_own_tags_are_taken(iam, stack):
+    tags = request_tags(Team="team1", User="ann", CostCenter="7")
+    request = ("sagemaker:CreateUserProfile", profiles(TEAMS[0]), tags)
+    assert session(iam, stack, *request) == "allowed"

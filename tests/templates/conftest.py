@@ -1,0 +1,8 @@
+"""What this suite shares with the others: the renderer and the decisions of IAM (`tests/policies`), the
+programs and the browser (`tests/system`)."""
+
+import pathlib
+import sys
+
+for suite in ("policies", "system"):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / suite))

@@ -1,0 +1,248 @@
+"""Code and templates, read together: what one needs the other gives, and nothing else."""
+
+import json
+import re
+import subprocess
+
+import boto3
+import pytest
+from templates import HUB, IDENTITY_STORE, ROOT, SECRET, SPOKE, render, stack
+
+SRC = ROOT / "src"
+CONFIG = (SRC / "config.rs").read_text().split("#[cfg(test)]")[0]
+OPTIONS = {"SpKeySecretArn": SECRET, "IdentityStoreArn": IDENTITY_STORE}
+SERVICES = ["dynamodb", "identitystore", "sagemaker", "secretsmanager", "sts"]
+CODES = json.loads((ROOT / "schemas" / "codes.json").read_text())["codes"]
+
+
+def environment(function="BrokerFunction"):
+    properties = render.load(HUB)["Resources"][function]["Properties"]
+    return properties["Environment"]["Variables"]
+
+
+def test_every_setting_is_in_the_functions_environment_and_no_other():
+    assert set(environment()) == set(re.findall(r'"(STUDIO_BROKER_[A-Z_]+)"', CONFIG))
+    assert set(environment("ValidatorFunction")) < set(environment())
+
+
+def test_the_environment_fits_into_4_kb():
+    longest = stack(HUB, {
+        **OPTIONS, "Organization": "x" * 100, "Contact": f"https://example.com/{'x' * 100}",
+        "LogFilter": "x" * 200, "EntityId": "u" * 1024, "PublicUrl": f"https://example.com/{'x' * 200}",
+    })  # fmt: skip
+    variables = longest.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    assert sum(len(name) + len(str(value)) for name, value in variables.items()) < 4096
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "least", "most"),
+    re.findall(r'\.number\(\s*"STUDIO_BROKER_(\w+)",\s*(\d+),\s*(\d+)\.\.=([\d_]+)', CONFIG),
+)
+def test_numbers_have_the_bounds_and_defaults_of_the_code(name, default, least, most):
+    parameter = environment()[f"STUDIO_BROKER_{name}"]["Ref"]
+    declared = render.load(HUB)["Parameters"][parameter]
+    assert [declared[key] for key in ("Default", "MinValue", "MaxValue")] == [
+        int(number.replace("_", "")) for number in (default, least, most)
+    ]
+
+
+def test_the_names_of_tables_and_roles_are_the_codes_defaults():
+    variables = stack(HUB).resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    for table in ("TEAMS", "IDPS", "STATE"):
+        (default,) = set(re.findall(rf'"STUDIO_BROKER_{table}_TABLE", "([a-z-]+)"', CONFIG))
+        assert variables[f"STUDIO_BROKER_{table}_TABLE"] == default
+    assert f'"{variables["STUDIO_BROKER_TARGET_ROLE_NAME"]}".into()' in CONFIG
+    assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
+
+
+def test_the_tables_have_the_keys_that_the_code_reads():
+    tables = stack(HUB).of_type("AWS::DynamoDB::Table")
+    keys = {name: [k["AttributeName"] for k in table["KeySchema"]] for name, table in tables.items()}
+    code = (SRC / "aws" / "tables.rs").read_text()
+    state = (SRC / "aws" / "state_table.rs").read_text()
+    assert keys == {"TeamsTable": ["team_id"], "IdpsTable": ["entity_id"], "StateTable": ["pk"]}
+    assert re.findall(r'self\.get\(&self\.(\w+)_table, "(\w+)"', code) == [("idps", "entity_id"), ("teams", "team_id")]
+    assert set(re.findall(r'\.key\("(\w+)"', state)) == {"pk"}
+    assert 'item.insert("expires_at".to_owned(), AttributeValue::N(' in state
+    assert all(t["AttributeDefinitions"][0]["AttributeType"] == "S" for t in tables.values())
+
+
+# ---------------------------------------------------------------- calls and permissions
+
+
+def function_sources(path=SRC / "lib.rs", folder=SRC):
+    """The files that the function is made of, with what they hold: not what the command line adds."""
+    text = path.read_text().split("#[cfg(test)]\nmod tests")[0]
+    yield path, text
+    for attributes, name in re.findall(r"((?:#\[.+\]\s+)*)(?:pub(?:\(\w+\))? )?mod (\w+);", text):
+        if 'feature = "cli"' not in attributes and "cfg(test)" not in attributes:
+            file = folder / f"{name}.rs"
+            inner = file if file.exists() else folder / name / "mod.rs"
+            yield from function_sources(inner, folder / name)
+
+
+def calls():
+    """What the code calls, from the calls of the SDK themselves: {file: {"service:Operation"}}."""
+    operations = {}
+    for service in SERVICES:
+        client = boto3.client(service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+        operations[service] = {name: call for name, call in client.meta.method_to_api_mapping.items()}
+    found = {}
+    for path, text in function_sources():
+        for service in re.findall(r"aws_sdk_(\w+)::", text):
+            for name in re.findall(r"\.(\w+)\(\)", text):
+                if name in operations[service]:
+                    found.setdefault(path.name, set()).add(f"{service}:{operations[service][name]}")
+    return found
+
+
+def test_the_calls_of_the_code_are_found():
+    found = calls()
+    assert found["tables.rs"] == {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"}
+    assert found["state_table.rs"] == {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    assert found["target.rs"] == {"sts:AssumeRole"}
+    assert found["broker.rs"] == {"secretsmanager:GetSecretValue"}
+    # Each call carries its name for the log, so the names are a second witness.
+    named = {
+        name
+        for path, text in function_sources()
+        if path.parent == SRC or path.parent == SRC / "aws"
+        for name in re.findall(rf'"((?:{"|".join(SERVICES)}):[A-Z]\w+)"', text)
+    }
+    assert set().union(*found.values()) == named
+
+
+def granted(made, role, effect="Allow"):
+    """{Sid: actions} of a role."""
+    statements = [s for document in made.permissions(role).values() for s in document["Statement"]]
+    return {
+        s["Sid"]: {s["Action"]} if isinstance(s["Action"], str) else set(s["Action"])
+        for s in statements
+        if s["Effect"] == effect
+    }
+
+
+def test_the_hub_role_grants_what_the_code_calls_and_nothing_else():
+    found = calls()
+    grants = granted(stack(HUB, OPTIONS), "HubRole")
+    assert grants.pop("AssumeTargets") == found["target.rs"] | {"sts:TagSession"}  # for the session tags
+    # By whom the table is read decides about its actions: identity providers are never read in batches.
+    assert grants.pop("ReadTeams") == found["tables.rs"]
+    assert grants.pop("ReadIdps") == found["tables.rs"] - {"dynamodb:BatchGetItem"}
+    assert grants.pop("ConsumeResponses") == found["state_table.rs"]
+    assert grants.pop("ReadKeysForEncryptedAssertions") == found["broker.rs"]
+    assert grants.pop("ReadGroups") == found["identity_store.rs"]
+    assert grants.pop("WriteLog") == {"logs:CreateLogStream", "logs:PutLogEvents"}  # Lambda's own
+    assert grants == {}
+
+
+def test_without_settings_the_hub_role_is_smaller():
+    assert set(granted(stack(HUB), "HubRole")) == {
+        "AssumeTargets", "ReadTeams", "ReadIdps", "ConsumeResponses", "WriteLog",
+    }  # fmt: skip
+
+
+SPOKE_PARAMETERS = {
+    "HubRoleArn": "arn:aws:iam::111111111111:role/StudioBrokerHub",
+    "OrganizationId": "o-exampleorg1",
+    "Teams1": "team1",
+    "Domain1": "d-localteam001",
+    "Region1": "us-east-1",
+}
+
+
+def test_the_target_role_grants_what_the_code_calls_and_nothing_else():
+    found = set().union(*calls().values())
+    wanted = {call for call in found if call.startswith("sagemaker:")} | {"iam:PassRole"}
+    for adopts in ("true", "false"):
+        made = stack(SPOKE, {**SPOKE_PARAMETERS, "AdoptProfiles": adopts}, account="222222222222")
+        statements = [s for d in made.permissions("TargetRole").values() for s in d["Statement"]]
+        allowed = [s["Action"] for s in statements if s["Effect"] == "Allow"]
+        assert {a for actions in allowed for a in ([actions] if isinstance(actions, str) else actions)} == wanted
+
+
+def test_the_endpoints_of_the_new_vpc_let_through_what_the_code_calls():
+    found = set().union(*calls().values())
+    endpoints = stack(HUB, {"Network": "new"}).of_type("AWS::EC2::VPCEndpoint")
+
+    def through(name):
+        return {a for s in endpoints[name]["PolicyDocument"]["Statement"] for a in s["Action"]}
+
+    assert through("DynamoDbEndpoint") == {call for call in found if call.startswith("dynamodb:")}
+    assert through("SageMakerEndpoint") == {call for call in found if call.startswith("sagemaker:")}
+    assert through("StsEndpoint") == {"sts:AssumeRole", "sts:TagSession"}
+
+
+# ---------------------------------------------------------------- logs and alarms
+
+
+def patterns():
+    filters = stack(HUB).of_type("AWS::Logs::MetricFilter")
+    return {name: one["FilterPattern"] for name, one in filters.items()}
+
+
+def test_alarms_look_for_lines_that_the_code_writes():
+    code = "".join(text for _, text in function_sources())
+    for name, pattern in patterns().items():
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+        assert len(pattern) <= 1024, name
+        (event,) = re.findall(r'\$\.event = "(\w+)"', pattern)
+        assert f'event = "{event}"' in code
+        for outcome in re.findall(r'\$\.outcome = "(\w+)"', pattern):
+            assert re.search(rf"\b{outcome.title()},", (SRC / "audit.rs").read_text())
+
+
+def test_an_administrator_is_called_for_every_code_that_only_they_can_mend():
+    called = set(re.findall(r'\$\.code = "(\w+)"', patterns()["AdministratorNeededMetric"]))
+    busy = set(re.findall(r'\$\.code = "(\w+)"', patterns()["AwsBusyMetric"]))
+    theirs = {c["code"] for c in CODES if c["actor"] == "broker_administrator" and c["status"] >= 500}
+    assert called | busy == theirs | {"aws_busy"}
+    assert called & busy == set()
+
+
+def test_every_alarm_has_a_section_in_the_runbooks():
+    headings = re.findall(r"^## (.+)$", (ROOT / "infra" / "runbooks.md").read_text(), re.M)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    named = []
+    for name, alarm in stack(HUB).of_type("AWS::CloudWatch::Alarm").items():
+        (anchor,) = re.findall(r"Runbook: infra/runbooks\.md#([a-z0-9-]+)$", alarm["AlarmDescription"])
+        assert anchor in anchors, name
+        named.append(anchor)
+    assert sorted(named) == sorted(anchors)
+
+
+def test_alarms_go_to_the_topic():
+    alarms = stack(HUB, {"AlarmTopicArn": "arn:aws:sns:eu-central-1:111111111111:alarms"}).of_type("AWS::CloudWatch::Alarm")
+    assert {tuple(alarm["AlarmActions"]) for alarm in alarms.values()} == {("arn:aws:sns:eu-central-1:111111111111:alarms",)}
+
+
+# ---------------------------------------------------------------- the build
+
+
+def test_sam_and_the_plain_command_build_the_same_binary():
+    for name in ("BrokerFunction", "ValidatorFunction"):
+        metadata = render.load(HUB)["Resources"][name]["Metadata"]
+        assert metadata["BuildMethod"] == "rust-cargolambda"
+        assert metadata["BuildProperties"] == {"Binary": "studio-broker-lambda"}
+    script = (ROOT / "infra" / "hub" / "build").read_text()
+    assert "--bin studio-broker-lambda" in script
+    # The line that the plain command gives the zip's name stands there exactly once.
+    assert re.findall(r"^    CodeUri: \.\./\.\.$", HUB.read_text(), re.M) == ["    CodeUri: ../.."]
+    cargo = (ROOT / "Cargo.toml").read_text()
+    options = re.search(r"\[package\.metadata\.lambda\.build\]\n((?:\w+ = .+\n)+)", cargo)[1]
+    assert options == "disable_optimizations = true\nlocked = true\nno_default_features = true\n"
+
+
+def test_the_build_leaves_the_template_with_the_zip_as_its_code():
+    script = (ROOT / "infra" / "hub" / "build").read_text()
+    (expression,) = re.findall(r"sed -e '([^']+)'", script)
+    left = subprocess.run(["sed", "-e", expression, HUB], capture_output=True, text=True, check=True).stdout
+    changed = [line for line in left.splitlines() if line not in HUB.read_text().splitlines()]
+    assert changed == ["    CodeUri: bootstrap.zip"]
+
+
+def test_the_build_refuses_a_processor_that_lambda_does_not_have():
+    refused = subprocess.run([ROOT / "infra" / "hub" / "build", "sparc"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: the architecture is arm64 or x86_64, not sparc\n"

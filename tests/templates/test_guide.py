@@ -1,0 +1,93 @@
+"""What the guides name exists: files, parameters, outputs, commands, and items as the schemas have them."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+import yaml
+from templates import HUB, INFRA, ORGANIZATION, ROOT, all_templates, render
+
+GUIDES = [INFRA / "README.md", INFRA / "runbooks.md", INFRA / "organization" / "README.md"]
+PARAMETERS = {name for path in all_templates() for name in render.load(path)["Parameters"]}
+OUTPUTS = {name for path in (HUB, ORGANIZATION) for name in render.load(path)["Outputs"]}
+#: The command line, as its contract has it.
+COMMANDS = {
+    "local": set(), "serve": set(), "doctor": set(), "completions": set(), "saml": {"verify"},
+    "teams": {"list", "show", "export", "plan", "apply", "remove", "spoke"},
+    "idps": {"list", "show", "export", "plan", "apply", "add", "remove"},
+    "profiles": {"list", "offboard", "drift"}, "identity-center": {"plan", "apply"},
+}  # fmt: skip
+
+guides = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(INFRA)))
+
+
+@guides
+def test_links_lead_somewhere(guide):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", guide.read_text()):
+        if not target.startswith("https://"):
+            assert (guide.parent / target).exists(), target
+
+
+@guides
+def test_links_inside_lead_to_headings(guide):
+    text = guide.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+
+
+@guides
+def test_parameters_exist(guide):
+    text = guide.read_text()
+    for name in re.findall(r"(?<![A-Za-z-])([A-Z][A-Za-z0-9]+)=", text):
+        known = PARAMETERS | {"ParameterKey", "OrganizationalUnitIds", "Accounts", "AccountFilterType"}
+        assert name in known or name.isupper(), name
+
+
+@guides
+def test_outputs_exist(guide):
+    text = guide.read_text()
+    named = set(re.findall(r"outputs? `(\w+)`", text)) | set(re.findall(r"`((?:Acs|Metadata)Url|Audience)`", text))
+    assert named <= OUTPUTS
+
+
+@guides
+def test_commands_exist(guide):
+    found = re.findall(r"studio-broker (?!-)([a-z-]+)(?: (?!-)([a-z-]+))?", guide.read_text())
+    for command, subcommand in found:
+        if command in COMMANDS:
+            assert not COMMANDS[command] or subcommand in COMMANDS[command], (command, subcommand)
+    assert {command for command, _ in found} & set(COMMANDS) or guide.parent.name == "organization"
+
+
+@guides
+def test_examples_are_items_that_the_tables_take(guide):
+    schemas = {
+        kind: json.loads((ROOT / "schemas" / f"{kind}.json").read_text()) for kind in ("team", "idp")
+    }
+    for block in re.findall(r"```yaml\n(.*?)```", guide.read_text(), re.S):
+        document = yaml.safe_load(block)
+        assert set(document) <= {"teams", "idps"}
+        for team in document.get("teams", []):
+            jsonschema.validate(team, schemas["team"])
+        for idp in document.get("idps", []):
+            item = {name: value for name, value in idp.items() if name != "metadata_file"}
+            jsonschema.validate({**item, "metadata_xml": "<EntityDescriptor/>"}, schemas["idp"])
+
+
+def test_the_guide_has_a_word_for_every_output_that_an_identity_provider_needs():
+    text = (INFRA / "README.md").read_text()
+    assert all(f"`{name}`" in text for name in ("AcsUrl", "Audience", "MetadataUrl"))
+
+
+def test_the_key_policy_is_json():
+    (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
+    assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
+
+
+def test_the_organizations_guide_explains_every_statement():
+    text = (INFRA / "organization" / "README.md").read_text()
+    content = render.load(ORGANIZATION)["Resources"]["OnlyTheBroker"]["Properties"]["Content"]
+    statements = [s["Fn::If"][1] if "Fn::If" in s else s for s in content["Statement"]]
+    assert all(f"`{statement['Sid']}`" in text for statement in statements)

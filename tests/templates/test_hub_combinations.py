@@ -1,0 +1,327 @@
+"""The hub with every combination of its options.
+
+`render` refuses what refers to something that is not made, so a rendered stack has no dangling
+reference.
+"""
+
+import hashlib
+import itertools
+import json
+import re
+
+import graph
+import pytest
+import render
+from templates import (
+    CERTIFICATE, EXISTING_VPC, HUB, IDENTITY_STORE, KEY, SECRET, rendering, stack, translated,
+)  # fmt: skip
+
+#: Options that decide which resources there are, and how they hang together.
+ADDRESSES = [
+    {},
+    {"DomainName": "studio.example.com", "CertificateArn": CERTIFICATE},
+    {"DomainName": "studio.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z0123456789"},
+    {"PublicUrl": "https://sso.example.com/studio"},
+]
+KINDS = [
+    {"EndpointType": "REGIONAL"},
+    {"EndpointType": "PRIVATE"},
+    {"EndpointType": "PRIVATE", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"},
+]
+GUARDS = [{}, {"WebAcl": "yes"}, {"WebAcl": "yes", "AllowedCidrs": "198.51.100.0/24,203.0.113.0/24"}]
+NETWORKS = [
+    {"Network": "none"},
+    *(
+        {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
+        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC)
+        for endpoints in ("yes", "no")
+        for logs in ("yes", "no")
+    ),
+]
+#: Options that add something of their own and touch each other nowhere: see the test below.
+FLAGS = [
+    {"SpKeySecretArn": SECRET},
+    {"IdentityStoreArn": IDENTITY_STORE},
+    {"FurtherTargetRoleArns": "arn:aws:iam::222222222222:role/A,arn:aws:iam::333333333333:role/B"},
+    {"PermissionsBoundaryArn": "arn:aws:iam::111111111111:policy/Boundary"},
+    {"KmsKeyArn": KEY},
+    {"BreakGlassRoleArn": "arn:aws:iam::111111111111:role/BreakGlass"},
+    {"ReservedConcurrency": 20},
+    {"CodeSigningConfigArn": "arn:aws:lambda:eu-central-1:111111111111:code-signing-config:csc-0123456789abcdef0"},
+    {"ApiGatewayAccount": "no"},
+    {"AlarmTopicArn": "arn:aws:sns:eu-central-1:111111111111:alarms"},
+    {"EntityId": "urn:example:studio"},
+]  # fmt: skip
+ALL_FLAGS = {name: value for flag in FLAGS for name, value in flag.items()}
+
+
+def structures():
+    for parts in itertools.product(ADDRESSES, KINDS, GUARDS, NETWORKS):
+        yield {name: value for part in parts for name, value in part.items()}
+
+
+def is_contradiction(options):
+    """What `Rules` must refuse, said once more and independently of them."""
+    private = options["EndpointType"] == "PRIVATE"
+    has_endpoints = options["Network"] != "none" and options.get("CreateEndpoints", "yes") == "yes"
+    return (
+        (private and "WebAcl" in options)
+        or (private and "ExecuteApiEndpointId" not in options and not has_endpoints)
+        or ("HostedZoneId" in options and "ExecuteApiEndpointId" in options)
+        or (options.get("LogsEndpoint") == "yes" and not has_endpoints)
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["regional", "private", "private, own endpoint"])
+@pytest.mark.parametrize("address", ADDRESSES, ids=["api", "domain", "domain and zone", "proxy"])
+def test_every_combination_is_whole_or_refused(kind, address):
+    made = refused = 0
+    for guard, network in itertools.product(GUARDS, NETWORKS):
+        options = {**kind, **address, **guard, **network}
+        for flags in ({}, ALL_FLAGS):
+            if is_contradiction(options):
+                with pytest.raises(render.Refused):
+                    stack(HUB, {**options, **flags})
+                refused += 1
+            else:
+                stack(HUB, {**options, **flags})
+                made += 1
+    assert (made > 0) != is_contradiction({**kind, **address, "Network": "new"})
+    assert made + refused == 2 * len(GUARDS) * len(NETWORKS)
+
+
+def test_flags_two_by_two_in_each_partition():
+    regions = ["eu-central-1", "us-gov-west-1", "cn-north-1"]
+    for (one, other), region in itertools.product(itertools.combinations(FLAGS, 2), regions):
+        stack(HUB, {"Network": "new", "EndpointType": "PRIVATE", **one, **other}, region=region)
+
+
+def test_no_circle_even_with_all_options_at_once():
+    resources = translated(HUB)["Resources"]
+    order = graph.order(resources)
+    assert order.index("RestApi") < order.index("Address") < order.index("BrokerFunction")
+    assert order.index("BrokerFunction") < order.index("EveryPathMethod") < order.index("Deployment1Regional")
+
+
+def test_what_a_reference_names_exists_whatever_the_conditions():
+    template = translated(HUB)
+    known = set(template["Resources"]) | set(template["Parameters"])
+    for section in ("Resources", "Outputs", "Conditions", "Rules"):
+        for name in graph.references(template[section]):
+            assert name in known or name.startswith("AWS::"), name
+
+
+def test_the_public_url_is_where_browsers_reach_the_api():
+    def url(**options):
+        outputs = stack(HUB, options).outputs
+        assert outputs["AcsUrl"] == outputs["PortalUrl"] + "/saml/acs"
+        assert outputs["Audience"] == outputs["MetadataUrl"] == outputs["PortalUrl"] + "/saml/metadata"
+        return outputs["PortalUrl"]
+
+    assert url() == "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/prod"
+    assert url(**ADDRESSES[1]) == "https://studio.example.com"
+    assert url(**ADDRESSES[3]) == "https://sso.example.com/studio"
+    assert (
+        url(EndpointType="PRIVATE", Network="new")
+        == "https://a1b2c3d4e5-vpce-0aaaaaaaaaaaaaaa0.execute-api.eu-central-1.amazonaws.com/prod"
+    )
+    china = stack(HUB, {}, region="cn-north-1").outputs["PortalUrl"]
+    assert china == "https://a1b2c3d4e5.execute-api.cn-north-1.amazonaws.com.cn/prod"
+
+
+def test_the_default_address_is_off_beside_a_host_name():
+    api = stack(HUB, ADDRESSES[1]).resources["RestApi"]["Properties"]
+    assert api["DisableExecuteApiEndpoint"] is True
+    assert stack(HUB).resources["RestApi"]["Properties"]["DisableExecuteApiEndpoint"] is False
+
+
+def test_another_kind_of_api_gets_another_deployment():
+    made = []
+    for kind in ({}, ADDRESSES[1], {"EndpointType": "PRIVATE", "Network": "new"},
+                 {"EndpointType": "PRIVATE", "Network": "new", **ADDRESSES[1]}):  # fmt: skip
+        deployments = stack(HUB, kind).of_type("AWS::ApiGateway::Deployment")
+        assert len(deployments) == 1
+        made += deployments
+    assert len(set(made)) == 4
+
+
+def test_a_changed_api_has_deployments_with_a_new_number():
+    """Whoever changes these resources renames Deployment1… to Deployment2…, and notes both here."""
+    resources = render.load(HUB)["Resources"]
+    api = {
+        name: resource
+        for name, resource in resources.items()
+        if resource["Type"] in
+        ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
+    }  # fmt: skip
+    api = {name: {k: v for k, v in one.items() if k != "Metadata"} for name, one in api.items()}
+    digest = hashlib.sha256(json.dumps(api, sort_keys=True).encode()).hexdigest()[:12]
+    numbers = {
+        re.match(r"Deployment(\d+)", name)[1]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::ApiGateway::Deployment"
+    }
+    assert (digest, numbers) == ("536ad5183858", {"1"})
+
+
+def test_a_private_api_is_reached_through_its_endpoint_only():
+    resources = stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).resources
+    api = resources["RestApi"]["Properties"]
+    assert api["EndpointConfiguration"] == {"Types": ["PRIVATE"], "VpcEndpointIds": ["vpce-0aaaaaaaaaaaaaaa0"]}
+    deny = api["Policy"]["Statement"][1]
+    assert deny["Effect"] == "Deny"
+    assert deny["Condition"] == {"StringNotEquals": {"aws:SourceVpce": "vpce-0aaaaaaaaaaaaaaa0"}}
+    assert resources["ExecuteApiEndpoint"]["Properties"]["PrivateDnsEnabled"] is False
+
+
+def test_a_regional_api_leaves_no_unused_endpoint():
+    resources = stack(HUB, {"Network": "new"}).resources
+    assert "ExecuteApiEndpoint" not in resources
+    assert "Policy" not in resources["RestApi"]["Properties"]
+
+
+def endpoint_names(region, **options):
+    made = stack(HUB, {"Network": "new", **options}, region=region).of_type("AWS::EC2::VPCEndpoint")
+    return sorted(endpoint["ServiceName"] for endpoint in made.values())
+
+
+def test_a_private_function_has_the_endpoints_that_it_calls():
+    assert endpoint_names("eu-central-1") == [
+        "com.amazonaws.eu-central-1.dynamodb",
+        "com.amazonaws.eu-central-1.sagemaker.api",
+        "com.amazonaws.eu-central-1.sts",
+    ]
+    everything = endpoint_names(
+        "eu-central-1", EndpointType="PRIVATE", LogsEndpoint="yes", SpKeySecretArn=SECRET,
+        IdentityStoreArn=IDENTITY_STORE,
+    )  # fmt: skip
+    assert everything == [
+        "com.amazonaws.eu-central-1.dynamodb",
+        "com.amazonaws.eu-central-1.execute-api",
+        "com.amazonaws.eu-central-1.identitystore",
+        "com.amazonaws.eu-central-1.logs",
+        "com.amazonaws.eu-central-1.sagemaker.api",
+        "com.amazonaws.eu-central-1.secretsmanager",
+        "com.amazonaws.eu-central-1.sts",
+    ]
+
+
+def test_in_china_the_names_of_endpoints_are_those_that_china_has():
+    # As `aws ec2 describe-vpc-endpoint-services` lists them there.
+    assert endpoint_names("cn-north-1", EndpointType="PRIVATE", LogsEndpoint="yes") == [
+        "cn.com.amazonaws.cn-north-1.execute-api",
+        "cn.com.amazonaws.cn-north-1.sagemaker.api",
+        "cn.com.amazonaws.cn-north-1.sts",
+        "com.amazonaws.cn-north-1.dynamodb",
+        "com.amazonaws.cn-north-1.logs",
+    ]
+
+
+def test_the_zones_of_the_new_vpc_can_be_named():
+    def zones(**options):
+        subnets = stack(HUB, {"Network": "new", **options}).of_type("AWS::EC2::Subnet")
+        return [subnet["AvailabilityZone"] for subnet in subnets.values()]
+
+    assert zones() == ["eu-central-1a", "eu-central-1b"]
+    assert zones(ZoneNames="z-c,z-d") == ["z-c", "z-d"]
+    with pytest.raises(render.Refused, match="ZoneNames is for Network new"):
+        stack(HUB, {"ZoneNames": "z-c,z-d"})
+
+
+def test_nothing_but_tls_passes_the_security_groups():
+    groups = stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).of_type("AWS::EC2::SecurityGroup")
+    assert set(groups) == {"FunctionSecurityGroup", "EndpointSecurityGroup", "ApiSecurityGroup"}
+    for name, group in groups.items():
+        rules = group.get("SecurityGroupIngress", []) + group["SecurityGroupEgress"]
+        assert {(r["IpProtocol"], r["FromPort"], r["ToPort"]) for r in rules} == {("tcp", 443, 443)}, name
+    assert "SecurityGroupIngress" not in groups["FunctionSecurityGroup"]
+
+
+def test_the_tables_outlive_the_stack_and_are_protected():
+    made = stack(HUB, {"KmsKeyArn": KEY})
+    tables = made.of_type("AWS::DynamoDB::Table")
+    assert len(tables) == 3
+    for name, table in tables.items():
+        assert table["DeletionProtectionEnabled"] is True
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": KEY}
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert set(table["OnDemandThroughput"]) == {"MaxReadRequestUnits", "MaxWriteRequestUnits"}
+        assert made.resources[name]["DeletionPolicy"] == "Retain"
+        assert made.resources[name]["UpdateReplacePolicy"] == "Retain"
+    assert tables["StateTable"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_access_log_holds_no_body_no_header_and_no_query():
+    stage = stack(HUB).resources["Stage"]["Properties"]
+    named = set(re.findall(r"\$context\.[A-Za-z.]+", stage["AccessLogSetting"]["Format"]))
+    assert named == {
+        "$context.requestId", "$context.requestTime", "$context.identity.sourceIp",
+        "$context.identity.vpceId", "$context.httpMethod", "$context.path", "$context.status",
+        "$context.responseLength", "$context.responseLatency", "$context.integrationLatency",
+        "$context.waf.error", "$context.waf.status", "$context.error.responseType",
+    }  # fmt: skip
+    (settings,) = stage["MethodSettings"]
+    assert settings["DataTraceEnabled"] is False
+    assert settings["LoggingLevel"] == "OFF"
+    assert settings["CachingEnabled"] is False
+    assert settings["ThrottlingRateLimit"] == "50" and settings["ThrottlingBurstLimit"] == "100"
+
+
+def test_the_web_acl_logs_no_cookie_and_samples_nothing():
+    resources = stack(HUB, GUARDS[2]).resources
+    logging = resources["WebAclLogging"]["Properties"]
+    assert {"SingleHeader": {"Name": "cookie"}} in logging["RedactedFields"]
+    assert {"QueryString": {}} in logging["RedactedFields"]
+    acl = resources["BrokerWebAcl"]["Properties"]
+    assert acl["DefaultAction"] == {"Block": {}}
+    assert [rule["Name"] for rule in acl["Rules"]] == ["RatePerAddress", "AllowedAddresses"]
+    visible = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
+    assert {config["SampledRequestsEnabled"] for config in visible} == {False}
+    assert stack(HUB, GUARDS[1]).resources["BrokerWebAcl"]["Properties"]["DefaultAction"] == {"Allow": {}}
+
+
+def test_sign_ins_run_beside_each_other():
+    function = stack(HUB).resources["BrokerFunction"]["Properties"]
+    assert "ReservedConcurrentExecutions" not in function
+    assert function["Architectures"] == ["arm64"]
+    assert function["Runtime"] == "provided.al2023"
+
+
+def test_an_unchecked_change_is_not_lost():
+    mappings = stack(HUB).of_type("AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 2
+    for mapping in mappings.values():
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith("UncheckedChanges")
+        assert mapping["MaximumRetryAttempts"] == 3
+
+
+def test_a_wrong_value_is_refused_with_a_sentence():
+    for name, value in {
+        "DomainName": "https://studio.example.com",
+        "CertificateArn": "arn:aws:iam::111111111111:server-certificate/x",
+        "PublicUrl": "http://studio.example.com",
+        "AllowedCidrs": "198.51.100.0",
+        "FurtherTargetRoleArns": "arn:aws:iam::222222222222:role/*",
+        "StageName": "a/b",
+        "ClientAddress": "forwarded:0",
+        "Contact": "nobody",
+        "SpKeySecretArn": "-----BEGIN PRIVATE KEY-----",
+        "VpcCidr": "10.0.0.0/28",
+        "EndpointType": "EDGE",
+    }.items():
+        with pytest.raises(render.Refused, match=name):
+            rendering(HUB, {name: value})
+
+
+def test_the_template_is_within_cloudformations_limits():
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+    template = translated(HUB)
+    assert len(template["Parameters"]) <= 200
+    assert len(template["Resources"]) <= 500
+    assert len(template["Outputs"]) <= 200
+    assert HUB.stat().st_size <= 1_000_000
+    for role in ("HubRole", "ValidatorRole"):
+        everything = stack(HUB, {**ALL_FLAGS, "Network": "new"}).permissions(role)
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+        assert sum(len(json.dumps(d, separators=(",", ":"))) for d in everything.values()) <= 10_240
