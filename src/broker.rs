@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -23,7 +24,7 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
-use crate::aws::{REQUEST_IDS, RequestIds, tables_budget};
+use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::config::{Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
@@ -48,7 +49,12 @@ pub struct Broker {
     pub audit: Audit,
     identity_stores: IdentityStores,
     opener: Arc<Opener>,
+    /// A place for each opening that is under way.
+    openings: Arc<Semaphore>,
 }
+
+/// Openings at once; far more than connections.
+const MAX_OPENINGS: u32 = 65_536;
 
 /// The keys for encrypted assertions cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -206,8 +212,9 @@ impl Broker {
             clock_skew: SignedDuration::from_secs(i64::from(settings.clock_skew_seconds)),
             decryption_keys,
         };
-        let dynamodb =
-            aws_sdk_dynamodb::config::Builder::from(&sdk).retry_partition(tables_budget());
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&sdk)
+            .retry_partition(tables_budget())
+            .timeout_config(tables_timeouts());
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb.build());
         let tables = Tables::new(
             dynamodb.clone(),
@@ -229,6 +236,7 @@ impl Broker {
             audit,
             identity_stores: IdentityStores::new(sdk, settings.team_cache_seconds),
             opener: Arc::new(opener),
+            openings: Arc::new(Semaphore::new(MAX_OPENINGS as usize)),
             settings,
         })
     }
@@ -419,7 +427,9 @@ impl Broker {
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
         // A task of its own: what is under way when the person's patience ends is finished all the
         // same, written to the audit, and found by the next request.
+        let place = Arc::clone(&self.openings).acquire_owned().await;
         let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
+            let _until_the_end = place;
             let opening = opener.open(&request, now, deadline).await;
             if let Ok(Opening::NotYet(Wait { seen: Some(seen), .. })) = &opening
                 && request.seen.as_ref().is_none_or(|known| known.profile != seen.profile)
@@ -441,6 +451,11 @@ impl Broker {
             }))),
             Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now))),
         }
+    }
+
+    /// Waits until no opening is under way, also of those that nobody waits for any more.
+    pub async fn settled(&self) {
+        let _ = self.openings.acquire_many(MAX_OPENINGS).await;
     }
 
     async fn entitled_team(

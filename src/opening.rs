@@ -10,6 +10,9 @@
 //! The URL that was made beside Describe and List is withheld until they have shown whose profile
 //! it opens. While AWS throttles, calls are made in turn ([`crate::turns`]) and one after the other:
 //! a URL is the scarcest of them, and none is asked for that could not be given out.
+//!
+//! What comes of a call that is throttled, fails, hangs or whose answer is lost is a table,
+//! `tests/system/faults.md`, of which each row is a test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -176,6 +180,10 @@ pub enum OpeningError {
 impl From<AwsError> for OpeningError {
     fn from(error: AwsError) -> Self {
         match error.kind {
+            // The broker's own credentials have ended: nothing that the team's account could mend.
+            Kind::Credentials if error.operation == Step::Assume.operation() => {
+                Self::Unreachable(error)
+            }
             Kind::Denied | Kind::Credentials => Self::TargetDenied(error),
             Kind::Throttled | Kind::Conflict => Self::Busy(error),
             Kind::Limit => Self::QuotaReached(error),
@@ -366,8 +374,7 @@ impl Visit<'_> {
                 }
                 Found::Drifted(_) if asked_for_change => {}
                 Found::Drifted(settings) => {
-                    let update = || profile.update(settings.clone());
-                    if self.in_turn(Step::Change, update).await? {
+                    if self.update(&profile, settings).await? {
                         self.record(Outcome::Updated);
                         opener.updates.insert(key.clone(), updates + 1, now, UPDATES_LIFE).await;
                     }
@@ -377,8 +384,9 @@ impl Visit<'_> {
                     if adopted {
                         return Err(OpeningError::ProfileForeign("adoption has no effect".into()));
                     }
-                    self.in_turn(Step::Change, || profile.adopt(&arn)).await?;
-                    self.record(Outcome::Adopted);
+                    if self.adopt(&profile, &arn).await? {
+                        self.record(Outcome::Adopted);
+                    }
                     adopted = true;
                     url = None;
                     found = look_again().await;
@@ -460,7 +468,7 @@ impl Visit<'_> {
                     tokio::time::sleep(pause).await;
                 }
                 // Whatever AWS says to it, the call was let through.
-                Err(error) if matches!(error.kind, Kind::Unreachable | Kind::Failed) => {
+                Err(error) if error.leaves_open() => {
                     return answer;
                 }
                 _ => {
@@ -528,12 +536,45 @@ impl Visit<'_> {
                 }
                 Err(self.why_invalid(profile, error).await)
             }
+            // Nobody knows whether it was created, unless it is there now.
+            Err(error) if error.leaves_open() => match profile.look(self.now).await {
+                Ok(Found::Missing) | Err(_) => Err(error.into()),
+                Ok(_) => Ok(true),
+            },
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Updates the profile; `false` when it is being changed already.
+    async fn update(
+        &self,
+        profile: &Profile<'_>,
+        settings: Map<String, Value>,
+    ) -> Result<bool, OpeningError> {
+        match self.in_turn(Step::Change, || profile.update(settings.clone())).await {
+            Err(error) if error.leaves_open() => match profile.look(self.now).await {
+                Ok(Found::Ready | Found::Preparing { .. }) => Ok(true),
+                _ => Err(error.into()),
+            },
+            updated => Ok(updated?),
+        }
+    }
+
+    /// Takes the profile over; `false` when the same person's other request was faster.
+    async fn adopt(&self, profile: &Profile<'_>, arn: &str) -> Result<bool, OpeningError> {
+        match self.in_turn(Step::Change, || profile.adopt(arn)).await {
+            Ok(()) => Ok(true),
+            Err(error) => match profile.look(self.now).await {
+                Ok(Found::Ready | Found::Drifted(_) | Found::Preparing { .. }) => {
+                    Ok(error.leaves_open())
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
     async fn why_invalid(&self, profile: &Profile<'_>, error: AwsError) -> OpeningError {
-        match profile.domain().await {
+        match self.in_turn(Step::Look, || profile.domain()).await {
             Ok(Domain::Missing) => OpeningError::DomainMissing,
             Ok(Domain::Sso) => OpeningError::DomainSsoMode,
             _ => error.into(),
@@ -547,7 +588,7 @@ impl Visit<'_> {
         space: &str,
     ) -> Result<String, OpeningError> {
         let teams_own = profile.team.space_name.as_ref().is_some_and(|own| own.as_str() == space);
-        if teams_own || profile.owns_space(space).await? {
+        if teams_own || self.in_turn(Step::Look, || profile.owns_space(space)).await? {
             Ok(space.to_owned())
         } else {
             Err(OpeningError::SpaceRefused)

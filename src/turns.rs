@@ -13,6 +13,8 @@
 //! | somebody gets through | comes nearer, by a seventh and 0.3 s |
 //! | nobody is throttled for ten seconds | is forgotten: there is no line |
 //!
+//! Where nobody gets through at all, the visits become rarer.
+//!
 //! Whoever has waited less is told when to come back, and costs no call. `benches/monday.py` measures
 //! what that is worth beside a perfect queue.
 //!
@@ -61,13 +63,17 @@ struct Front {
     seconds: f64,
     began_at: Timestamp,
     throttled_at: Timestamp,
+    /// Calls that were throttled since the last one that was not.
+    in_vain: u32,
 }
 
 /// After this long without a throttled call there is no line.
 const MEMORY: SignedDuration = SignedDuration::from_secs(10);
 
-/// A line this short is waited for within the request, in seconds.
+/// A line this short is waited for within the request, in seconds …
 const SHORT_SECONDS: f64 = 3.0;
+/// … unless so many calls one after the other were in vain.
+const JAMMED: u32 = 8;
 
 /// Whoever has waited longer than this is not believed: an old bookmark, not a waiting page.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(30);
@@ -127,7 +133,8 @@ impl Turns {
 
     /// Whether waiting within the request can help.
     pub fn is_short(&self, line: &Line, now: Timestamp) -> bool {
-        self.front(line, now).unwrap_or(0.0) < SHORT_SECONDS
+        self.known(line, now)
+            .is_none_or(|front| front.seconds < SHORT_SECONDS && front.in_vain < JAMMED)
     }
 
     /// Somebody who has waited this long was throttled.
@@ -137,11 +144,13 @@ impl Turns {
             fronts.retain(|_, front| front.is_remembered(now));
         }
         let known = fronts.get(line).filter(|front| front.is_remembered(now));
-        let (seconds, began_at) = known.map_or((0.0, now), |front| (front.seconds, front.began_at));
+        let new = Front { seconds: 0.0, began_at: now, throttled_at: now, in_vain: 0 };
+        let mut front = known.copied().unwrap_or(new);
         // Nobody waits in a line for longer than there is one: whoever says so left a page open.
-        let waited = waited.min(now.duration_since(began_at)).as_secs_f64();
-        let throttled_at = known.map_or(now, |front| front.throttled_at.max(now));
-        let front = Front { seconds: seconds.max(waited), began_at, throttled_at };
+        let waited = waited.min(now.duration_since(front.began_at)).as_secs_f64();
+        front.seconds = front.seconds.max(waited);
+        front.throttled_at = front.throttled_at.max(now);
+        front.in_vain = front.in_vain.saturating_add(1);
         fronts.insert(line.clone(), front);
     }
 
@@ -150,18 +159,28 @@ impl Turns {
         let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(front) = fronts.get_mut(line) {
             front.seconds = (front.seconds * 6.0 / 7.0 - 0.3).max(0.0);
+            front.in_vain = 0;
         }
     }
 
     /// When somebody who has waited this long comes back, before it is spread.
     pub fn come_back(&self, line: &Line, waited: SignedDuration, now: Timestamp) -> Duration {
-        let rest = self.front(line, now).unwrap_or(0.0) - waited.as_secs_f64();
-        Duration::from_secs_f64((rest * OF_THE_WAY).clamp(SOONEST_SECONDS, LATEST_SECONDS))
+        let known = self.known(line, now);
+        let (front, in_vain) = known.map_or((0.0, 0), |front| (front.seconds, front.in_vain));
+        // Where nothing moves at all, nobody gains by coming soon.
+        let jam = f64::from(1 + in_vain / JAMMED);
+        let soonest = (SOONEST_SECONDS * jam).min(LATEST_SECONDS / 2.0);
+        let rest = (front - waited.as_secs_f64()) * OF_THE_WAY;
+        Duration::from_secs_f64(rest.clamp(soonest, LATEST_SECONDS))
     }
 
     fn front(&self, line: &Line, now: Timestamp) -> Option<f64> {
+        self.known(line, now).map(|front| front.seconds)
+    }
+
+    fn known(&self, line: &Line, now: Timestamp) -> Option<Front> {
         let fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        fronts.get(line).filter(|front| front.is_remembered(now)).map(|front| front.seconds)
+        fronts.get(line).filter(|front| front.is_remembered(now)).copied()
     }
 }
 
@@ -269,6 +288,21 @@ mod tests {
         turns.throttled(&line(Step::Presign), seconds(7), at(1));
         assert!(turns.is_due(&line(Step::Presign), seconds(0), at(11)));
         assert!(turns.is_due(&line(Step::Presign), seconds(0), at(-9)), "the clock was set back");
+    }
+
+    #[test]
+    fn a_request_waits_in_a_short_line_that_moves() {
+        let (turns, line) = (Turns::default(), line(Step::Presign));
+        for _ in 1..JAMMED {
+            turns.throttled(&line, seconds(0), at(0));
+        }
+        assert!(turns.is_short(&line, at(0)));
+        turns.throttled(&line, seconds(0), at(0));
+        assert!(!turns.is_short(&line, at(0)), "jammed");
+        assert_eq!(turns.come_back(&line, seconds(0), at(0)), Duration::from_secs(3));
+        turns.served(&line);
+        assert!(turns.is_short(&line, at(0)));
+        assert!(!turns_after(3).is_short(&line, at(0)), "long");
     }
 
     #[test]

@@ -109,6 +109,13 @@ impl AwsError {
     }
 }
 
+impl AwsError {
+    /// Whether the call may have done its work all the same.
+    pub fn leaves_open(&self) -> bool {
+        matches!(self.kind, Kind::Unreachable | Kind::Failed)
+    }
+}
+
 fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         "AccessDenied"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
-use super::tables_budget;
+use super::{tables_budget, tables_timeouts};
 use crate::idp::Idp;
 use crate::session::Session;
 
@@ -58,7 +58,9 @@ impl IdentityStores {
     }
 
     fn client(&self, idp: &Idp) -> Client {
-        let mut config = config::Builder::from(&self.config).retry_partition(tables_budget());
+        let mut config = config::Builder::from(&self.config)
+            .retry_partition(tables_budget())
+            .timeout_config(tables_timeouts());
         if let Some(region) = &idp.identity_store_region {
             config = config.region(SdkRegion::new(region.to_string()));
         }

@@ -108,6 +108,11 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// For calls that take milliseconds: one that hangs is repeated while there is time for the rest.
+pub fn tables_timeouts() -> TimeoutConfig {
+    timeouts().to_builder().operation_attempt_timeout(Duration::from_millis(700)).build()
+}
+
 fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(3)

@@ -3,7 +3,9 @@
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_sagemaker::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_sdk_sagemaker::config::{
     Builder, ConfigBag, IdentityCache, Intercept, Region as SdkRegion, RuntimeComponents,
 };
@@ -13,6 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
@@ -82,6 +85,33 @@ pub fn put_into_body(request: &mut Request, members: &Map<String, Value>) {
     let bytes = Value::Object(object).to_string().into_bytes();
     request.headers_mut().insert("content-length", bytes.len().to_string());
     *request.body_mut() = SdkBody::from(bytes);
+}
+
+/// Counts how often a call was made: "exists already" means little after an answer that was lost.
+#[derive(Debug, Clone, Default)]
+pub struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    /// Whether the call was repeated.
+    pub fn were_several(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Keeps the JSON of an answer as it came, with the members that the SDK's types do not know.

@@ -34,6 +34,8 @@ POST   /_control/faults              orders one:
          operation  for example DescribeUserProfile; any if absent
          account, region, profile    only calls for these (profile: UserProfileName, any case; an
                                      AssumeRole is for its role's account as well)
+         about      only calls whose principal or parameters hold this text, such as a table's
+                    name, a key or a person's id
          times      so many calls, then the fault is gone; until cleared if absent
          effect     one of
            throttle                       ThrottlingException
@@ -45,10 +47,13 @@ POST   /_control/faults              orders one:
            lose_answer                    does the work, then drops the connection
            trickle   ms                   one byte of the answer every so many milliseconds
            malformed                      an answer that is neither JSON nor XML
+           skew      minutes              the service's clock is off by so many: a request that was
+                                          signed at another time is refused, and the answer's Date
+                                          tells which time it is there
            settle    ms, status, reason   how the asynchronous change of a create, update or
                                           delete ends: after ms, in status (InService, Failed,
                                           Update_Failed, Delete_Failed)
-DELETE /_control/faults              clears all faults
+DELETE /_control/faults              clears all faults, or with {about} in the body those with it
 GET    /_control/settings            the settings
 POST   /_control/settings            changes those that are named:
          profile_delay_ms      a new profile is Pending so long (700)
@@ -213,9 +218,18 @@ struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     times: Option<u64>,
     #[serde(flatten)]
     effect: Effect,
+}
+
+/// Which faults are cleared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    about: String,
 }
 
 /// What a fault does to a call; see [`HELP`].
@@ -241,6 +255,9 @@ pub(crate) enum Effect {
         ms: u64,
     },
     Malformed,
+    Skew {
+        minutes: i64,
+    },
     Settle(Settle),
 }
 
@@ -358,6 +375,24 @@ impl Fault {
                 || is(&self.account, account_of_role(facts.input)))
             && is(&self.region, facts.caller.map(|c| c.region.as_str()))
             && is(&self.profile, profile_of(facts.input))
+            && self.about.as_deref().is_none_or(|text| facts.hold(text))
+    }
+}
+
+impl Facts<'_> {
+    /// Whether the principal's or a parameter's text holds `text`.
+    fn hold(&self, text: &str) -> bool {
+        self.caller.is_some_and(|caller| caller.arn().contains(text))
+            || self.input.iter().any(|(name, value)| name.contains(text) || holds(value, text))
+    }
+}
+
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(own) => own.contains(text),
+        Value::Array(list) => list.iter().any(|value| holds(value, text)),
+        Value::Object(map) => map.iter().any(|(name, v)| name.contains(text) || holds(v, text)),
+        _ => false,
     }
 }
 
@@ -427,10 +462,17 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
             }
             Err(message) => malformed(&message),
         },
-        (&Method::DELETE, "faults") => {
+        (&Method::DELETE, "faults") if request.body().is_empty() => {
             control.lock().faults.clear();
             ok(json!({}))
         }
+        (&Method::DELETE, "faults") => match serde_json::from_slice::<About>(request.body()) {
+            Ok(About { about }) => {
+                control.lock().faults.retain(|fault| fault.about.as_ref() != Some(&about));
+                ok(json!({}))
+            }
+            Err(error) => malformed(&error.to_string()),
+        },
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
@@ -468,14 +510,16 @@ fn roles(simulator: &Simulator, team: &str) -> Option<Value> {
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {
-    const MEMBERS: [&str; 12] = [
+    const MEMBERS: [&str; 14] = [
         "service",
         "operation",
         "account",
         "region",
         "profile",
+        "about",
         "times",
         "effect",
+        "minutes",
         "code",
         "status",
         "message",

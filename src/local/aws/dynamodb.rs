@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -44,6 +45,8 @@ pub(crate) struct DynamoDb {
     /// Tables with point-in-time recovery, which the database itself knows nothing of: the broker's own
     /// from the start, others when it is switched on.
     recoverable: Arc<Mutex<BTreeSet<String>>>,
+    /// Counts calls that may have changed something.
+    changes: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -72,11 +75,13 @@ impl DynamoDb {
         create_table(&database, &tables.state, "pk")?;
         let own = [&tables.teams, &tables.idps, &tables.state].map(Clone::clone);
         let recoverable = Arc::new(Mutex::new(BTreeSet::from(own)));
-        Ok(Self { database, recoverable })
+        Ok(Self { database, recoverable, changes: Arc::default() })
     }
 
     /// Performs a client's operation.
     pub(crate) async fn perform(&self, operation: String, body: Bytes) -> Answer {
+        let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
+        let is_read = reads.contains(&operation.as_str());
         let this = self.clone();
         let done = tokio::task::spawn_blocking(move || match operation.as_str() {
             "DescribeContinuousBackups" => this.backups(&body, false),
@@ -84,6 +89,9 @@ impl DynamoDb {
             operation => dispatch(&this.database, operation, &body),
         });
         let done = done.await;
+        if !is_read {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
         let done = done.unwrap_or_else(|_| {
             Err(DynoxideError::InternalServerError("the embedded database failed".into()))
         });
@@ -145,6 +153,11 @@ impl DynamoDb {
             .map(|item| item.iter().map(|(name, value)| (name.clone(), plain(value))).collect()))
     }
 
+    /// A number that is another one after every change.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
     /// All items of a table as plain JSON (numbers stay text).
     pub(crate) fn items(&self, table: &str) -> Result<Vec<Map<String, Value>>, DatabaseError> {
         let (mut items, mut start) = (Vec::new(), None);
@@ -180,6 +193,7 @@ impl DynamoDb {
             "ConditionExpression": "attribute_not_exists(#key)",
             "ExpressionAttributeNames": {"#key": key},
         }))?);
+        self.changes.fetch_add(1, Ordering::SeqCst);
         match put {
             Ok(_) => Ok(true),
             Err(DynoxideError::ConditionalCheckFailedException(..)) => Ok(false),

@@ -87,12 +87,16 @@ fn simulate(context: &Context<'_>, form: &Form) -> Result<String, Refusal> {
                 Decision::ExplicitDeny => "explicitDeny",
                 Decision::ImplicitDeny => "implicitDeny",
             };
+            let missing = policy.missing_keys(&request);
+            let missing: Vec<_> =
+                missing.iter().map(|key| format!("<member>{}</member>", escape(key))).collect();
             results.push_str(&format!(
                 "<member><EvalActionName>{}</EvalActionName>\
                  <EvalResourceName>{}</EvalResourceName><EvalDecision>{decision}</EvalDecision>\
-                 <MatchedStatements/><MissingContextValues/></member>",
+                 <MatchedStatements/><MissingContextValues>{}</MissingContextValues></member>",
                 escape(action),
                 escape(resource),
+                missing.concat(),
             ));
         }
     }

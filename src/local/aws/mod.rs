@@ -5,14 +5,13 @@
 //! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against their role's documents
-//! ([`roles`]) by [`policy`].
+//! ([`roles`]) by [`crate::policy`].
 
 pub mod caller;
 mod control;
 mod dynamodb;
 mod iam;
 mod identity_store;
-pub mod policy;
 mod query;
 pub(crate) mod random;
 mod refusal;
@@ -30,7 +29,7 @@ use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -43,12 +42,14 @@ use self::{
     identity_store::Directory,
     query::Form,
     refusal::{Dialect, Refusal},
+    roles::Grants,
 };
 use super::{
     scenario::{Scenario, ScenarioError},
     server::{self, Body, DropConnection, ListenError, Server},
     studio::Studio,
 };
+pub use crate::policy;
 
 /// How the simulated AWS is set up.
 #[derive(Debug, Clone, Default)]
@@ -171,6 +172,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         directory: Directory::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
+        grants: Grants::default(),
         studio: Arc::new(Studio::default()),
         scenario: Scenario::embedded()?,
         options,
@@ -193,6 +195,7 @@ pub(crate) struct Simulator {
     pub(crate) scenario: Scenario,
     sessions: Sessions,
     control: Control,
+    grants: Grants,
     studio: Arc<Studio>,
 }
 
@@ -326,6 +329,7 @@ impl Simulator {
         let service = call.service;
         let (mut refused, mut settle) = (None, None);
         let (mut lose_answer, mut malformed, mut trickle) = (false, false, None);
+        let mut clock = None;
         for effect in self.control.effects(&call.facts(Some(&caller)), started) {
             match effect {
                 Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -351,6 +355,13 @@ impl Simulator {
                 Effect::LoseAnswer => lose_answer = true,
                 Effect::Malformed => malformed = true,
                 Effect::Trickle { ms } => trickle = Some(Duration::from_millis(ms)),
+                Effect::Skew { minutes } => {
+                    let there = started + SignedDuration::from_mins(minutes);
+                    clock = Some(there);
+                    if !signed_about(request.headers(), there) {
+                        refused = Some(Refusal::SignedAtAnotherTime);
+                    }
+                }
                 Effect::Settle(end) => settle = Some(end),
             }
         }
@@ -372,7 +383,12 @@ impl Simulator {
             Ok(done) => render(done, service, &call.operation, request_id),
             Err(refusal) => refuse(&refusal, service, request_id),
         };
-        let response = if malformed { scramble(response) } else { response };
+        let mut response = if malformed { scramble(response) } else { response };
+        if let Some(there) = clock
+            && let Ok(date) = there.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse()
+        {
+            response.headers_mut().insert(header::DATE, date);
+        }
         Ok(match trickle {
             Some(pause) => slowly(response, pause).await,
             None => response,
@@ -588,6 +604,15 @@ fn signed_off(mut response: Response<Body>, request_id: &str) -> Response<Body> 
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     response
+}
+
+/// Whether a request was signed within five minutes of `moment`, as AWS wants it
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
+fn signed_about(headers: &http::HeaderMap, moment: Timestamp) -> bool {
+    let signed = headers.get("x-amz-date").and_then(|date| date.to_str().ok());
+    let signed = signed
+        .and_then(|date| Timestamp::strptime("%Y%m%dT%H%M%S%z", date.replace('Z', "+0000")).ok());
+    signed.is_some_and(|signed| signed.duration_since(moment).abs() < SignedDuration::from_mins(5))
 }
 
 /// An answer that promises JSON or XML and holds neither.

@@ -33,6 +33,11 @@ pub(crate) enum Refusal {
     /// The access key or the session token is none of ours.
     #[error("The security token included in the request is invalid.")]
     UnknownCredentials,
+    /// The request was signed at another time than the service's clock shows.
+    #[error(
+        "Signature expired or not yet current: the request's date is too far from the service's"
+    )]
+    SignedAtAnotherTime,
     /// The request carries no credentials.
     #[error("Request is missing Authentication Token")]
     MissingCredentials,
@@ -79,6 +84,8 @@ impl Refusal {
             (Self::Expired, _) => "ExpiredTokenException",
             (Self::UnknownCredentials, Query) => "InvalidClientTokenId",
             (Self::UnknownCredentials, _) => "UnrecognizedClientException",
+            (Self::SignedAtAnotherTime, Query) => "SignatureDoesNotMatch",
+            (Self::SignedAtAnotherTime, _) => "InvalidSignatureException",
             (Self::MissingCredentials, Query) => "MissingAuthenticationToken",
             (Self::MissingCredentials, _) => "MissingAuthenticationTokenException",
             (Self::Serialization { .. }, _) => "SerializationException",
@@ -92,7 +99,12 @@ impl Refusal {
     pub(crate) fn status(&self, dialect: Dialect) -> StatusCode {
         let query = dialect == Dialect::Query;
         match self {
-            Self::Denied { .. } | Self::Expired | Self::UnknownCredentials if query => {
+            Self::Denied { .. }
+            | Self::Expired
+            | Self::UnknownCredentials
+            | Self::SignedAtAnotherTime
+                if query =>
+            {
                 StatusCode::FORBIDDEN
             }
             Self::Ordered { status, .. } => {

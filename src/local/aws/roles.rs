@@ -9,6 +9,8 @@
 //!
 //! The control route's setting `roles` puts other documents in their place, or takes a role away.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -70,8 +72,10 @@ impl Simulator {
     /// The role of an account with a name, whatever its path.
     pub(crate) fn role_named(&self, account: &str, role_name: &str) -> Option<Role> {
         let plain = |partition: &str| format!("arn:{partition}:iam::{account}:role/{role_name}");
-        let of_teams = self.grants().into_iter().filter(|grant| grant.account_id == account);
-        let of_teams = of_teams.flat_map(|grant| [grant.target_role_arn, grant.execution_role_arn]);
+        let grants = self.grants();
+        let of_teams = grants.iter().filter(|grant| grant.account_id == account);
+        let of_teams = of_teams
+            .flat_map(|grant| [grant.target_role_arn.clone(), grant.execution_role_arn.clone()]);
         let settings = self.control.settings();
         let replaced = settings.roles.into_keys().filter(|arn| arn.contains(account));
         ["aws", "aws-cn", "aws-us-gov"]
@@ -94,8 +98,10 @@ impl Simulator {
                 return role(target_role::administrators(&hub), target_role::doctor_policy());
             }
             LIFECYCLE_ROLE => {
-                let passed = self.grants().into_iter().filter(|g| g.account_id == account);
-                let passed: Vec<String> = passed.map(|grant| grant.execution_role_arn).collect();
+                let grants = self.grants();
+                let passed = grants.iter().filter(|grant| grant.account_id == account);
+                let passed: Vec<String> =
+                    passed.map(|grant| grant.execution_role_arn.clone()).collect();
                 let permissions = target_role::lifecycle_policy(&passed);
                 return role(target_role::administrators(&hub), permissions);
             }
@@ -178,11 +184,25 @@ impl Simulator {
     }
 
     /// What is deployed for all teams.
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self) -> Arc<Vec<Grant>> {
         let role_name = self.control.settings().target_role_name;
+        let at = (self.dynamodb.changes(), role_name.clone());
+        let mut kept = self.grants.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, grants)) = kept.as_ref()
+            && *then == at
+        {
+            return Arc::clone(grants);
+        }
         let items = self.dynamodb.items(&self.options.tables.teams).unwrap_or_default();
         let of_table = items.iter().filter_map(|item| Grant::of_item(item, &role_name));
         let of_table = of_table.filter(|grant| !self.scenario.has_team(&grant.team_id));
-        self.scenario.grants().cloned().chain(of_table).collect()
+        let grants: Arc<Vec<Grant>> =
+            Arc::new(self.scenario.grants().cloned().chain(of_table).collect());
+        *kept = Some((at, Arc::clone(&grants)));
+        grants
     }
 }
+
+/// What is deployed, as of a state of the database and a name of the target role.
+#[derive(Debug, Default)]
+pub(crate) struct Grants(Mutex<Option<((u64, String), Arc<Vec<Grant>>)>>);

@@ -1,4 +1,5 @@
-//! A small, honest evaluator of IAM policy documents.
+//! A small, honest evaluator of IAM policy documents: `doctor` reads trust policies with it, which AWS
+//! evaluates for nobody, and the simulated IAM decides by it.
 //!
 //! It knows Allow and Deny statements with `Principal`, `Action`, `NotAction`, `Resource`,
 //! `NotResource` and `Condition`, and the condition operators listed in [`Operator`]. What it does
@@ -165,6 +166,20 @@ impl Policy {
             _ => Err(malformed("Statement", "an object or a list of objects")),
         }?;
         Ok(Self { statements })
+    }
+
+    /// Condition keys that statements for this action look at and the request has no value for.
+    #[must_use]
+    pub fn missing_keys(&self, request: &Request) -> Vec<String> {
+        let action = request.action.to_ascii_lowercase();
+        let asked = self.statements.iter().filter(|statement| {
+            statement.actions.hold(|pattern| matches(&pattern.to_ascii_lowercase(), &action))
+        });
+        let keys = asked.flat_map(|statement| &statement.conditions).map(|c| c.key.clone());
+        let mut missing: Vec<_> = keys.filter(|key| request.values(key).is_empty()).collect();
+        missing.sort();
+        missing.dedup();
+        missing
     }
 
     /// The answer of this document alone.

@@ -1,0 +1,199 @@
+"""`serve` among clients that are slow, silent, many or rude, and when it is told to stop."""
+
+import http.client
+import re
+import resource
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from world import unique
+
+ASK = b"GET /healthz HTTP/1.1\r\nHost: studio.example.com\r\n\r\n"
+
+
+@contextmanager
+def files_at_most(number):
+    """Programs that are started meanwhile, and this one, may open so many files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(number, hard), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def connect(broker, first=b""):
+    connection = socket.create_connection(("127.0.0.1", broker.port), timeout=30)
+    connection.sendall(first)
+    return connection
+
+
+def is_closed_after(connection, send=b"", every=0.5):
+    """Seconds until the other side closes, while `send` is repeated; None when it stays open."""
+    started = time.monotonic()
+    connection.settimeout(every)
+    while time.monotonic() - started < 14:
+        try:
+            if send:
+                connection.sendall(send)
+            if connection.recv(4096) == b"":
+                return time.monotonic() - started
+        except TimeoutError:
+            continue
+        except OSError:
+            return time.monotonic() - started
+    return None
+
+
+def resident(broker):
+    """MiB in memory."""
+    status = Path(f"/proc/{broker.program.process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+# the slow and the silent, all beside each other
+
+
+@pytest.fixture(scope="module")
+def ends(broker):
+    """When connections end on which little happens, in seconds by what happens; None: they do not."""
+    asked = connect(broker, ASK)
+    assert b"200 OK" in asked.recv(4096)
+    head = b"POST /saml/acs HTTP/1.1\r\nHost: studio.example.com\r\nContent-Length: 1000\r\n\r\n"
+    happens = {
+        "nothing": (connect(broker), b""),
+        "half a greeting of HTTP/2": (connect(broker, b"PRI * HT"), b""),
+        "a header byte by byte": (connect(broker, b"GET / HTTP/1.1\r\nX: "), b"x"),
+        "a request, then nothing": (asked, b""),
+    }
+    slow_body = connect(broker, head)
+    with ThreadPoolExecutor(len(happens) + 1) as watching:
+        found = {name: watching.submit(is_closed_after, *of) for name, of in happens.items()}
+        answered = watching.submit(answer_to_a_slow_body, slow_body)
+        found = {name: ended.result() for name, ended in found.items()}
+        return {**found, "a body byte by byte": answered.result()}
+
+
+def answer_to_a_slow_body(connection):
+    """The status line that a body gets which never ends, and when."""
+    started = time.monotonic()
+    connection.settimeout(0.5)
+    while time.monotonic() - started < 20:
+        try:
+            connection.sendall(b"x")
+            return connection.recv(4096).split(b"\r\n")[0], time.monotonic() - started
+        except TimeoutError:
+            continue
+    return None, None
+
+
+@pytest.mark.parametrize(
+    "happens", ["nothing", "half a greeting of HTTP/2", "a header byte by byte"]
+)
+def test_who_asks_nothing_keeps_a_place_for_ten_seconds(ends, happens):
+    assert ends[happens] is not None
+    assert 8 < ends[happens] < 13
+
+
+def test_a_connection_that_asked_is_kept_for_longer_than_a_load_balancer_does(ends):
+    assert ends["a request, then nothing"] is None
+
+
+def test_a_body_that_never_ends_is_refused_after_fifteen_seconds(ends):
+    status, seconds = ends["a body byte by byte"]
+    assert status == b"HTTP/1.1 413 Payload Too Large"
+    assert 13 < seconds < 18
+
+
+# the many
+
+
+def test_thousands_of_connections_stand_there_and_everybody_else_is_served(world, aws):
+    with files_at_most(8_192):
+        broker = world.serve()
+        before = resident(broker)
+        standing = [connect(broker, ASK) for _ in range(2_000)]
+        for connection in standing:
+            assert b"200 OK" in connection.recv(4096)
+        _, answer = broker.sign_in(user_id=unique("user-"), teams=["team3"])
+        assert answer.status in (302, 303)
+        assert resident(broker) - before < 100, "MiB for two thousand connections"
+        for connection in standing:
+            connection.close()
+
+
+def test_who_takes_all_places_and_says_nothing_keeps_nobody_out_for_long(world, aws):
+    with files_at_most(256):
+        broker = world.serve()
+    silent = [connect(broker) for _ in range(100)]
+    started = time.monotonic()
+    _, answer = broker.sign_in(user_id=unique("user-"), teams=["team3"])
+    assert answer.status in (302, 303), "and there are files left to ask AWS with"
+    assert time.monotonic() - started < 13
+    for connection in silent:
+        connection.close()
+
+
+def test_large_headers_are_refused_and_large_bodies_of_many_stay_within_bounds(world, aws):
+    broker = world.serve()
+    connection = connect(broker, b"GET / HTTP/1.1\r\nCookie: " + b"x" * 64_000 + b"\r\n\r\n")
+    assert b" 431 " in connection.recv(4096).split(b"\r\n")[0]
+    before = resident(broker)
+    head = b"POST /saml/acs HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n"
+    bodies = []
+    for _ in range(300):
+        connection = connect(broker)
+        connection.setblocking(False)
+        try:
+            connection.send(head + b"x" * 499_000)
+        except BlockingIOError:
+            pass
+        bodies.append(connection)
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        for connection in bodies:
+            try:
+                connection.send(b"x" * 100_000)
+            except OSError:
+                continue
+        time.sleep(0.05)
+    assert resident(broker) - before < 150, "MiB, of 150 MB that were sent"
+    for connection in bodies:
+        connection.close()
+    assert broker.browser().get("/healthz").text == "ok"
+
+
+# the end
+
+
+def test_an_opening_that_nobody_waits_for_any_more_is_finished_before_the_end(world, aws):
+    broker, user = world.serve(), unique("user-")
+    team = aws.new_team()
+    aws.fault(operation="AssumeRole", effect="delay", ms=1_000)
+    aws.fault(operation="CreateUserProfile", effect="delay", ms=1_300)
+    _, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert answer.status == 303, "the person is told to wait"
+    assert broker.program.decisions(outcome="created") == []
+    assert broker.program.stop() == 0
+    assert [line["owner"] for line in broker.program.decisions(outcome="created")] == [user]
+
+
+def test_after_the_signal_what_has_begun_is_answered_and_nothing_new_begins(world, aws):
+    broker = world.serve()
+    aws.fault(service="dynamodb", operation="GetItem", effect="delay", ms=600)
+    response = broker.response(user_id=unique("user-"), teams=["team1", "team3"])
+    with ThreadPoolExecutor(1) as posting:
+        answer = posting.submit(broker.browser().post_from_idp, response)
+        time.sleep(0.3)
+        broker.program.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        with pytest.raises((ConnectionError, http.client.HTTPException)):
+            broker.browser().get("/healthz")
+        assert answer.result().status == 303
+    assert broker.program.process.wait(timeout=10) == 0
