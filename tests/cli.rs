@@ -77,3 +77,8 @@ fn the_page_on_mappings_says_what_happens() {
 fn the_page_on_identity_providers_says_what_happens() {
     page("identity-providers");
 }
+
+#[test]
+fn the_page_on_refused_responses_says_what_happens() {
+    page("explain");
+}

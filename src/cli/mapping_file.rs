@@ -316,8 +316,8 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
         Format::Table => document(&text),
         Format::Json => json(&json!({
             "$schema": schema,
-            "teams": file::exported(&state.teams),
-            "idps": file::exported(&state.idps),
+            "teams": file::exported(Table::Teams, &state.teams),
+            "idps": file::exported(Table::Idps, &state.idps),
         })),
     }
     for (table, items) in tables {

@@ -5,8 +5,8 @@
 
 use serde::Serialize;
 
-use super::output::{ADDED, CHANGED, REMOVED, plain, say, styled};
-use crate::idp::{Idp, values};
+use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
+use crate::idp::Idp;
 use crate::item::excerpt;
 use crate::mappings::file::MappingFile;
 use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
@@ -136,7 +136,7 @@ pub(super) struct Against<'a> {
 /// All checks of a response, with what came of them.
 pub(super) fn checks(against: &Against<'_>, outcome: Result<&Assertion, &Rejection>) -> Vec<Check> {
     let Against { metadata, sp_entity_id, acs_url, in_response_to, now, skew } = against;
-    let keys = metadata.signing_keys().len();
+    let keys = count(metadata.signing_keys().len(), "key");
     let answered = match in_response_to {
         None => "no request answered".to_owned(),
         Some(id) => format!("the request {} answered", excerpt(id)),
@@ -150,7 +150,7 @@ pub(super) fn checks(against: &Against<'_>, outcome: Result<&Assertion, &Rejecti
         ),
         "status Success; exactly one assertion, and none in any other place".to_owned(),
         format!(
-            "the Response or the assertion signed by one of the {keys} keys of the metadata; encryption for a key of ours"
+            "the Response or the assertion signed by the metadata's {keys}; encryption for a key of ours"
         ),
         format!(
             "version 2.0; Destination {}, or none where the Response is not signed",
@@ -297,7 +297,8 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
     }
     let session = Session::new(idp, &person, assertion, now, 60);
     let teams = file.teams.as_deref().unwrap_or_default();
-    let mut decisions: Vec<_> = values(assertion, &idp.teams_attribute)
+    let mut decisions: Vec<_> = session
+        .teams
         .iter()
         .filter(|id| !teams.iter().any(|entry| entry.key == **id))
         .map(|id| TeamDecision {

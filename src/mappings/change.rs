@@ -7,14 +7,21 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Table;
 use crate::item::{Item, excerpt, plain};
 use crate::saml::{IdpMetadata, SigningKey};
 
 /// Lists whose order means nothing: they may be String Sets.
 pub const SETS: [&str; 4] = ["groups", "allowed_cidrs", "allowed_teams", "denied_users"];
 
-/// The attribute that counts an item's changes and is none itself.
+/// The attribute that counts a team's changes and is none itself.
 pub const REVISION: &str = "revision";
+
+/// Whether an attribute of an item is a revision as `apply` counts it. Anything else of that name is an
+/// attribute like any other: to be repaired, or nobody knows it.
+pub fn is_count(table: Table, name: &str, value: &Value) -> bool {
+    table == Table::Teams && name == REVISION && value.is_u64()
+}
 
 /// One attribute, or one member of a map, that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]

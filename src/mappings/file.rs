@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
-use super::change::REVISION;
+use super::change::{REVISION, is_count};
 use super::yaml::{Content, Node, Plain, Problem, parse, write_list};
 use super::{Mapping, Stored, Table, subject, unknown_attribute};
 use crate::idp::Idp;
@@ -322,12 +322,12 @@ pub struct Export {
 }
 
 /// The items of a table as a file has them: everything but the revision, which the table counts.
-pub fn exported(items: &BTreeMap<String, Stored>) -> Vec<Item> {
+pub fn exported(table: Table, items: &BTreeMap<String, Stored>) -> Vec<Item> {
     let writable = items.values().filter(|stored| stored.unwritable.is_empty());
     writable
         .map(|stored| {
             let mut item = stored.item.clone();
-            item.remove(REVISION);
+            item.retain(|name, value| !is_count(table, name, value));
             item
         })
         .collect()
@@ -351,7 +351,7 @@ pub fn export(schema: &str, tables: &[(Table, &BTreeMap<String, Stored>)]) -> Ex
             text.push_str(&format!("#   {}\n", typed(&stored.record)));
             left_out.push(reason);
         }
-        let items = exported(items);
+        let items = exported(*table, items);
         if items.is_empty() {
             text.push_str(&format!("{name}: []\n"));
         } else {

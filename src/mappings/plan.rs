@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::change::{Difference, REVISION, cut, differences};
+use super::change::{Difference, REVISION, cut, differences, is_count};
 use super::file::{FileFault, MappingFile};
 use super::privileged::{Privileged, privileged, shared_posix_uid};
 use super::{Mapping, Stored, Table, subject};
@@ -269,6 +269,14 @@ impl Change {
             before: Some(Value::String(found.clone())),
             after: None,
         }));
+        let revision = stored.and_then(|stored| stored.item.get(REVISION));
+        differences.extend(revision.filter(|value| !is_count(table, REVISION, value)).map(
+            |value| Difference {
+                path: REVISION.to_owned(),
+                before: Some(value.clone()),
+                after: None,
+            },
+        ));
         if differences.is_empty() {
             return None;
         }
@@ -722,6 +730,21 @@ mod tests {
         assert_eq!(plan.changes[0].differences[0].path, "blob");
         assert!(!plan.changes[0].after.clone().unwrap().contains_key("blob"));
         assert_eq!(plan.changes[0].consequences[0], "the item could not be used and now can");
+    }
+
+    #[test]
+    fn a_revision_that_is_no_count_is_repaired() {
+        let state = state(
+            &[team("a", json!({"revision": "x"})), team("b", json!({"revision": 3}))],
+            &[idp(json!({"revision": 1}))],
+        );
+        let teams = [team("a", json!({})), team("b", json!({}))];
+        let plan = plan(json!({"teams": teams, "idps": [idp(json!({}))]}), &state, false);
+        let changed: Vec<_> = plan.changes.iter().map(|change| change.key.as_str()).collect();
+        assert_eq!(changed, ["a", "https://idp.example.com/metadata"]);
+        let written = |i: usize| plan.changes[i].after.clone().unwrap().remove("revision");
+        assert_eq!(written(0), Some(AttributeValue::N("1".into())));
+        assert_eq!(written(1), None);
     }
 
     #[test]
