@@ -5,16 +5,13 @@
 //! changes nothing; where it cannot be assumed, nothing is known and that is said.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{Region as SdkRegion, SdkConfig};
-use aws_credential_types::Credentials;
+use aws_config::SdkConfig;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::error::{AwsError, Kind, sorted};
-use super::spoke::{Administrator, DOCTOR_ROLE};
+use super::profile::TEAM_TAG;
+use super::spoke::{Administrator, DOCTOR_ROLE, Spoke};
 use crate::team::{AccountId, DomainId, Region, Team};
 
 /// Where teams live together.
@@ -50,16 +47,12 @@ pub async fn census(
     administrator: &Administrator,
     (account, region, domain): &Place,
 ) -> Result<Census, AwsError> {
-    let sdk = hasty(sdk, region);
-    let role = format!("arn:{}:iam::{account}:role/{DOCTOR_ROLE}", region.partition());
-    let credentials = assume(&sdk, role, administrator).await?;
-    let config = aws_sdk_sagemaker::config::Builder::from(&sdk).credentials_provider(credentials);
-    let client = aws_sdk_sagemaker::Client::from_conf(config.build());
-
+    let spoke = Spoke::enter(sdk, account, region, DOCTOR_ROLE, administrator).await?;
     let mut names = Vec::new();
     let mut next = None;
     loop {
-        let sent = client
+        let sent = spoke
+            .sagemaker
             .list_user_profiles()
             .domain_id_equals(domain.as_str())
             .max_results(100)
@@ -77,13 +70,7 @@ pub async fn census(
     let is_partial = next.is_some() || names.len() > MOST;
     names.truncate(MOST);
     let tags: Vec<Option<String>> = stream::iter(names)
-        .map(|name| {
-            let partition = region.partition();
-            let arn = format!(
-                "arn:{partition}:sagemaker:{region}:{account}:user-profile/{domain}/{name}"
-            );
-            team_tag(&client, arn)
-        })
+        .map(|name| team_tag(&spoke, spoke.arn(&format!("user-profile/{domain}/{name}"))))
         .buffer_unordered(SIDE_BY_SIDE)
         .try_collect()
         .await?;
@@ -94,60 +81,14 @@ pub async fn census(
     Ok(Census { teams, is_partial })
 }
 
-async fn team_tag(
-    client: &aws_sdk_sagemaker::Client,
-    arn: String,
-) -> Result<Option<String>, AwsError> {
-    let listed = sorted("sagemaker:ListTags", client.list_tags().resource_arn(arn).send().await);
-    let tags = match listed {
+async fn team_tag(spoke: &Spoke, arn: String) -> Result<Option<String>, AwsError> {
+    let sent = spoke.sagemaker.list_tags().resource_arn(arn).send().await;
+    let tags = match sorted("sagemaker:ListTags", sent) {
         Ok(output) => output.tags.unwrap_or_default(),
         // Deleted since it was listed.
         Err(error) if error.kind == Kind::Missing => Vec::new(),
         Err(error) => return Err(error),
     };
-    let team = tags.into_iter().find(|tag| tag.key.as_deref() == Some("Team"));
+    let team = tags.into_iter().find(|tag| tag.key.as_deref() == Some(TEAM_TAG));
     Ok(team.and_then(|tag| tag.value))
-}
-
-async fn assume(
-    sdk: &SdkConfig,
-    role_arn: String,
-    administrator: &Administrator,
-) -> Result<Credentials, AwsError> {
-    const OPERATION: &str = "sts:AssumeRole";
-    let sent = aws_sdk_sts::Client::new(sdk)
-        .assume_role()
-        .role_arn(role_arn)
-        .role_session_name(&administrator.session_name)
-        .duration_seconds(900)
-        .send()
-        .await;
-    let credentials = sorted(OPERATION, sent)?.credentials.ok_or_else(|| AwsError {
-        kind: Kind::Unreachable,
-        operation: OPERATION,
-        code: "BadAnswer".into(),
-        message: "the answer holds no credentials".into(),
-        request_id: None,
-    })?;
-    Ok(Credentials::new(
-        credentials.access_key_id,
-        credentials.secret_access_key,
-        Some(credentials.session_token),
-        None,
-        "AssumeRole",
-    ))
-}
-
-/// The Region's own endpoints, and little patience: it is a second look, not the plan.
-fn hasty(sdk: &SdkConfig, region: &Region) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(4))
-        .operation_timeout(Duration::from_secs(8))
-        .build();
-    sdk.to_builder()
-        .region(SdkRegion::new(region.to_string()))
-        .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .build()
 }
