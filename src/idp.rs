@@ -71,6 +71,11 @@ pub struct Idp {
 pub struct AllowedTeams(Vec<String>);
 
 impl AllowedTeams {
+    /// The team ids as written, `*` among them.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
     /// Whether the team is among them.
     pub fn allow(&self, team: &TeamId) -> bool {
         self.0.iter().any(|allowed| allowed == "*" || allowed == team.as_str())

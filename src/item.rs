@@ -332,9 +332,32 @@ pub fn excerpt(text: &str) -> String {
     format!("\"{cut}\"")
 }
 
+/// A foreign text on one line of a terminal or a log: control characters and invisible ones escaped.
+pub fn plain(text: &str) -> String {
+    let visible = |c: char| !c.is_control() && !is_invisible(c);
+    if text.chars().all(visible) {
+        return text.to_owned();
+    }
+    let escaped = |c: char| {
+        if visible(c) { c.to_string() } else { c.escape_default().to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Characters that change how others are shown, or are not seen at all.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_text_cannot_speak_to_a_terminal() {
+        assert_eq!(plain("Team \u{1b}[31m1\n\u{202e}x"), "Team \\u{1b}[31m1\\n\\u{202e}x");
+        assert_eq!(plain("Équipe 1 日本"), "Équipe 1 日本");
+    }
 
     #[test]
     fn string_sets_and_lists_read_alike() {

@@ -25,6 +25,8 @@ pub mod item;
 pub mod local;
 pub mod mappings;
 pub mod opening;
+#[cfg(feature = "cli")]
+pub mod policy;
 pub mod saml;
 pub mod session;
 pub mod team;

@@ -109,8 +109,8 @@ impl MappingTables {
         }
     }
 
-    /// The keys of a table that begin with `prefix`, up to `most`, as far as a read without consistency
-    /// shows them: for completions.
+    /// One page of the keys that begin with `prefix`, as a read without consistency shows them, and where the
+    /// next page begins: for completions, which show what they have got in time.
     ///
     /// # Errors
     ///
@@ -119,33 +119,24 @@ impl MappingTables {
         &self,
         table: Table,
         prefix: &str,
-        most: usize,
-    ) -> Result<Vec<String>, AwsError> {
-        let mut keys = Vec::new();
-        let mut start = None;
-        loop {
-            let mut scan = self
-                .client
-                .scan()
-                .table_name(self.name(table))
-                .projection_expression("#key")
-                .expression_attribute_names("#key", table.key())
-                .set_exclusive_start_key(start.take());
-            if !prefix.is_empty() {
-                scan = scan
-                    .filter_expression("begins_with(#key, :prefix)")
-                    .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
-            }
-            let output = sorted("dynamodb:Scan", scan.send().await)?;
-            for item in output.items.unwrap_or_default() {
-                keys.extend(item.get(table.key()).and_then(|key| key.as_s().ok()).cloned());
-            }
-            start = output.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() || keys.len() >= most {
-                keys.truncate(most);
-                return Ok(keys);
-            }
+        start: Option<Record>,
+    ) -> Result<(Vec<String>, Option<Record>), AwsError> {
+        let mut scan = self
+            .client
+            .scan()
+            .table_name(self.name(table))
+            .projection_expression("#key")
+            .expression_attribute_names("#key", table.key())
+            .set_exclusive_start_key(start);
+        if !prefix.is_empty() {
+            scan = scan
+                .filter_expression("begins_with(#key, :prefix)")
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
         }
+        let output = sorted("dynamodb:Scan", scan.send().await)?;
+        let key = |item: &Record| item.get(table.key())?.as_s().ok().cloned();
+        let keys = output.items.unwrap_or_default().iter().filter_map(key).collect();
+        Ok((keys, output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
     /// Makes all changes, several at a time, each on its own condition; how each ended, in their order. After a

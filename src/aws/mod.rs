@@ -4,9 +4,13 @@ pub mod cache;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
+pub mod left_behind;
+#[cfg(feature = "cli")]
 pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod spoke;
 pub mod state_table;
 pub mod studio_url;
 pub mod tables;

@@ -1,4 +1,6 @@
 //! SageMaker: the profile of one owner in one team: look at it, create it, update it, adopt it.
+//!
+//! [`describe`] and [`tags`] look at any profile, for whoever has credentials of its account.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +12,13 @@ use serde_json::{Map, Value};
 
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
-use crate::team::Team;
 use crate::team::owner::Owner;
+use crate::team::{DomainId, Team};
 
 /// The tag that names the team.
-const TEAM_TAG: &str = "Team";
+pub const TEAM_TAG: &str = "Team";
 /// The tag that names the owner.
-const USER_TAG: &str = "User";
+pub const USER_TAG: &str = "User";
 
 /// One owner's profile in one team, and how to speak about it with SageMaker.
 #[derive(Debug, Clone)]
@@ -68,7 +70,11 @@ impl Profile<'_> {
     /// A call failed for another reason than a missing profile.
     pub async fn look(&self, now: Timestamp) -> Result<Found, AwsError> {
         let arn = self.arn();
-        let (described, tags) = tokio::join!(self.describe(), self.tags(&arn));
+        let Self { client, credentials, team, name, .. } = *self;
+        let (described, tags) = tokio::join!(
+            describe(client, credentials, &team.domain_id, name),
+            tags(client, credentials, &arn)
+        );
         let Some(described) = described? else { return Ok(Found::Missing) };
         self.judge_with(described, tags, now).await
     }
@@ -80,28 +86,31 @@ impl Profile<'_> {
     ///
     /// A call failed for another reason than a missing profile.
     pub async fn look_one_by_one(&self, now: Timestamp) -> Result<Found, AwsError> {
-        let Some(described) = self.describe().await? else { return Ok(Found::Missing) };
+        let Self { client, credentials, team, name, .. } = *self;
+        let described = describe(client, credentials, &team.domain_id, name).await?;
+        let Some(described) = described else { return Ok(Found::Missing) };
         if described.is_under_way() {
             return Ok(described.preparing());
         }
-        let tags = self.tags(&self.arn()).await;
+        let tags = tags(client, credentials, &self.arn()).await;
         self.judge_with(described, tags, now).await
     }
 
     async fn judge_with(
         &self,
         described: Described,
-        tags: Result<BTreeMap<String, String>, AwsError>,
+        found_tags: Result<BTreeMap<String, String>, AwsError>,
         now: Timestamp,
     ) -> Result<Found, AwsError> {
-        let tags = match tags {
+        let found_tags = match found_tags {
             Ok(tags) => tags,
             // The service may keep another case in ARNs than in names; its own answer is right.
             Err(error)
                 if matches!(error.kind, Kind::Missing | Kind::Invalid)
                     && described.arn.as_ref().is_some_and(|own| *own != self.arn()) =>
             {
-                self.tags(described.arn.as_deref().unwrap_or_default()).await?
+                let arn = described.arn.as_deref().unwrap_or_default();
+                tags(self.client, self.credentials, arn).await?
             }
             // Just created: tags may be seen later than the profile.
             Err(error) if error.kind == Kind::Missing => {
@@ -109,10 +118,11 @@ impl Profile<'_> {
             }
             Err(error) => return Err(error),
         };
-        Ok(self.judge(described, &tags, now))
+        Ok(self.judge(described, &found_tags, now))
     }
 
-    fn judge(
+    /// What a profile is to this owner, by its description and tags.
+    pub fn judge(
         &self,
         described: Described,
         tags: &BTreeMap<String, String>,
@@ -145,8 +155,7 @@ impl Profile<'_> {
                 ));
             }
         }
-        let drifted =
-            !holds(&Value::Object(described.settings.clone()), &Value::Object(wanted.clone()));
+        let drifted = !differences(&described.settings, &wanted).is_empty();
         let status = described.status.as_str();
         match UserProfileStatus::from(status) {
             UserProfileStatus::InService if drifted => {
@@ -176,7 +185,7 @@ impl Profile<'_> {
         let role = found.get("ExecutionRole").and_then(Value::as_str);
         self.team.adopt_profiles
             && role == Some(self.team.execution_role_arn.as_str())
-            && holds(&Value::Object(wanted.clone()), &Value::Object(found.clone()))
+            && differences(wanted, found).is_empty()
     }
 
     /// The mapping's settings with its execution role, as `UserSettings` wants them.
@@ -272,68 +281,6 @@ impl Profile<'_> {
         }
     }
 
-    async fn describe(&self) -> Result<Option<Described>, AwsError> {
-        let raw = RawAnswer::default();
-        let described = self
-            .client
-            .describe_user_profile()
-            .domain_id(self.team.domain_id.as_str())
-            .user_profile_name(self.name)
-            .customize()
-            .config_override(with_credentials(self.credentials))
-            .interceptor(raw.clone())
-            .send()
-            .await;
-        let output = match sorted("sagemaker:DescribeUserProfile", described) {
-            Ok(output) => output,
-            Err(error) if error.kind == Kind::Missing => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let settings = match raw.take() {
-            Some(Value::Object(mut answer)) => answer.remove("UserSettings"),
-            _ => None,
-        };
-        let settings = match settings {
-            Some(Value::Object(settings)) => settings,
-            _ => Map::new(),
-        };
-        Ok(Some(Described {
-            name: output.user_profile_name.unwrap_or_default(),
-            arn: output.user_profile_arn,
-            status: output.status.map_or_else(String::new, |status| status.as_str().to_owned()),
-            failure_reason: output.failure_reason,
-            changed_at: output.last_modified_time.map_or(0, |time| time.secs()),
-            settings,
-        }))
-    }
-
-    async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, AwsError> {
-        let mut tags = BTreeMap::new();
-        let mut next = None;
-        // 50 tags fit one page; a service that never ends its pages must not hold the request.
-        for _ in 0..5 {
-            let sent = self
-                .client
-                .list_tags()
-                .resource_arn(arn)
-                .max_results(100)
-                .set_next_token(next)
-                .customize()
-                .config_override(with_credentials(self.credentials))
-                .send()
-                .await;
-            let output = sorted("sagemaker:ListTags", sent)?;
-            for tag in output.tags.unwrap_or_default() {
-                tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
-            }
-            next = output.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                break;
-            }
-        }
-        Ok(tags)
-    }
-
     /// Looks at the domain itself, to tell why it refuses.
     ///
     /// # Errors
@@ -386,6 +333,86 @@ impl Profile<'_> {
     }
 }
 
+/// Describes a profile; `None` where there is none of this name.
+///
+/// # Errors
+///
+/// The call failed for another reason than a missing profile.
+pub async fn describe(
+    client: &Client,
+    credentials: &Credentials,
+    domain: &DomainId,
+    name: &str,
+) -> Result<Option<Described>, AwsError> {
+    let raw = RawAnswer::default();
+    let described = client
+        .describe_user_profile()
+        .domain_id(domain.as_str())
+        .user_profile_name(name)
+        .customize()
+        .config_override(with_credentials(credentials))
+        .interceptor(raw.clone())
+        .send()
+        .await;
+    let output = match sorted("sagemaker:DescribeUserProfile", described) {
+        Ok(output) => output,
+        Err(error) if error.kind == Kind::Missing => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let settings = match raw.take() {
+        Some(Value::Object(mut answer)) => answer.remove("UserSettings"),
+        _ => None,
+    };
+    let settings = match settings {
+        Some(Value::Object(settings)) => settings,
+        _ => Map::new(),
+    };
+    Ok(Some(Described {
+        name: output.user_profile_name.unwrap_or_default(),
+        arn: output.user_profile_arn,
+        status: output.status.map_or_else(String::new, |status| status.as_str().to_owned()),
+        failure_reason: output.failure_reason,
+        changed_at: output.last_modified_time.map_or(0, |time| time.secs()),
+        home_uid: output.home_efs_file_system_uid,
+        settings,
+    }))
+}
+
+/// The tags of a profile.
+///
+/// # Errors
+///
+/// The call failed, which it also does when the profile is not there.
+pub async fn tags(
+    client: &Client,
+    credentials: &Credentials,
+    arn: &str,
+) -> Result<BTreeMap<String, String>, AwsError> {
+    let mut tags = BTreeMap::new();
+    let mut next = None;
+    // 50 tags fit one page; a service that never ends its pages must not hold the request.
+    for _ in 0..5 {
+        let sent = client
+            .list_tags()
+            .resource_arn(arn)
+            .max_results(100)
+            .set_next_token(next)
+            .customize()
+            .config_override(with_credentials(credentials))
+            .send()
+            .await;
+        let output = sorted("sagemaker:ListTags", sent)?;
+        for tag in output.tags.unwrap_or_default() {
+            tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
+        }
+        next = output.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(tags)
+}
+
 /// Whether a change was begun; not when SageMaker says that the profile is there or changing already.
 fn unless_under_way<O>(sent: Result<O, AwsError>) -> Result<bool, AwsError> {
     match sent {
@@ -406,14 +433,23 @@ pub enum Domain {
     Missing,
 }
 
-#[derive(Debug)]
-struct Described {
-    name: String,
-    arn: Option<String>,
-    status: String,
-    failure_reason: Option<String>,
-    changed_at: i64,
-    settings: Map<String, Value>,
+/// A profile as SageMaker describes it.
+#[derive(Debug, Clone)]
+pub struct Described {
+    /// Its name, in whatever case SageMaker keeps it.
+    pub name: String,
+    /// Its ARN.
+    pub arn: Option<String>,
+    /// SageMaker's status, also one that nobody here knows.
+    pub status: String,
+    /// Why the last change failed.
+    pub failure_reason: Option<String>,
+    /// The last change, in epoch seconds.
+    pub changed_at: i64,
+    /// The owner of the home directory on the domain's EFS.
+    pub home_uid: Option<String>,
+    /// `UserSettings` as they came, with members that the SDK does not know.
+    pub settings: Map<String, Value>,
 }
 
 impl Described {
@@ -441,12 +477,26 @@ fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
     Map::from_iter([("UserSettings".to_owned(), Value::Object(settings))])
 }
 
-/// Whether `found` holds everything that `wanted` names: objects member by member, lists in order.
+/// The paths of members that `wanted` names and `found` does not hold: objects are compared member by
+/// member, lists in order.
+pub fn differences(found: &Map<String, Value>, wanted: &Map<String, Value>) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (name, wanted) in wanted {
+        match (found.get(name), wanted) {
+            (Some(Value::Object(found)), Value::Object(wanted)) => {
+                let below = differences(found, wanted).into_iter();
+                paths.extend(below.map(|path| format!("{name}.{path}")));
+            }
+            (Some(found), wanted) if holds(found, wanted) => {}
+            _ => paths.push(name.clone()),
+        }
+    }
+    paths
+}
+
 fn holds(found: &Value, wanted: &Value) -> bool {
     match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, wanted)| found.get(name).is_some_and(|found| holds(found, wanted))),
+        (Value::Object(found), Value::Object(wanted)) => differences(found, wanted).is_empty(),
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
         }
@@ -494,6 +544,14 @@ mod tests {
             !holds(&json!({"L": [1, 2]}), &json!({"L": [2, 1]})),
             "lists are compared in order"
         );
+    }
+
+    #[test]
+    fn drift_is_told_by_the_path_of_each_member() {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let found = object(json!({"A": {"B": 1, "C": 2}, "L": [1], "R": "role"}));
+        let wanted = object(json!({"A": {"B": 5, "D": {"E": 1}}, "L": [1], "R": "other"}));
+        assert_eq!(differences(&found, &wanted), ["A.B", "A.D", "R"]);
     }
 
     #[test]

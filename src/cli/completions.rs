@@ -72,13 +72,24 @@ fn keys(table: Table, typed: &OsStr) -> Vec<CompletionCandidate> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
-    let asked = runtime.block_on(tokio::time::timeout(PATIENCE, async {
-        let hub = Hub::connect().await.ok()?;
-        hub.tables().keys(table, prefix, MOST).await.ok()
-    }));
+    let mut found = Vec::new();
+    runtime.block_on(async {
+        let names = async {
+            let tables = Hub::connect().await.ok()?.tables();
+            let mut start = None;
+            while found.len() < MOST {
+                let (keys, next) = tables.keys(table, prefix, start).await.ok()?;
+                found.extend(keys);
+                start = Some(next?);
+            }
+            Some(())
+        };
+        // What has come in time is offered.
+        let _ = tokio::time::timeout(PATIENCE, names).await;
+    });
     // A connection that hangs must not hold the shell.
     runtime.shutdown_background();
-    asked.ok().flatten().unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+    found.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// The most names that are offered.

@@ -30,7 +30,7 @@ impl Hub {
         let sdk = sdk_config(roots).await.map_err(|error| {
             Failure::new(Exit::Failed, format!("the trust roots cannot be loaded: {error}"))
         })?;
-        match (read, sdk.region()) {
+        match (read, sdk.region().filter(|region| !region.as_ref().is_empty())) {
             (Ok(settings), Some(_)) => {
                 let sdk = patient(&sdk);
                 Ok(Self { settings, sdk })

@@ -193,7 +193,7 @@ fn as_json(stored: &Stored, now: Timestamp) -> Value {
         "item": stored.item,
         "state": state(stored),
         "faults": faults,
-        "unknown_attributes": stored.unknown_attributes(),
+        "unknown_attributes": stored.unknown_attributes,
     });
     if let (Some(idp), Some(shown)) = (idp_of(stored), shown.as_object_mut()) {
         shown.insert("metadata".into(), metadata_json(&idp.metadata, now));
@@ -291,7 +291,7 @@ async fn show(hub: &Hub, wanted: &str, now: Timestamp, format: Format) -> Result
         for fault in stored.faults() {
             data(format!("  cannot be used: {fault}"));
         }
-        for name in stored.unknown_attributes() {
+        for name in &stored.unknown_attributes {
             data(format!("  {}: nobody knows this attribute", plain(name)));
         }
         for line in item_lines(&stored.item) {

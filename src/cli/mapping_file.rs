@@ -3,6 +3,7 @@
 //! The file is one state that is wanted: `teams plan` and `idps plan` both look at all of it, since who may
 //! open what follows from teams and `IdPs` together. A section that the file lacks is left alone.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -11,15 +12,17 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::hub::Hub;
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, document, hint, json, plain,
-    say, styled, warn,
+    ADDED, CHANGED, Failure, Format, REMOVED, count, data, document, hint, json, plain, say,
+    styled, warn,
 };
+use super::plan_words::print;
+use super::returning;
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Outcome;
 use crate::item::readable_part;
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFaults, MappingFile};
-use crate::mappings::plan::{Access, Action, Change, Plan, State};
+use crate::mappings::plan::{Action, Plan, State};
 use crate::mappings::{Stored, Table, subject, unknown_attribute};
 
 /// What `plan` takes.
@@ -142,11 +145,10 @@ pub(super) async fn remove(
     carry_out(&hub, &Plan::removing(table, keys, &state), removals, None, format).await
 }
 
-/// The same command with one more option.
-#[expect(clippy::disallowed_methods, reason = "the edge: the command line as it was given")]
+/// The same command, with one more option where there is one.
 pub(super) fn again(option: &str) -> String {
     let words: Vec<_> = std::env::args().skip(1).map(|word| plain(&word)).collect();
-    format!("studio-broker {} {option}", words.join(" "))
+    format!("studio-broker {} {option}", words.join(" ")).trim_end().to_owned()
 }
 
 /// Does what a plan says, unless it is a dry run or removes more than was confirmed. `more` goes into the
@@ -228,17 +230,18 @@ fn report(hub: &Hub, plan: &Plan, outcomes: Vec<Outcome>, format: Format) -> Res
     let all = plan.changes.len();
     if let Some((table, error)) = failed {
         let mut failure = hub.failure(table, error);
-        failure.message =
-            format!("{written} of {all} written, {not_tried} not tried: {}", failure.message);
-        return Err(failure.hint("run the same command again: what is written counts as done"));
+        failure.message = format!(
+            "{written} of {all} written, {not_tried} not tried; what is written counts as done: {}",
+            failure.message
+        );
+        return Err(failure.hint(again("")));
     }
     if !changed.is_empty() {
         let message = format!(
             "{written} of {all} written; somebody else changed meanwhile, and it was left alone:\n  {}",
             changed.join("\n  ")
         );
-        return Err(Failure::new(Exit::Conflict, message)
-            .hint("run the same command again: it starts from what is there now"));
+        return Err(Failure::new(Exit::Conflict, message).hint(again("")));
     }
     if format == Format::Table {
         let seconds = hub.settings.team_cache_seconds;
@@ -261,9 +264,12 @@ async fn planned(
     arguments: &PlanArguments,
 ) -> Result<Plan, Failure> {
     let state = state(hub, |table| file.entries(table).is_some()).await?;
-    Plan::new(file, &state, arguments.prune).map_err(|faults| {
+    let plan = Plan::new(file, &state, arguments.prune).map_err(|faults| {
         Failure::usage(FileFaults::new(&arguments.file.to_string_lossy(), faults).to_string())
-    })
+    });
+    let mut plan = plan?;
+    returning::call_out(&hub.sdk, file, &mut plan).await;
+    Ok(plan)
 }
 
 /// What the tables hold. A table that the command does not change may be closed to its user: then the plan
@@ -316,7 +322,7 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
     }
     for (table, items) in tables {
         for (key, stored) in items {
-            for attribute in stored.unknown_attributes() {
+            for attribute in &stored.unknown_attributes {
                 let name = subject(table, key);
                 let said = unknown_attribute(table, attribute);
                 warn(format!("{name}: {said}; plan refuses it"));
@@ -327,15 +333,24 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
             }
         }
     }
-    if left_out.is_empty() {
-        return Ok(Exit::Done);
-    }
+    let Some((table, key)) = unwritable(&tables) else { return Ok(Exit::Done) };
     let message = format!(
         "{} cannot stand in a file:\n  {}",
         count(left_out.len(), "item"),
         left_out.join("\n  ")
     );
-    Err(Failure::new(Exit::Failed, message).hint("aws dynamodb get-item shows what is there"))
+    let name = plain(hub.tables().name(table));
+    let key = json!({table.key(): {"S": key}});
+    Err(Failure::new(Exit::Failed, message)
+        .hint(format!("aws dynamodb get-item --table-name {name} --key '{key}'")))
+}
+
+/// The first item that a file cannot hold.
+fn unwritable<'a>(tables: &[(Table, &'a BTreeMap<String, Stored>)]) -> Option<(Table, &'a str)> {
+    tables.iter().find_map(|(table, items)| {
+        let (key, _) = items.iter().find(|(_, stored)| !stored.unwritable.is_empty())?;
+        Some((*table, key.as_str()))
+    })
 }
 
 /// A file larger than this is no file of mappings, in bytes.
@@ -369,97 +384,4 @@ pub(super) fn text_of(path: &Path) -> Result<String, String> {
         return Err(format!("more than {LARGEST} bytes"));
     }
     String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
-}
-
-/// Prints a plan, and how its writes ended where they were tried.
-fn print(
-    hub: &Hub,
-    plan: &Plan,
-    outcomes: Option<&[Outcome]>,
-    more: Option<Value>,
-    format: Format,
-) {
-    let seconds = hub.settings.team_cache_seconds;
-    let [creates, updates, removals] = plan.counts();
-    if format == Format::Json {
-        let unlisted = plan.unlisted.iter().map(|(table, key)| json!({"table": table, "key": key}));
-        let mut shown = json!({
-            "changes": plan.changes,
-            "gains": plan.gains,
-            "losses": plan.losses,
-            "unlisted": unlisted.collect::<Vec<_>>(),
-            "counts": {"create": creates, "update": updates, "remove": removals},
-            "privileged": plan.is_privileged(),
-            "in_effect_within_seconds": seconds,
-        });
-        if let (Some(outcomes), Some(changes)) =
-            (outcomes, shown.get_mut("changes").and_then(Value::as_array_mut))
-        {
-            for (change, outcome) in changes.iter_mut().zip(outcomes) {
-                if let Some(change) = change.as_object_mut() {
-                    change.insert("outcome".into(), json!(outcome.word()));
-                }
-            }
-        }
-        if let (Some(Value::Object(more)), Some(shown)) = (more, shown.as_object_mut()) {
-            shown.extend(more);
-        }
-        json(&shown);
-        return;
-    }
-    for change in &plan.changes {
-        print_change(change);
-    }
-    print_access("+", "gains", &plan.gains);
-    print_access("-", "loses", &plan.losses);
-    if plan.changes.is_empty() {
-        data("no changes: the tables hold what is wanted");
-    } else {
-        data(format!(
-            "{}: {creates} to create, {updates} to change, {removals} to remove; in effect within {seconds} seconds",
-            styled(STRONG, "plan")
-        ));
-    }
-    if !plan.unlisted.is_empty() {
-        let names: Vec<_> = plan.unlisted.iter().map(|(table, key)| subject(*table, key)).collect();
-        say(format!(
-            "not in the file, and stays unless --prune is given: {}",
-            cut(&names, 10).join(", ")
-        ));
-    }
-}
-
-fn print_change(change: &Change) {
-    let name = subject(change.table, &change.key);
-    data(match change.action {
-        Action::Create => styled(ADDED, format!("+ {name} appears")),
-        Action::Update => styled(CHANGED, format!("~ {name} changes")),
-        Action::Remove => styled(REMOVED, format!("- {name} disappears")),
-    });
-    for difference in &change.differences {
-        data(format!("    {difference}"));
-    }
-    for member in &change.privileged {
-        let path = plain(&member.path);
-        data(format!("    {} {path}: {}", styled(REMOVED, "privileged:"), member.reach));
-    }
-    for warning in &change.warnings {
-        data(format!("    {} {warning}", styled(CHANGED, "look:")));
-    }
-    for consequence in &change.consequences {
-        data(format!("    → {consequence}"));
-    }
-}
-
-fn print_access(sign: &str, verb: &str, access: &[Access]) {
-    let style = if sign == "+" { ADDED } else { REMOVED };
-    for Access { idp, group, teams } in access {
-        let idp = plain(idp);
-        let who = match group {
-            Some(group) => format!("group {} at {idp}", plain(group)),
-            None => format!("{idp}"),
-        };
-        let teams = cut(teams, 10).join(", ");
-        data(styled(style, format!("{sign} {who} {verb} access to {teams}")));
-    }
 }

@@ -1,10 +1,18 @@
 //! The command line: data on standard output, words on standard error.
 
 mod completions;
+mod doctor;
+mod findings;
+mod fleet;
 mod hub;
+mod identity_center;
 mod idps;
 mod mapping_file;
 mod output;
+mod plan_words;
+mod profiles;
+mod returning;
+mod saml_explain;
 mod saml_verify;
 mod serve;
 mod spoke;
@@ -75,6 +83,14 @@ enum Command {
     /// Identity providers: who says who somebody is.
     #[command(subcommand, before_help = "Example:\n  studio-broker idps list")]
     Idps(idps::Idps),
+    /// Checks settings, tables, identity providers and every team's account, and names each fix.
+    Doctor(doctor::Arguments),
+    /// Profiles in the teams' accounts: who has one, how it differs from its mapping, and its end.
+    #[command(subcommand, before_help = "Example:\n  studio-broker profiles list --team team1")]
+    Profiles(profiles::Profiles),
+    /// Groups and assignments of IAM Identity Center, as far as its API goes.
+    #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
+    IdentityCenter(identity_center::IdentityCenter),
     /// Prints a script that completes commands, options and team ids in a shell.
     Completions(completions::Arguments),
 }
@@ -96,9 +112,12 @@ pub fn run() -> ExitCode {
     let done: Result<Exit, Failure> = match arguments.command {
         Command::Local(local) => blocking(async { Ok(crate::local::run(local, json).await) }),
         Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
-        Command::Saml(Saml::Verify(verify)) => Ok(saml_verify::run(&verify)),
+        Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
         Command::Idps(idps) => blocking(idps::run(idps, format)),
+        Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),
+        Command::Profiles(profiles) => blocking(profiles::run(profiles, format)),
+        Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
         Command::Completions(shell) => completions::print(&shell),
     };
     done.unwrap_or_else(|failure| failure.report(format)).into()

@@ -16,6 +16,7 @@ use super::Exit;
 use crate::aws::error::{AwsError, Kind, NO_CREDENTIALS};
 use crate::config::SettingFaults;
 use crate::item::Item;
+pub(super) use crate::item::plain;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,7 +57,12 @@ pub(super) fn document(text: &str) {
 
 /// Prints one JSON value on standard output.
 pub(super) fn json(value: &Value) {
-    data(format!("{value:#}"));
+    document(&format!("{value:#}\n"));
+}
+
+/// Says one JSON value on one line of standard error.
+pub(super) fn say_json(value: &Value) {
+    let _ = writeln!(std::io::stderr().lock(), "{value}");
 }
 
 /// Says something on standard error.
@@ -72,21 +78,6 @@ pub(super) fn warn(text: impl Display) {
 /// Says what to do next, as a command, on standard error.
 pub(super) fn hint(text: impl Display) {
     say(format!("{} {text}", styled(HELP, "hint:")));
-}
-
-/// A foreign text on one line: control characters and invisible ones escaped.
-pub(super) fn plain(text: &str) -> String {
-    let visible = |c: char| !c.is_control() && !is_invisible(c);
-    if text.chars().all(visible) {
-        return text.to_owned();
-    }
-    let escaped = |c: char| if visible(c) { c.to_string() } else { c.escape_default().to_string() };
-    text.chars().map(escaped).collect()
-}
-
-/// Characters that change how others are shown, or are not seen at all.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Aligned columns under a heading; every cell on one line.
@@ -163,7 +154,7 @@ impl Failure {
             Format::Json => {
                 let error =
                     json!({"exit": self.exit as u8, "message": self.message, "hints": self.hints});
-                say(json!({ "error": error }));
+                say_json(&json!({ "error": error }));
             }
         }
         self.exit
@@ -208,12 +199,6 @@ impl From<AwsError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn foreign_text_cannot_speak_to_the_terminal() {
-        assert_eq!(plain("Team \u{1b}[31m1\n\u{202e}x"), "Team \\u{1b}[31m1\\n\\u{202e}x");
-        assert_eq!(plain("Équipe 1 日本"), "Équipe 1 日本");
-    }
 
     #[test]
     fn columns_are_aligned_and_lines_end_where_their_text_ends() {

@@ -6,8 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::Exit;
+use super::mapping_file;
+use super::output::{Failure, Format, document, say_json};
+use super::saml_explain::{Against, Decision, checks, decide, required, say_checks, say_decision};
+use crate::mappings::file::MappingFile;
 use crate::saml::{
-    Assertion, DecryptionKeys, Expected, IdpMetadata, RequireSigned, ServiceProvider,
+    Assertion, DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse,
 };
 
@@ -35,9 +39,12 @@ pub(super) struct Arguments {
     /// RSA private keys as PEM, for encrypted assertions.
     #[arg(long, value_name = "PEM_FILE")]
     sp_key: Option<PathBuf>,
-    /// Says in words what was checked, on standard error.
+    /// Says every check with what was expected and got, on standard error.
     #[arg(long)]
     explain: bool,
+    /// Teams and IdPs as a file: says which mapping decides about which team.
+    #[arg(long, value_name = "FILE", requires = "explain")]
+    mappings: Option<PathBuf>,
     /// The response, as XML or base64.
     #[arg(value_name = "RESPONSE_FILE")]
     response: PathBuf,
@@ -46,33 +53,31 @@ pub(super) struct Arguments {
 /// The skew that `STUDIO_BROKER_CLOCK_SKEW_SECONDS` has by default.
 const SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let files = (|| {
-        let key = arguments.sp_key.as_deref().map(read).transpose()?;
-        Ok((read(&arguments.idp_metadata)?, read(&arguments.response)?, key))
-    })();
-    let (metadata, response, key): (_, _, Option<Vec<u8>>) = match files {
-        Ok(files) => files,
-        Err(message) => {
-            let message: String = message;
-            eprintln!("error: {message}");
-            return Exit::Usage;
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure> {
+    let key = arguments.sp_key.as_deref().map(read).transpose()?;
+    let metadata = read(&arguments.idp_metadata)?;
+    let response = read(&arguments.response)?;
+    let mappings = arguments.mappings.as_deref().map(mapping_file::read).transpose()?;
+    let now = arguments.at.unwrap_or_else(Timestamp::now);
+    let verified = prepare(arguments, &metadata, key.as_deref()).and_then(|verifier| {
+        let verified = verifier.verify(&response, RequireSigned::Either, now);
+        if arguments.explain {
+            explain(arguments, &verifier, &response, &verified, mappings.as_ref(), now, format);
         }
-    };
-    match verify(arguments, &metadata, &response, key.as_deref()) {
+        verified.map_err(|rejection| Refused {
+            code: rejection.code().into(),
+            message: rejection.to_string(),
+        })
+    });
+    match verified {
         Ok(assertion) => {
-            if arguments.explain {
-                explain(&assertion);
-            }
-            println!("{}", summary(&assertion));
-            Exit::Done
+            document(&format!("{}\n", summary(&assertion)));
+            Ok(Exit::Done)
         }
-        Err(refused) => {
-            if arguments.explain && !refused.detail.is_empty() {
-                eprintln!("{}", refused.detail);
-            }
-            eprintln!("{}", json!({"error": {"code": refused.code, "message": refused.message}}));
-            Exit::Refused
+        Err(Refused { code, message }) => {
+            say_json(&json!({"error": {"code": code, "message": message}}));
+            Ok(Exit::Refused)
         }
     }
 }
@@ -80,30 +85,41 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 struct Refused {
     code: String,
     message: String,
-    detail: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-fn verify(
-    arguments: &Arguments,
+/// Everything that a response is held against.
+struct Verifier<'a> {
+    metadata: IdpMetadata,
+    service_provider: ServiceProvider,
+    request_ids: Vec<&'a str>,
+}
+
+impl Verifier<'_> {
+    fn verify(
+        &self,
+        response: &[u8],
+        require_signed: RequireSigned,
+        now: Timestamp,
+    ) -> Result<Assertion, Rejection> {
+        let request_ids = self.request_ids.as_slice();
+        let expected = Expected { request_ids, unsolicited: request_ids.is_empty() };
+        let response = UnverifiedResponse::from_file(response)?;
+        self.service_provider.validate(response, &self.metadata, require_signed, expected, now)
+    }
+}
+
+fn prepare<'a>(
+    arguments: &'a Arguments,
     metadata: &[u8],
-    response: &[u8],
     key: Option<&[u8]>,
-) -> Result<Assertion, Refused> {
-    let metadata = IdpMetadata::parse(metadata).map_err(|error| Refused {
-        code: error.code().into(),
-        message: error.to_string(),
-        detail: String::new(),
-    })?;
+) -> Result<Verifier<'a>, Refused> {
+    let metadata = IdpMetadata::parse(metadata)
+        .map_err(|error| Refused { code: error.code().into(), message: error.to_string() })?;
     let decryption_keys = match key {
         None => DecryptionKeys::default(),
-        Some(pem) => {
-            DecryptionKeys::from_pem(&String::from_utf8_lossy(pem)).map_err(|error| Refused {
-                code: "sp_key_unusable".into(),
-                message: error.to_string(),
-                detail: String::new(),
-            })?
-        }
+        Some(pem) => DecryptionKeys::from_pem(&String::from_utf8_lossy(pem)).map_err(|error| {
+            Refused { code: "sp_key_unusable".into(), message: error.to_string() }
+        })?,
     };
     let service_provider = ServiceProvider {
         entity_id: arguments.sp_entity_id.clone(),
@@ -111,24 +127,54 @@ fn verify(
         clock_skew: SKEW,
         decryption_keys,
     };
-    let request_ids: Vec<_> = arguments.in_response_to.as_deref().into_iter().collect();
-    let expected =
-        Expected { request_ids: &request_ids, unsolicited: arguments.in_response_to.is_none() };
-    let now = arguments.at.unwrap_or_else(Timestamp::now);
-    UnverifiedResponse::from_file(response)
-        .and_then(|response| {
-            let require_signed = RequireSigned::Either;
-            service_provider.validate(response, &metadata, require_signed, expected, now)
-        })
-        .map_err(|rejection| Refused {
-            code: rejection.code().into(),
-            message: rejection.to_string(),
-            detail: rejection.detail(),
-        })
+    let request_ids = arguments.in_response_to.as_deref().into_iter().collect();
+    Ok(Verifier { metadata, service_provider, request_ids })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}
+
+/// Says every check and, with a file of mappings, what they decide.
+fn explain(
+    arguments: &Arguments,
+    verifier: &Verifier<'_>,
+    response: &[u8],
+    verified: &Result<Assertion, Rejection>,
+    mappings: Option<&MappingFile>,
+    now: Timestamp,
+    format: Format,
+) {
+    let against = Against {
+        metadata: &verifier.metadata,
+        sp_entity_id: &arguments.sp_entity_id,
+        acs_url: &arguments.acs_url,
+        in_response_to: arguments.in_response_to.as_deref(),
+        now,
+        skew: SKEW,
+    };
+    let checks = checks(&against, verified.as_ref());
+    let decision = mappings.zip(verified.as_ref().ok()).map(|(file, assertion)| {
+        let required = required(file, assertion);
+        match verifier.verify(response, required, now) {
+            Ok(assertion) => decide(file, &assertion, now),
+            Err(rejection) => Decision {
+                person: format!("the IdP's require_signed: {}", rejection.detail()),
+                owner: None,
+                teams: Vec::new(),
+            },
+        }
+    });
+    match format {
+        Format::Table => {
+            say_checks(&checks);
+            if let Some(decision) = decision {
+                say_decision(&decision);
+            }
+        }
+        Format::Json => say_json(&json!({"checks": checks, "decision": decision})),
+    }
 }
 
 fn summary(assertion: &Assertion) -> serde_json::Value {
@@ -141,10 +187,4 @@ fn summary(assertion: &Assertion) -> serde_json::Value {
         "not_on_or_after": assertion.not_on_or_after(),
         "attributes": assertion.attributes(),
     })
-}
-
-fn explain(assertion: &Assertion) {
-    eprintln!("accepted: signed by the key {}", assertion.key_fingerprint());
-    eprintln!("issuer, status, destination, recipient, audience and times hold");
-    eprintln!("valid until {} (without skew)", assertion.not_on_or_after());
 }

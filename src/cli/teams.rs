@@ -148,7 +148,7 @@ fn as_json(stored: &Stored) -> Value {
         "item": stored.item,
         "state": state(stored),
         "faults": faults,
-        "unknown_attributes": stored.unknown_attributes(),
+        "unknown_attributes": stored.unknown_attributes,
     })
 }
 
@@ -219,7 +219,7 @@ fn describe(key: &str, stored: &Stored, target_role: &str) {
     for fault in stored.faults() {
         data(format!("  cannot be used: {fault}"));
     }
-    for name in stored.unknown_attributes() {
+    for name in &stored.unknown_attributes {
         data(format!("  {}: nobody knows this attribute", plain(name)));
     }
     for line in item_lines(&stored.item) {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::aws::{DatabaseError, PlantedDomain, RunningAws, target_role::Grant};
@@ -65,7 +65,7 @@ pub struct Person {
 }
 
 /// A group of the identity store.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Group {
     pub(crate) group_id: String,
@@ -135,6 +135,10 @@ impl Scenario {
 
     pub(crate) fn grant(&self, team_id: &str) -> Option<Grant> {
         self.grants.get(team_id).cloned()
+    }
+
+    pub(crate) fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.values()
     }
 
     pub(crate) fn profile_quota(&self, account: &str) -> Option<u64> {

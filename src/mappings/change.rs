@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::item::{Item, excerpt};
+use crate::item::{Item, excerpt, plain};
 use crate::saml::{IdpMetadata, SigningKey};
 
 /// Lists whose order means nothing: they may be String Sets.
@@ -101,7 +101,7 @@ fn is_same(path: &str, before: &Value, after: &Value) -> bool {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, before, after } = self;
-        let path = escaped(path);
+        let path = plain(path);
         if path == "metadata_xml" {
             return write!(f, "{path}: {}", keys_changed(before.as_ref(), after.as_ref()));
         }
@@ -134,27 +134,20 @@ pub fn cut(words: &[String], most: usize) -> Vec<String> {
     shown
 }
 
-fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-        .collect()
-}
+/// The longest value that is shown, in characters.
+const LONGEST: usize = 100;
 
 /// A value on one line, cut to 100 characters.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => excerpt(text),
-        Value::Object(_) | Value::Array(_) => {
-            let quoted = excerpt(&value.to_string());
-            // JSON inside quotes would escape every quote: shown bare.
-            let text = value.to_string();
-            if text.chars().count() <= 100 && !text.contains(char::is_control) {
-                text
-            } else {
-                quoted
+        other => {
+            let text = plain(&other.to_string());
+            match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+                None => text,
             }
         }
-        other => other.to_string(),
     }
 }
 

@@ -160,33 +160,31 @@ impl Reader<'_> {
             self.fault(node.line, format!("found no list, expected a list of {}s", table.noun()));
             return Vec::new();
         };
-        let entries: Vec<_> =
-            elements.iter().filter_map(|element| self.entry(table, element)).collect();
+        self.keys(table, elements);
+        elements.iter().filter_map(|element| self.entry(table, element)).collect()
+    }
+
+    /// No key may stand twice, and no two team ids may differ in case only, whatever else the items hold.
+    fn keys(&mut self, table: Table, elements: &[Node]) {
         let mut seen: BTreeMap<String, (usize, &str)> = BTreeMap::new();
-        let mut twice = Vec::new();
-        for Entry { key, line, .. } in &entries {
-            // Team ids may not differ in case only; entity IDs are compared byte for byte.
+        for element in elements {
+            let (line, node) = element.at(table.key());
+            let Content::Scalar { text: key, .. } = &node.content else { continue };
             let folded = if table == Table::Teams { key.to_ascii_lowercase() } else { key.clone() };
+            let name = subject(table, key);
             match seen.get(&folded) {
-                Some((first, other)) if other == key => twice.push(FileFault {
-                    line: *line,
-                    message: format!("{}: stands twice, first on line {first}", subject(table, key)),
-                }),
-                Some((first, other)) => twice.push(FileFault {
-                    line: *line,
-                    message: format!(
-                        "{}: team_id: found an id that differs from {} on line {first} in case only, expected ids that differ in more",
-                        subject(table, key),
-                        excerpt(other)
-                    ),
-                }),
+                Some((first, other)) if other == key => {
+                    self.fault(line, format!("{name}: stands twice, first on line {first}"));
+                }
+                Some((first, other)) => {
+                    let other = excerpt(other);
+                    self.fault(line, format!("{name}: team_id: found an id that differs from {other} on line {first} in case only, expected ids that differ in more"));
+                }
                 None => {
-                    seen.insert(folded, (*line, key));
+                    seen.insert(folded, (line, key));
                 }
             }
         }
-        self.faults.extend(twice);
-        entries
     }
 
     fn entry(&mut self, table: Table, node: &Node) -> Option<Entry> {
@@ -488,7 +486,15 @@ mod tests {
         let lines: Vec<_> = faults.iter().map(|f| f.split(": ").next().unwrap()).collect();
         assert_eq!(
             lines,
-            ["f.yaml:8", "f.yaml:9", "f.yaml:10", "f.yaml:13", "f.yaml:16", "f.yaml:17"],
+            [
+                "f.yaml:8",
+                "f.yaml:9",
+                "f.yaml:10",
+                "f.yaml:11",
+                "f.yaml:13",
+                "f.yaml:16",
+                "f.yaml:17"
+            ],
             "{faults:#?}"
         );
         assert!(faults[2].ends_with("expected perhaps groups"), "{}", faults[2]);

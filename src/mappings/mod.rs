@@ -22,6 +22,8 @@ pub mod stream;
 #[cfg(feature = "cli")]
 pub mod yaml;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::idp::Idp;
@@ -193,6 +195,8 @@ pub struct Stored {
     pub item: Item,
     /// Attributes that a file cannot hold.
     pub unwritable: Vec<Fault>,
+    /// Attributes that nobody knows.
+    pub unknown_attributes: Vec<String>,
     /// The item as a sign-in reads it.
     pub read: Result<Read<Mapping>, Vec<Fault>>,
 }
@@ -202,7 +206,10 @@ impl Stored {
     pub fn of(table: Table, record: Record) -> Self {
         let (item, unwritable) = readable_part(&record);
         let read = if unwritable.is_empty() { table.read(&item) } else { Err(unwritable.clone()) };
-        Self { record, item, unwritable, read }
+        let known = |name: &&String| table.attributes().contains(&name.as_str());
+        let unknown_attributes = record.keys().filter(|name| !known(name)).cloned();
+        let unknown_attributes = unknown_attributes.collect::<BTreeSet<_>>().into_iter().collect();
+        Self { record, item, unwritable, unknown_attributes, read }
     }
 
     /// The team or `IdP`, where the item can be used.
@@ -213,11 +220,6 @@ impl Stored {
     /// What makes the item unusable.
     pub fn faults(&self) -> &[Fault] {
         self.read.as_ref().err().map_or(&[], Vec::as_slice)
-    }
-
-    /// Attributes that nobody knows.
-    pub fn unknown_attributes(&self) -> &[String] {
-        self.read.as_ref().map_or(&[], |read| read.unknown_attributes.as_slice())
     }
 }
 

@@ -65,18 +65,19 @@ pub fn validate(settings: &Settings, event: &Value) -> Value {
 /// Writes the line about one item.
 fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option<Stored>) {
     let item = subject(table, key);
+    let raw_key = key;
     let key = excerpt(key);
     let Some(new) = new else {
         info!(event = "item_removed", table = name, key, "an item was removed");
         return;
     };
     let changes = changes(old, &new);
-    let unknown = new.unknown_attributes().iter().map(|name| unknown_attribute(table, name));
+    let unknown = new.unknown_attributes.iter().map(|name| unknown_attribute(table, name));
     let said: Vec<_> = new.faults().iter().map(ToString::to_string).chain(unknown).collect();
     let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
     if !new.faults().is_empty() {
         let faults = new.faults().to_vec();
-        let faults = ItemFaults { table: name.into(), key: key.clone(), faults };
+        let faults = ItemFaults { table: name.into(), key: raw_key.into(), faults };
         error!(event = "item_invalid", table = name, key, changes, plan, faults = %faults, "an item was changed and cannot be used");
     } else if !plan.is_empty() {
         warn!(

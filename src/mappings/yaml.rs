@@ -463,7 +463,9 @@ fn scalar(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
-            c if needs_escape(c) => drop(write!(quoted, "\\u{:04x}", u32::from(c))),
+            c if needs_escape(c) => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
             c => quoted.push(c),
         }
     }

@@ -30,6 +30,13 @@ impl Owner {
         Self(format!("{}-{}", readable(user_id), digest_of(&[directory, user_id])))
     }
 
+    /// The owner whom a `User` tag names; `None` for a text that no owner has.
+    pub fn of_tag(text: &str) -> Option<Self> {
+        let legal = (2..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.=+@-".contains(&b));
+        legal.then(|| Self(text.to_owned()))
+    }
+
     /// The name as written in tags: at most 64 of `A-Z a-z 0-9 _.=+@-`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,14 +56,8 @@ impl fmt::Display for Owner {
 /// team id as it stands.
 pub fn profile_name(directory: &str, user_id: &str, team: &TeamId) -> String {
     let team = team.as_str();
-    let simple = |text: &str| {
-        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !text.is_empty()
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-    };
     let plain = directory == DEFAULT_DIRECTORY
-        && simple(user_id)
+        && is_simple(user_id)
         && !team.contains('-')
         && !ends_like_digest(user_id)
         && !ends_like_digest(team)
@@ -65,6 +66,22 @@ pub fn profile_name(directory: &str, user_id: &str, team: &TeamId) -> String {
         return format!("{user_id}-{team}");
     }
     format!("{}-{}", readable(user_id), digest_of(&[directory, user_id, team]))
+}
+
+fn is_simple(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// Texts of which every name of a person's profile begins with one, for searches: AWS finds names by a
+/// part of them only.
+pub fn profile_name_starts(user_id: &str) -> Vec<String> {
+    let readable = readable(user_id);
+    // A plain name holds the user id as it is, also where `readable` would change it.
+    let plain = is_simple(user_id) && !user_id.starts_with(&readable);
+    [Some(readable), plain.then(|| user_id.to_owned())].into_iter().flatten().collect()
 }
 
 /// Length of a digest: 26 characters of base32 hold 130 bits of SHA-256.
@@ -200,6 +217,7 @@ mod tests {
                 prop_assert_eq!(owners.entry(owner).or_insert_with(|| person.clone()), &person);
 
                 let name = profile_name(&directory, &user, &team(&team_id));
+                prop_assert!(profile_name_starts(&user).iter().any(|start| name.starts_with(start)));
                 prop_assert!(name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-'));
                 prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
                 // Two team ids may not differ in case only, so the pair is compared folded.

@@ -8,7 +8,7 @@ import threading
 import uuid
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 import pytest
@@ -44,13 +44,18 @@ def endpoint(request):
     return request.getfixturevalue(request.param)
 
 
+#: How STS refuses.
+NOT_ALLOWED = b"""<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
+<Code>AccessDenied</Code><Message>no</Message></Error><RequestId>x</RequestId></ErrorResponse>"""
+
+
 class Between:
     """Passes requests on; `on[operation]` is asked first, and may answer itself or lose the answer."""
 
     LOST = object()
 
-    def __init__(self, endpoint):
-        self.on, self.seen = {}, []
+    def __init__(self, endpoint, dynamodb_only=False):
+        self.on, self.seen, self.dynamodb_only = {}, [], dynamodb_only
         target = urlsplit(endpoint).netloc
         outer = self
 
@@ -62,13 +67,21 @@ class Between:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                operation = self.headers["X-Amz-Target"].split(".")[-1]
-                outer.seen.append(operation)
+                service, _, operation = (self.headers["X-Amz-Target"] or "").partition(".")
+                if service.startswith("DynamoDB"):
+                    outer.seen.append(operation)
+                    request = json.loads(body)
+                elif outer.dynamodb_only:
+                    return self.answer(403, NOT_ALLOWED)
+                else:
+                    request = dict(parse_qsl(body.decode()))
+                    operation = operation or request["Action"]
                 hook = outer.on.get(operation)
-                answer = hook(json.loads(body)) if hook else None
+                answer = hook(request) if hook else None
                 if isinstance(answer, tuple):
                     status, document = answer
-                    return self.answer(status, json.dumps(document).encode())
+                    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+                    return self.answer(status, text)
                 upstream = HTTPConnection(target)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in ["host", "connection"]}
                 upstream.request("POST", self.path, body, headers)
@@ -105,9 +118,9 @@ class Between:
 class World:
     """Two fresh tables at an endpoint, the command line on one side and boto3 on the other."""
 
-    def __init__(self, endpoint, folder):
-        self.folder = folder
-        self.between = Between(endpoint)
+    def __init__(self, endpoint, folder, dynamodb_only=False):
+        self.folder, self.endpoint = folder, endpoint
+        self.between = Between(endpoint, dynamodb_only)
         self.client = boto3.client(
             "dynamodb",
             endpoint_url=endpoint,
@@ -176,8 +189,9 @@ class World:
 
 
 @pytest.fixture
-def world(endpoint, tmp_path):
-    world = World(endpoint, tmp_path)
+def world(endpoint, request, tmp_path):
+    # Of moto only DynamoDB is needed.
+    world = World(endpoint, tmp_path, dynamodb_only="moto" in request.node.name)
     yield world
     world.between.server.shutdown()
 

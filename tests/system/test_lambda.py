@@ -396,6 +396,32 @@ def test_a_bad_item_of_a_stream_is_named_with_attribute_found_and_expected(funct
     assert other["level"] == "INFO"
 
 
+def test_the_line_about_an_item_says_what_changed(function):
+    key = unique("stream-team-")
+    old = {**GOOD_TEAM, "team_id": {"S": key}, "groups": {"SS": ["a"]}}
+    new = {**old, "groups": {"L": [{"S": "a"}, {"S": "b"}]}, "enabled": {"BOOL": False}}
+    record = stream_record("studio-broker-teams", key, new)
+    record["dynamodb"]["OldImage"] = old
+    function.invoke({"Records": [record]})
+    (line,) = lines_about(function, key)
+    assert line["event"] == "item_changed"
+    assert line["changes"] == 'enabled: false; groups: +"b"'
+
+
+def test_what_plan_would_have_said_stands_in_the_line(function):
+    key = unique("stream-team-")
+    image = {**GOOD_TEAM, "team_id": {"S": key}, "grups": {"L": []}}
+    function.invoke({"Records": [stream_record("studio-broker-teams", key, image, "INSERT")]})
+    (line,) = lines_about(function, key)
+    said = 'found an attribute "grups" that nobody knows, expected perhaps groups'
+    assert (line["level"], line["plan"]) == ("WARN", f'team "{key}": {said}')
+    bad = {**image, "account_id": {"N": "123456789012"}}
+    function.invoke({"Records": [stream_record("studio-broker-teams", key, bad)]})
+    line = lines_about(function, key)[-1]
+    assert line["event"] == "item_invalid"
+    assert line["plan"].startswith(f'team "{key}": account_id: found the number 123456789012, expected')
+
+
 def test_a_bad_idp_of_a_stream_is_named(function):
     key = f"https://{unique('stream-idp')}.example.com"
     image = {

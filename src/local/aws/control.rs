@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Service, Simulator, caller::Caller, dynamodb::Answer, refusal::Refusal, sts, target_role,
+    Service, Simulator, caller::Caller, dynamodb::Answer, iam, refusal::Refusal, roles::Documents,
 };
 use crate::local::server::{self, Body};
 
@@ -29,9 +29,11 @@ GET    /_control/calls               the calls so far, oldest first (the last 10
 DELETE /_control/calls               forgets them
 GET    /_control/faults              the faults that are ordered
 POST   /_control/faults              orders one:
-         service    dynamodb, sts, sagemaker, identitystore; any if absent
+         service    dynamodb, sts, sagemaker, iam, servicequotas, identitystore, sso; any if
+                    absent
          operation  for example DescribeUserProfile; any if absent
-         account, region, profile    only calls for these (profile: UserProfileName, any case)
+         account, region, profile    only calls for these (profile: UserProfileName, any case; an
+                                     AssumeRole is for its role's account as well)
          about      only calls whose principal or parameters hold this text, such as a table's
                     name, a key or a person's id
          times      so many calls, then the fault is gone; until cleared if absent
@@ -67,6 +69,8 @@ POST   /_control/settings            changes those that are named:
          pending_presign       refuse or allow: CreatePresignedDomainUrl on a Pending profile
          missing_presign       iam_first or not_found: the same on a missing profile, assumed role
          missing_list_tags     validation, not_found or empty: ListTags on a missing resource
+         roles                 other documents for roles, {arn: {trust_policy, permission_policy}},
+                               each as it stands if absent; {arn: null} takes the role away
          studio_url_uses       how often a presigned URL opens; 0 is without limit (0)
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
@@ -74,6 +78,11 @@ POST   /_control/expire-credentials  ends every assumed-role session at once
 POST   /_control/sweep-expired       deletes DynamoDB items past their TTL
 GET    /_control/roles/{team_id}     the trust and permission documents by which the calls of this
                                      team's sessions are decided; 404 if no role serves the team
+
+An account is there as soon as it is named: to have two hundred, create a domain with each account's
+number as access key id, and put a team for each into the table. Its target role, execution role and
+administrators' roles (StudioBrokerDoctor, StudioBrokerLifecycle) are then there as well, and faults
+with \"account\" hit it alone.
 
 For example, two throttled calls and then service as usual:
   curl -d '{\"operation\": \"DescribeUserProfile\", \"effect\": \"throttle\", \"times\": 2}' \\
@@ -113,6 +122,7 @@ pub(crate) struct Settings {
     pub(crate) pending_presign: PendingPresign,
     pub(crate) missing_presign: MissingPresign,
     pub(crate) missing_list_tags: MissingListTags,
+    pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) studio_url_uses: u32,
     rates: Vec<Rate>,
 }
@@ -132,6 +142,7 @@ impl Default for Settings {
             pending_presign: PendingPresign::Refuse,
             missing_presign: MissingPresign::IamFirst,
             missing_list_tags: MissingListTags::Validation,
+            roles: HashMap::new(),
             studio_url_uses: 0,
             rates: Vec::new(),
         }
@@ -360,7 +371,8 @@ impl Fault {
         };
         is(&self.service, Some(facts.service))
             && is(&self.operation, Some(facts.operation))
-            && is(&self.account, facts.caller.map(|c| c.account.as_str()))
+            && (is(&self.account, facts.caller.map(|c| c.account.as_str()))
+                || is(&self.account, account_of_role(facts.input)))
             && is(&self.region, facts.caller.map(|c| c.region.as_str()))
             && is(&self.profile, profile_of(facts.input))
             && self.about.as_deref().is_none_or(|text| facts.hold(text))
@@ -382,6 +394,11 @@ fn holds(value: &Value, text: &str) -> bool {
         Value::Object(map) => map.iter().any(|(name, v)| name.contains(text) || holds(v, text)),
         _ => false,
     }
+}
+
+/// The account of the role that an `AssumeRole` is for.
+fn account_of_role(input: &Map<String, Value>) -> Option<&str> {
+    input.get("RoleArn")?.as_str()?.split(':').nth(4)
 }
 
 /// The profile that a `SageMaker` call is about, by name or by the end of its ARN.
@@ -488,14 +505,8 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
 
 /// The documents of the role that serves a team.
 fn roles(simulator: &Simulator, team: &str) -> Option<Value> {
-    let grant = simulator.grant_of(team)?;
-    let hub = sts::hub(target_role::partition(&grant.region));
-    let grants = [grant];
-    Some(json!({
-        "role_arn": grants.first().map(|grant| &grant.target_role_arn),
-        "trust_policy": target_role::trust_policy(&hub, &grants),
-        "permission_policy": target_role::permission_policy(&grants),
-    }))
+    let role = simulator.role(&simulator.grant_of(team)?.target_role_arn)?;
+    Some(iam::documents(&role))
 }
 
 fn read_fault(body: &[u8]) -> Result<Fault, String> {

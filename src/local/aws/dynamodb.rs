@@ -3,7 +3,10 @@
 //! Its own HTTP server is not used: it would be one more port on this machine, open to any page in
 //! any browser.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
@@ -39,6 +42,11 @@ impl DatabaseError {
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
+    /// Tables with point-in-time recovery, which the database itself knows nothing of: the broker's own
+    /// from the start, others when it is switched on.
+    recoverable: Arc<Mutex<BTreeSet<String>>>,
+    /// Counts calls that may have changed something.
+    changes: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -65,14 +73,25 @@ impl DynamoDb {
         create_table(&database, &tables.teams, "team_id")?;
         create_table(&database, &tables.idps, "entity_id")?;
         create_table(&database, &tables.state, "pk")?;
-        Ok(Self { database })
+        let own = [&tables.teams, &tables.idps, &tables.state].map(Clone::clone);
+        let recoverable = Arc::new(Mutex::new(BTreeSet::from(own)));
+        Ok(Self { database, recoverable, changes: Arc::default() })
     }
 
     /// Performs a client's operation.
     pub(crate) async fn perform(&self, operation: String, body: Bytes) -> Answer {
-        let database = self.database.clone();
-        let done =
-            tokio::task::spawn_blocking(move || dispatch(&database, &operation, &body)).await;
+        let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
+        let is_read = reads.contains(&operation.as_str());
+        let this = self.clone();
+        let done = tokio::task::spawn_blocking(move || match operation.as_str() {
+            "DescribeContinuousBackups" => this.backups(&body, false),
+            "UpdateContinuousBackups" => this.backups(&body, true),
+            operation => dispatch(&this.database, operation, &body),
+        });
+        let done = done.await;
+        if !is_read {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
         let done = done.unwrap_or_else(|_| {
             Err(DynoxideError::InternalServerError("the embedded database failed".into()))
         });
@@ -85,6 +104,36 @@ impl DynamoDb {
                 error: Some(error.short_error_code()),
             },
         }
+    }
+
+    /// Describes a table's point-in-time recovery, after switching it where that is asked for.
+    fn backups(&self, body: &[u8], switch: bool) -> dynoxide::Result<String> {
+        let input: Value =
+            serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))?;
+        let named = input.get("TableName").and_then(Value::as_str).unwrap_or_default();
+        let table = named.rsplit('/').next().unwrap_or_default();
+        let describe = request(json!({"TableName": table}))
+            .map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
+        self.database.describe_table(describe)?;
+        let mut recoverable = self.recoverable.lock().unwrap_or_else(PoisonError::into_inner);
+        if switch {
+            let wanted =
+                input.pointer("/PointInTimeRecoverySpecification/PointInTimeRecoveryEnabled");
+            match wanted.and_then(Value::as_bool) {
+                Some(true) => drop(recoverable.insert(table.to_owned())),
+                Some(false) => drop(recoverable.remove(table)),
+                None => {
+                    let message = "PointInTimeRecoveryEnabled must not be null".into();
+                    return Err(DynoxideError::ValidationException(message));
+                }
+            }
+        }
+        let status = if recoverable.contains(table) { "ENABLED" } else { "DISABLED" };
+        Ok(json!({"ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status},
+        }})
+        .to_string())
     }
 
     /// One item as plain JSON (numbers stay text), `None` if the table has no such key.
@@ -104,6 +153,31 @@ impl DynamoDb {
             .map(|item| item.iter().map(|(name, value)| (name.clone(), plain(value))).collect()))
     }
 
+    /// A number that is another one after every change.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// All items of a table as plain JSON (numbers stay text).
+    pub(crate) fn items(&self, table: &str) -> Result<Vec<Map<String, Value>>, DatabaseError> {
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let mut scan = json!({"TableName": table});
+            if let (Some(start), Some(scan)) = (start.take(), scan.as_object_mut()) {
+                scan.insert("ExclusiveStartKey".into(), start);
+            }
+            let mut page = serde_json::to_value(self.database.scan(request(scan)?)?)?;
+            for item in page.get("Items").and_then(Value::as_array).into_iter().flatten() {
+                let members = item.as_object().into_iter().flatten();
+                items.push(members.map(|(name, value)| (name.clone(), plain(value))).collect());
+            }
+            start = page.get_mut("LastEvaluatedKey").map(Value::take).filter(Value::is_object);
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
     /// Writes `item` (plain JSON) unless its key is taken; whether it was written.
     pub(crate) fn put_if_missing(
         &self,
@@ -119,6 +193,7 @@ impl DynamoDb {
             "ConditionExpression": "attribute_not_exists(#key)",
             "ExpressionAttributeNames": {"#key": key},
         }))?);
+        self.changes.fetch_add(1, Ordering::SeqCst);
         match put {
             Ok(_) => Ok(true),
             Err(DynoxideError::ConditionalCheckFailedException(..)) => Ok(false),

@@ -1,25 +1,131 @@
-//! Identity Store: the scenario's people and groups, read only.
+//! Identity Store: the scenario's people, and groups that can be made, filled and removed.
 //!
 //! User ids of the story are the store's user ids; user names are the e-mail addresses.
 
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
+    Context, Simulator, StartError, random,
     refusal::{Refusal, invalid},
     sagemaker::input::{ANY, Input, constraint},
 };
 use crate::local::scenario::{Group, Person, Scenario};
 
 /// The one store that there is, in every Region.
-const IDENTITY_STORE: &str = "d-1234567890";
+pub(crate) const IDENTITY_STORE: &str = "d-1234567890";
+
+/// What was made beside the story, kept in `directory.json` when there is a data folder.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    file: Option<PathBuf>,
+    made: Mutex<Made>,
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Made {
+    groups: Vec<Group>,
+    memberships: Vec<Membership>,
+    /// Groups and memberships of the story that were removed, by their id.
+    removed: Vec<String>,
+    assignments: Vec<Assignment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Membership {
+    id: String,
+    group: String,
+    user: String,
+}
+
+/// A user or group that may use an application of Identity Center.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    pub(crate) application: String,
+    pub(crate) principal: String,
+    /// `USER` or `GROUP`.
+    pub(crate) kind: String,
+}
+
+impl Directory {
+    /// Reads what an earlier run made, if `folder` holds it.
+    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, StartError> {
+        let file = folder.map(|folder| folder.join("directory.json"));
+        let made = match &file {
+            Some(path) if path.exists() => {
+                let text = std::fs::read(path)
+                    .map_err(|source| StartError::Data { path: path.clone(), source })?;
+                serde_json::from_slice(&text)
+                    .map_err(|source| StartError::State { path: path.clone(), source })?
+            }
+            _ => Made::default(),
+        };
+        Ok(Self { file, made: Mutex::new(made) })
+    }
+
+    pub(crate) fn assignments(&self) -> Vec<Assignment> {
+        self.lock().assignments.clone()
+    }
+
+    pub(crate) fn assign(&self, assignment: Assignment) -> Result<(), Refusal> {
+        self.change(|made| {
+            if made.assignments.contains(&assignment) {
+                return Err(conflict("the assignment exists"));
+            }
+            made.assignments.push(assignment);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn unassign(&self, assignment: &Assignment) -> Result<(), Refusal> {
+        self.change(|made| {
+            let before = made.assignments.len();
+            made.assignments.retain(|present| present != assignment);
+            if made.assignments.len() == before {
+                return Err(missing("ASSIGNMENT", &assignment.principal));
+            }
+            Ok(())
+        })
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Made) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let mut made = self.lock();
+        let mut changed = made.clone();
+        let answer = change(&mut changed)?;
+        if let Some(path) = &self.file {
+            let text = serde_json::to_vec(&changed).map_err(std::io::Error::other);
+            text.and_then(|text| std::fs::write(path, text)).map_err(|error| Refusal::Ordered {
+                code: "InternalServerException".into(),
+                status: 500,
+                message: format!("the simulator cannot write its state: {error}"),
+            })?;
+        }
+        *made = changed;
+        Ok(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Answers one operation.
 pub(crate) fn answer(
-    scenario: &Scenario,
+    context: &Context<'_>,
     operation: &str,
     input: &Map<String, Value>,
 ) -> Result<Value, Refusal> {
     let input = Input(input);
+    let simulator = context.simulator;
+    let scenario = &simulator.scenario;
     let store = input.required("IdentityStoreId", &ANY)?;
     if store != IDENTITY_STORE {
         return Err(missing("IDENTITY_STORE", store));
@@ -32,16 +138,53 @@ pub(crate) fn answer(
             person.map(user).ok_or_else(|| missing("USER", id))
         }
         "GetUserId" => get_user_id(scenario, input),
-        "ListGroups" => input.page("Groups", scenario.groups().iter().map(group).collect()),
-        "DescribeGroup" => {
-            let id = input.required("GroupId", &ANY)?;
-            let found = scenario.groups().iter().find(|g| g.group_id == id);
-            found.map(group).ok_or_else(|| missing("GROUP", id))
+        "ListGroups" => input.page("Groups", simulator.groups().iter().map(group).collect()),
+        "DescribeGroup" => Ok(group(&the_group(simulator, input)?)),
+        "GetGroupId" => get_group_id(simulator, input),
+        "CreateGroup" => create_group(simulator, input),
+        "DeleteGroup" => delete_group(simulator, input),
+        "ListGroupMembershipsForMember" => {
+            let person = member(scenario, input)?;
+            let all = simulator.memberships().into_iter();
+            let own = all.filter(|membership| membership.user == person.user_id);
+            input.page("GroupMemberships", own.map(|m| membership(&m)).collect())
         }
-        "GetGroupId" => get_group_id(scenario, input),
-        "ListGroupMembershipsForMember" => memberships(scenario, input),
-        "IsMemberInGroups" => is_member(scenario, input),
+        "ListGroupMemberships" => {
+            let group = the_group(simulator, input)?;
+            let all = simulator.memberships().into_iter();
+            let of_group = all.filter(|membership| membership.group == group.group_id);
+            input.page("GroupMemberships", of_group.map(|m| membership(&m)).collect())
+        }
+        "CreateGroupMembership" => create_membership(simulator, input),
+        "DeleteGroupMembership" => delete_membership(simulator, input),
+        "IsMemberInGroups" => is_member(simulator, input),
         _ => Err(Refusal::UnknownOperation { operation: operation.into() }),
+    }
+}
+
+impl Simulator {
+    pub(crate) fn group(&self, id: &str) -> Option<Group> {
+        self.groups().into_iter().find(|group| group.group_id == id)
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        let made = self.directory.lock();
+        let of_story = self.scenario.groups().iter();
+        let all = of_story.chain(&made.groups);
+        all.filter(|group| !made.removed.contains(&group.group_id)).cloned().collect()
+    }
+
+    fn memberships(&self) -> Vec<Membership> {
+        let made = self.directory.lock();
+        let of_story = self.scenario.people().iter().flat_map(|person| {
+            person.groups.iter().map(|group| Membership {
+                id: format!("membership-{}-{group}", person.user_id),
+                group: group.clone(),
+                user: person.user_id.clone(),
+            })
+        });
+        let all = of_story.chain(made.memberships.iter().cloned());
+        all.filter(|m| !made.removed.contains(&m.id) && !made.removed.contains(&m.group)).collect()
     }
 }
 
@@ -67,9 +210,9 @@ fn get_user_id(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> 
         .ok_or_else(|| missing("USER", &name))
 }
 
-fn get_group_id(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> {
+fn get_group_id(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
     let name = unique_attribute(input, "displayName")?;
-    let found = scenario.groups().iter().find(|g| g.display_name == name);
+    let found = simulator.groups().into_iter().find(|g| g.display_name == name);
     found
         .map(|g| json!({"GroupId": g.group_id, "IdentityStoreId": IDENTITY_STORE}))
         .ok_or_else(|| missing("GROUP", &name))
@@ -85,37 +228,85 @@ fn unique_attribute(input: Input<'_>, path: &str) -> Result<String, Refusal> {
     }
 }
 
-fn memberships(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> {
-    let person = member(scenario, input)?;
-    let memberships = person.groups.iter().map(|group| {
-        json!({
-            "IdentityStoreId": IDENTITY_STORE,
-            "MembershipId": format!("membership-{}-{group}", person.user_id),
-            "GroupId": group,
-            "MemberId": {"UserId": person.user_id},
-        })
-    });
-    input.page("GroupMemberships", memberships.collect())
+fn create_group(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
+    let display_name = input.required("DisplayName", &ANY)?;
+    if !(1..=1024).contains(&display_name.chars().count()) {
+        let rule = "Member must have length between 1 and 1024";
+        return Err(constraint(display_name, "displayName", rule));
+    }
+    // Names are unique whatever their case.
+    if simulator.groups().iter().any(|g| g.display_name.eq_ignore_ascii_case(display_name)) {
+        return Err(conflict("a group of this name exists"));
+    }
+    let group_id = format!("9067000000-{}", random::uuid()?);
+    let group = Group { group_id: group_id.clone(), display_name: display_name.into() };
+    simulator.directory.change(|made| {
+        made.groups.push(group);
+        Ok(json!({"GroupId": group_id, "IdentityStoreId": IDENTITY_STORE}))
+    })
 }
 
-fn is_member(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> {
-    let person = member(scenario, input)?;
+fn delete_group(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
+    let group = the_group(simulator, input)?;
+    simulator.directory.change(|made| {
+        made.memberships.retain(|membership| membership.group != group.group_id);
+        made.assignments.retain(|assignment| assignment.principal != group.group_id);
+        made.removed.push(group.group_id);
+        Ok(json!({}))
+    })
+}
+
+fn create_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
+    let group = the_group(simulator, input)?;
+    let user = member(&simulator.scenario, input)?.user_id.clone();
+    if simulator.memberships().iter().any(|m| m.group == group.group_id && m.user == user) {
+        return Err(conflict("the user is a member already"));
+    }
+    let id = random::uuid()?;
+    let made = Membership { id: id.clone(), group: group.group_id, user };
+    simulator.directory.change(|all| {
+        all.memberships.push(made);
+        Ok(json!({"MembershipId": id, "IdentityStoreId": IDENTITY_STORE}))
+    })
+}
+
+fn delete_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
+    let id = input.required("MembershipId", &ANY)?;
+    if !simulator.memberships().iter().any(|membership| membership.id == id) {
+        return Err(missing("MEMBERSHIP", id));
+    }
+    simulator.directory.change(|made| {
+        made.memberships.retain(|membership| membership.id != id);
+        made.removed.push(id.into());
+        Ok(json!({}))
+    })
+}
+
+fn is_member(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
+    let person = member(&simulator.scenario, input)?;
     let groups = input.0.get("GroupIds").and_then(Value::as_array).cloned().unwrap_or_default();
     if !(1..=100).contains(&groups.len()) {
         return Err(constraint("…", "groupIds", "Member must have length between 1 and 100"));
     }
+    let memberships = simulator.memberships();
     let results: Vec<Value> = groups
         .iter()
         .filter_map(Value::as_str)
         .map(|group| {
+            let of = |m: &Membership| m.group == group && m.user == person.user_id;
             json!({
                 "GroupId": group,
                 "MemberId": {"UserId": person.user_id},
-                "MembershipExists": person.groups.iter().any(|g| g == group),
+                "MembershipExists": memberships.iter().any(of),
             })
         })
         .collect();
     Ok(json!({"Results": results}))
+}
+
+fn the_group(simulator: &Simulator, input: Input<'_>) -> Result<Group, Refusal> {
+    let id = input.required("GroupId", &ANY)?;
+    simulator.group(id).ok_or_else(|| missing("GROUP", id))
 }
 
 fn member<'a>(scenario: &'a Scenario, input: Input<'_>) -> Result<&'a Person, Refusal> {
@@ -143,6 +334,19 @@ fn group(group: &Group) -> Value {
     })
 }
 
+fn membership(membership: &Membership) -> Value {
+    json!({
+        "IdentityStoreId": IDENTITY_STORE,
+        "MembershipId": membership.id,
+        "GroupId": membership.group,
+        "MemberId": {"UserId": membership.user},
+    })
+}
+
 fn missing(kind: &str, id: &str) -> Refusal {
     Refusal::NotFound { what: format!("{kind} [{id}]") }
+}
+
+fn conflict(why: &str) -> Refusal {
+    Refusal::Ordered { code: "ConflictException".into(), status: 400, message: why.into() }
 }

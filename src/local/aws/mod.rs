@@ -1,20 +1,24 @@
-//! A simulated AWS on one loopback endpoint: `DynamoDB`, STS, `SageMaker` and Identity Store in
-//! their wire formats, for the real SDKs in any language.
+//! A simulated AWS on one loopback endpoint: `DynamoDB`, STS, `SageMaker`, IAM, Service Quotas,
+//! Identity Store and SSO Admin in their wire formats, for the real SDKs in any language.
 //!
 //! One request goes through: who calls ([`caller`]) → which service and operation → the faults and
 //! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
-//! state for each pair. Calls with assumed credentials are evaluated against the target role's
-//! documents ([`target_role`]) by [`policy`].
+//! state for each pair. Calls with assumed credentials are evaluated against their role's documents
+//! ([`roles`]) by [`crate::policy`].
 
 pub mod caller;
 mod control;
 mod dynamodb;
+mod iam;
 mod identity_store;
-pub mod policy;
+mod query;
 pub(crate) mod random;
 mod refusal;
+mod roles;
 mod sagemaker;
+mod service_quotas;
+mod sso_admin;
 mod sts;
 pub mod target_role;
 
@@ -35,14 +39,17 @@ use self::{
     caller::{Caller, Principal, Session, Sessions},
     control::{Control, Effect, Facts, HubPermissions, Settle},
     dynamodb::DynamoDb,
+    identity_store::Directory,
+    query::Form,
     refusal::{Dialect, Refusal},
-    target_role::Grant,
+    roles::Grants,
 };
 use super::{
     scenario::{Scenario, ScenarioError},
     server::{self, Body, DropConnection, ListenError, Server},
     studio::Studio,
 };
+pub use crate::policy;
 
 /// How the simulated AWS is set up.
 #[derive(Debug, Clone, Default)]
@@ -162,8 +169,10 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
     let simulator = Arc::new(Simulator {
         dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables)?,
         sagemaker: sagemaker::Store::open(options.data.as_deref())?,
+        directory: Directory::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
+        grants: Grants::default(),
         studio: Arc::new(Studio::default()),
         scenario: Scenario::embedded()?,
         options,
@@ -182,9 +191,11 @@ pub(crate) struct Simulator {
     pub(crate) options: AwsOptions,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) sagemaker: sagemaker::Store,
+    pub(crate) directory: Directory,
     pub(crate) scenario: Scenario,
     sessions: Sessions,
     control: Control,
+    grants: Grants,
     studio: Arc<Studio>,
 }
 
@@ -204,7 +215,10 @@ enum Service {
     DynamoDb,
     SageMaker,
     Sts,
+    Iam,
+    ServiceQuotas,
     IdentityStore,
+    SsoAdmin,
 }
 
 impl Service {
@@ -213,23 +227,38 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::SageMaker => "sagemaker",
             Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::ServiceQuotas => "servicequotas",
             Self::IdentityStore => "identitystore",
+            Self::SsoAdmin => "sso",
+        }
+    }
+
+    /// The XML namespace of the query protocol's answers.
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+            _ => "https://sts.amazonaws.com/doc/2011-06-15/",
         }
     }
 
     fn dialect(self) -> Dialect {
         match self {
             Self::SageMaker => Dialect::SageMaker,
-            Self::DynamoDb | Self::IdentityStore => Dialect::Json,
-            Self::Sts => Dialect::Query,
+            Self::DynamoDb | Self::IdentityStore | Self::ServiceQuotas | Self::SsoAdmin => {
+                Dialect::Json
+            }
+            Self::Sts | Self::Iam => Dialect::Query,
         }
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Self::DynamoDb => "application/x-amz-json-1.0",
-            Self::SageMaker | Self::IdentityStore => "application/x-amz-json-1.1",
-            Self::Sts => "text/xml",
+            Self::SageMaker | Self::IdentityStore | Self::ServiceQuotas | Self::SsoAdmin => {
+                "application/x-amz-json-1.1"
+            }
+            Self::Sts | Self::Iam => "text/xml",
         }
     }
 }
@@ -240,7 +269,7 @@ struct Call {
     operation: String,
     /// The JSON body, or the form's fields.
     input: Map<String, Value>,
-    form: sts::Form,
+    form: Form,
 }
 
 /// What a service answers when it does what was asked.
@@ -385,9 +414,17 @@ impl Simulator {
             Service::SageMaker => {
                 sagemaker::answer(&context, &call.operation, &call.input).map(Done::Json)
             }
+            Service::Iam => iam::answer(&context, &call.operation, &call.form).map(Done::Xml),
+            Service::ServiceQuotas => {
+                service_quotas::answer(&context, &call.operation, &call.input).map(Done::Json)
+            }
             Service::IdentityStore => {
                 context.authorize(&format!("identitystore:{}", call.operation), "*", |r| r)?;
-                identity_store::answer(&self.scenario, &call.operation, &call.input).map(Done::Json)
+                identity_store::answer(&context, &call.operation, &call.input).map(Done::Json)
+            }
+            Service::SsoAdmin => {
+                context.authorize(&format!("sso:{}", call.operation), "*", |r| r)?;
+                sso_admin::answer(&context, &call.operation, &call.input).map(Done::Json)
             }
             Service::DynamoDb => {
                 context.authorize_tables(call)?;
@@ -395,25 +432,6 @@ impl Simulator {
                 Ok(Done::Database(answer.await))
             }
         }
-    }
-
-    /// What the role `role_arn` grants to `team`.
-    pub(crate) fn grant(&self, team: &str, role_arn: &str) -> Option<Grant> {
-        self.grant_of(team).filter(|grant| grant.target_role_arn == role_arn)
-    }
-
-    /// What is deployed for `team`.
-    ///
-    /// Teams of the scenario have the grants that the scenario gives them, whatever the table says
-    /// by now: re-pointing one at another team's domain or role is refused. For any other team the
-    /// table counts as it stands, as if its account's stack had just been deployed for it.
-    fn grant_of(&self, team: &str) -> Option<Grant> {
-        if self.scenario.has_team(team) {
-            return self.scenario.grant(team);
-        }
-        let table = &self.options.tables.teams;
-        let item = self.dynamodb.item(table, "team_id", team).ok().flatten()?;
-        Grant::of_item(&item, &self.control.settings().target_role_name)
     }
 }
 
@@ -457,10 +475,10 @@ impl Context<'_> {
     }
 
     fn session_may(&self, session: &Session, request: &policy::Request) -> bool {
-        let granted = session
-            .tag("Team")
-            .and_then(|team| self.simulator.grant(team, &session.role_arn))
-            .is_some_and(|grant| allows(&target_role::permission_policy(&[grant]), request));
+        let granted = self
+            .simulator
+            .session_permissions(session, &request.action)
+            .is_some_and(|document| allows(&document, request));
         let limited = session
             .policy
             .as_ref()
@@ -473,9 +491,8 @@ impl Context<'_> {
         if settings.hub_permissions == HubPermissions::Administrator {
             return true;
         }
-        let tables = &self.simulator.options.tables;
         let hub = sts::hub(target_role::partition(&self.caller.region));
-        let document = target_role::hub_policy(&hub, &settings.target_role_name, tables);
+        let document = self.simulator.hub_policy(&hub);
         // Every role that anybody can have here belongs to the organization.
         allows(&document, &request.clone().with("aws:ResourceOrgID", &hub.organization_id))
     }
@@ -513,13 +530,17 @@ impl Call {
     fn read(request: &Request<Bytes>) -> Result<Self, Refusal> {
         let Some(target) = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok())
         else {
-            let form = sts::Form::parse(request.body());
+            let form = Form::parse(request.body());
             let operation = form
                 .get("Action")
                 .ok_or(Refusal::UnknownOperation { operation: "without a name".into() })?
                 .to_owned();
             let input = form.as_input();
-            return Ok(Self { service: Service::Sts, operation, input, form });
+            let service = match form.get("Version") {
+                Some("2010-05-08") => Service::Iam,
+                _ => Service::Sts,
+            };
+            return Ok(Self { service, operation, input, form });
         };
         let unknown = || Refusal::UnknownOperation { operation: target.into() };
         let (prefix, operation) = target.split_once('.').ok_or_else(unknown)?;
@@ -527,6 +548,8 @@ impl Call {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Service::DynamoDb,
             "SageMaker" => Service::SageMaker,
             "AWSIdentityStore" => Service::IdentityStore,
+            "ServiceQuotasV20190624" => Service::ServiceQuotas,
+            "SWBExternalService" => Service::SsoAdmin,
             _ => return Err(unknown()),
         };
         let input = match serde_json::from_slice(request.body()) {
@@ -535,7 +558,7 @@ impl Call {
             _ if service == Service::DynamoDb => Map::new(),
             _ => return Err(Refusal::Serialization { message: "expected a JSON object".into() }),
         };
-        Ok(Self { service, operation: operation.into(), input, form: sts::Form::default() })
+        Ok(Self { service, operation: operation.into(), input, form: Form::default() })
     }
 
     fn facts<'a>(&'a self, caller: Option<&'a Caller>) -> Facts<'a> {
@@ -555,7 +578,7 @@ fn render(done: Done, service: Service, operation: &str, request_id: &str) -> Re
             return signed_off(body, request_id);
         }
         Done::Json(value) => value.to_string(),
-        Done::Xml(result) => sts::envelope(operation, &result, request_id),
+        Done::Xml(result) => query::envelope(service.namespace(), operation, &result, request_id),
     };
     signed_off(server::answer(StatusCode::OK, service.content_type(), body), request_id)
 }
@@ -564,7 +587,10 @@ fn refuse(refusal: &Refusal, service: Service, request_id: &str) -> Response<Bod
     let dialect = service.dialect();
     let (code, status) = (refusal.code(dialect), refusal.status(dialect));
     let body = match dialect {
-        Dialect::Query => sts::error(code, status.as_u16(), &refusal.to_string(), request_id),
+        Dialect::Query => {
+            let message = refusal.to_string();
+            query::error(service.namespace(), code, status.as_u16(), &message, request_id)
+        }
         Dialect::SageMaker | Dialect::Json => {
             json!({"__type": code, refusal.message_member(dialect): refusal.to_string()})
                 .to_string()

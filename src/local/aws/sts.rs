@@ -1,4 +1,4 @@
-//! STS: `AssumeRole` and `GetCallerIdentity`, in the query protocol.
+//! STS: `AssumeRole` and `GetCallerIdentity`.
 
 use aws_lc_rs::error::Unspecified;
 use jiff::{Timestamp, ToSpan as _};
@@ -7,42 +7,18 @@ use super::{
     Context,
     caller::{self, Caller, HUB_ACCOUNT, HUB_ROLE, ORGANIZATION, Principal, Session},
     policy::{Decision, Policy, Request},
+    query::Form,
     random,
     refusal::{Refusal, invalid},
-    target_role::{self, Hub},
+    target_role::Hub,
 };
+use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE};
 use crate::local::html::escape;
 
 /// Longest session of a role that another role assumes ("role chaining").
 const CHAINED_SECONDS: i64 = 3600;
 /// Plain text of policy and tags that STS would still pack; ours is a plain count of bytes.
 const PACKED_LIMIT: usize = 4096;
-
-/// A parsed query-protocol request.
-#[derive(Debug, Default)]
-pub(crate) struct Form {
-    fields: Vec<(String, String)>,
-}
-
-impl Form {
-    pub(crate) fn parse(body: &[u8]) -> Self {
-        Self { fields: form_urlencoded::parse(body).into_owned().collect() }
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    /// The fields as JSON text, for the log of calls and for faults.
-    pub(crate) fn as_input(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
-    }
-
-    /// `<name>.member.1`, `<name>.member.2`, … with an optional `.suffix`.
-    fn members(&self, name: &str, suffix: &str) -> Vec<&str> {
-        (1..).map_while(|number| self.get(&format!("{name}.member.{number}{suffix}"))).collect()
-    }
-}
 
 /// Answers an STS operation with the XML inside `<…Result>`.
 pub(crate) fn answer(
@@ -55,28 +31,6 @@ pub(crate) fn answer(
         "GetCallerIdentity" => Ok(identity(context.caller)),
         _ => Err(Refusal::UnknownOperation { operation: operation.into() }),
     }
-}
-
-/// Wraps a result as STS does.
-pub(crate) fn envelope(operation: &str, result: &str, request_id: &str) -> String {
-    format!(
-        "<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
-         <{operation}Result>{result}</{operation}Result>\
-         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\
-         </{operation}Response>"
-    )
-}
-
-/// An error as STS writes it.
-pub(crate) fn error(code: &str, status: u16, message: &str, request_id: &str) -> String {
-    let fault = if status < 500 { "Sender" } else { "Receiver" };
-    format!(
-        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
-         <Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error>\
-         <RequestId>{request_id}</RequestId></ErrorResponse>",
-        escape(code),
-        escape(message)
-    )
 }
 
 fn identity(caller: &Caller) -> String {
@@ -148,16 +102,22 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         action: action.into(),
         resource: role.arn.into(),
     };
-    // A session of a target role may do nothing in STS; everybody else counts as the broker's own
-    // role in the trust policy, since any credentials are accepted.
+    // A session of one of these roles may do nothing in STS.
     context.authorize("sts:AssumeRole", role.arn, |request| request)?;
     let hub = hub(role.partition);
     let team = assumption.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("Team"));
-    let grant = team
-        .and_then(|(_, team)| context.simulator.grant(team, role.arn))
+    let team = team.map(|(_, team)| team.as_str());
+    let trust = context
+        .simulator
+        .trust_of(role.arn, role.partition, team)
+        .and_then(|document| Policy::parse(&document).ok())
         .ok_or_else(|| denied("sts:AssumeRole"))?;
-    let trust = Policy::parse(&target_role::trust_policy(&hub, &[grant]))
-        .map_err(|_| denied("sts:AssumeRole"))?;
+    // In front of a target role everybody counts as the broker; the administrators' roles tell an
+    // administrator from the broker.
+    let principal = match (&context.caller.principal, role.name) {
+        (Principal::Administrator, DOCTOR_ROLE | LIFECYCLE_ROLE) => context.caller.arn(),
+        _ => hub.role_arn.clone(),
+    };
 
     let mut actions = vec!["sts:AssumeRole"];
     if !assumption.tags.is_empty() {
@@ -167,7 +127,8 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         actions.push("sts:SetSourceIdentity");
     }
     for action in actions {
-        if trust.decide(&trust_request(action, &hub, assumption)) != Decision::Allow {
+        let request = trust_request(action, &principal, &hub, assumption);
+        if trust.decide(&request) != Decision::Allow {
             return Err(denied(action));
         }
     }
@@ -182,12 +143,13 @@ pub(crate) fn hub(partition: &str) -> Hub {
     }
 }
 
-fn trust_request(action: &str, hub: &Hub, assumption: &Assumption<'_>) -> Request {
+fn trust_request(action: &str, principal: &str, hub: &Hub, assumption: &Assumption<'_>) -> Request {
+    let account = principal.split(':').nth(4).unwrap_or_default();
     let mut request = Request::new(action, assumption.role.arn)
-        .with("aws:PrincipalArn", &hub.role_arn)
+        .with("aws:PrincipalArn", principal)
         .with("aws:PrincipalOrgID", &hub.organization_id)
-        .with("aws:PrincipalAccount", HUB_ACCOUNT);
-    request.principal.clone_from(&hub.role_arn);
+        .with("aws:PrincipalAccount", account);
+    request.principal = principal.into();
     for (key, value) in &assumption.tags {
         request = request.with(&format!("aws:RequestTag/{key}"), value).with("aws:TagKeys", key);
     }

@@ -227,6 +227,86 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
+/// The trust policy of the roles for administrators (doctor, lifecycle): everybody in the hub account
+/// whom an administrator there lets assume them, but never the broker itself.
+#[must_use]
+pub fn administrators(hub: &Hub) -> Value {
+    let mut parts = hub.role_arn.split(':');
+    let (partition, account) = (parts.nth(1).unwrap_or_default(), parts.nth(2).unwrap_or_default());
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"AWS": format!("arn:{partition}:iam::{account}:root")},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {"aws:PrincipalOrgID": hub.organization_id},
+            "ArnNotEquals": {"aws:PrincipalArn": hub.role_arn},
+        },
+    }]})
+}
+
+/// Reading what profiles, spaces and apps there are.
+const LOOK: [&str; 9] = [
+    "sagemaker:DescribeApp",
+    "sagemaker:DescribeDomain",
+    "sagemaker:DescribeSpace",
+    "sagemaker:DescribeUserProfile",
+    "sagemaker:ListApps",
+    "sagemaker:ListDomains",
+    "sagemaker:ListSpaces",
+    "sagemaker:ListTags",
+    "sagemaker:ListUserProfiles",
+];
+
+/// The permissions of the doctor role: it reads, and changes nothing.
+#[must_use]
+pub fn doctor_policy() -> Value {
+    json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": LOOK, "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+            "Resource": "arn:*:iam::*:role/*",
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"],
+            "Resource": "*",
+        },
+    ]})
+}
+
+/// The permissions of the lifecycle role: it repairs and removes profiles that carry both of the
+/// broker's tags, with what hangs on them; `execution_roles` are those that a repair may pass.
+#[must_use]
+pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
+    let mut statements = vec![
+        json!({"Effect": "Allow", "Action": LOOK, "Resource": "*"}),
+        json!({
+            "Effect": "Allow",
+            "Action": ["sagemaker:DeleteUserProfile", "sagemaker:UpdateUserProfile"],
+            "Resource": "arn:*:sagemaker:*:*:user-profile/*",
+            "Condition": {"StringLike": {
+                "sagemaker:ResourceTag/Team": "?*",
+                "sagemaker:ResourceTag/User": "?*",
+            }},
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["sagemaker:DeleteApp", "sagemaker:DeleteSpace"],
+            "Resource": ["arn:*:sagemaker:*:*:app/*", "arn:*:sagemaker:*:*:space/*"],
+        }),
+    ];
+    if !execution_roles.is_empty() {
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": execution_roles,
+            "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        }));
+    }
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
 /// The permissions of the hub role: target roles by their name, the two tables of administrators
 /// read only, and of the state table what a sign-in needs. What is written there is never deleted,
 /// searched or listed.

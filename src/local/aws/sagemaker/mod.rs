@@ -17,7 +17,7 @@ use self::{
     input::Input,
     state::{Place, World},
 };
-use super::{Context, refusal::Refusal, target_role::partition};
+use super::{Context, Simulator, refusal::Refusal, target_role::partition};
 
 /// Answers one operation.
 pub(crate) fn answer(
@@ -57,6 +57,15 @@ pub(crate) fn answer(
 fn arn(context: &Context<'_>, resource: &str) -> String {
     let (region, account) = (&context.caller.region, &context.caller.account);
     format!("arn:{}:sagemaker:{region}:{account}:{resource}", partition(region))
+}
+
+impl Simulator {
+    /// How many profiles an account may have.
+    pub(crate) fn profile_quota(&self, account: &str) -> u64 {
+        let settings = self.control.settings();
+        let ordered = settings.profile_quotas.get(account).copied();
+        ordered.or_else(|| self.scenario.profile_quota(account)).unwrap_or(settings.profile_quota)
+    }
 }
 
 impl Context<'_> {

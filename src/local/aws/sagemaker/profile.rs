@@ -22,12 +22,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
 
     let knobs = context.simulator.control.settings();
     let account = &context.caller.account;
-    let quota = knobs
-        .profile_quotas
-        .get(account)
-        .copied()
-        .or_else(|| context.simulator.scenario.profile_quota(account))
-        .unwrap_or(knobs.profile_quota);
+    let quota = context.simulator.profile_quota(account);
     context.world_change(|world| {
         let used = u64::try_from(world.profiles(account)).unwrap_or(u64::MAX);
         let place = world.place(account, &context.caller.region, context.now);

@@ -1,4 +1,5 @@
-//! A small, honest evaluator of IAM policy documents.
+//! A small, honest evaluator of IAM policy documents: `doctor` reads trust policies with it, which AWS
+//! evaluates for nobody, and the simulated IAM decides by it.
 //!
 //! It knows Allow and Deny statements with `Principal`, `Action`, `NotAction`, `Resource`,
 //! `NotResource` and `Condition`, and the condition operators listed in [`Operator`]. What it does
@@ -167,6 +168,20 @@ impl Policy {
         Ok(Self { statements })
     }
 
+    /// Condition keys that statements for this action look at and the request has no value for.
+    #[must_use]
+    pub fn missing_keys(&self, request: &Request) -> Vec<String> {
+        let action = request.action.to_ascii_lowercase();
+        let asked = self.statements.iter().filter(|statement| {
+            statement.actions.hold(|pattern| matches(&pattern.to_ascii_lowercase(), &action))
+        });
+        let keys = asked.flat_map(|statement| &statement.conditions).map(|c| c.key.clone());
+        let mut missing: Vec<_> = keys.filter(|key| request.values(key).is_empty()).collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
     /// The answer of this document alone.
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
@@ -190,9 +205,7 @@ impl Statement {
             match element.as_str() {
                 "Sid" => {}
                 "Effect" => effect = Some(value.as_str() == Some("Allow")),
-                "Principal" => {
-                    principal = Some(strings(element, value.get("AWS").unwrap_or(value))?)
-                }
+                "Principal" => principal = Some(principals(element, value)?),
                 "Action" | "NotAction" => actions = Some(Patterns::parse(element, value)?),
                 "Resource" | "NotResource" => resources = Some(Patterns::parse(element, value)?),
                 "Condition" => conditions = parse_conditions(value)?,
@@ -209,11 +222,8 @@ impl Statement {
     }
 
     fn applies(&self, request: &Request) -> bool {
-        let principal = self
-            .principal
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|p| p == "*" || *p == request.principal));
-        principal
+        let principal = self.principal.as_ref();
+        principal.is_none_or(|named| named.iter().any(|p| names(p, &request.principal)))
             && self.actions.hold(|pattern| {
                 matches(&pattern.to_ascii_lowercase(), &request.action.to_ascii_lowercase())
             })
@@ -363,6 +373,28 @@ fn expand(pattern: &str, request: &Request) -> Option<String> {
 
 fn unescape(pattern: &str) -> String {
     pattern.chars().filter(|c| *c != LITERAL).collect()
+}
+
+/// The principals of a statement, of any kind: services have names that no role's ARN has.
+fn principals(element: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
+    let Some(kinds) = value.as_object() else { return strings(element, value) };
+    let mut named = Vec::new();
+    for value in kinds.values() {
+        named.extend(strings(element, value)?);
+    }
+    Ok(named)
+}
+
+/// Whether a statement's principal is, or stands for, the caller: an account, by its number or its
+/// root, stands for everybody in it.
+fn names(principal: &str, caller: &str) -> bool {
+    let account = match principal.strip_suffix(":root") {
+        Some(root) => root.rsplit(':').next().unwrap_or_default(),
+        None => principal,
+    };
+    principal == "*"
+        || principal == caller
+        || (account.len() == 12 && caller.split(':').nth(4) == Some(account))
 }
 
 /// Wildcard match: `*` is any run, `?` any one character. Iterative with one point of return, so
@@ -552,6 +584,24 @@ mod tests {
         assert_eq!(policy.decide(&request), Decision::Allow);
         request.principal = "arn:aws:iam::1:role/Other".into();
         assert_eq!(policy.decide(&request), Decision::ImplicitDeny);
+    }
+
+    #[test]
+    fn an_account_stands_for_everybody_in_it_and_a_service_for_itself() {
+        let decide = |principal: Value, caller: &str| {
+            let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:*"});
+            let mut request = Request::new("sts:AssumeRole", "*");
+            request.principal = caller.into();
+            Policy::parse(&json!({"Statement": statement})).unwrap().decide(&request)
+        };
+        let ann = "arn:aws:iam::111111111111:user/ann";
+        for whole in ["arn:aws:iam::111111111111:root", "111111111111", "*"] {
+            assert_eq!(decide(json!({"AWS": whole}), ann), Decision::Allow, "{whole}");
+        }
+        assert_eq!(decide(json!({"AWS": "222222222222"}), ann), Decision::ImplicitDeny);
+        let service = json!({"Service": ["sagemaker.amazonaws.com"]});
+        assert_eq!(decide(service.clone(), "sagemaker.amazonaws.com"), Decision::Allow);
+        assert_eq!(decide(service, "lambda.amazonaws.com"), Decision::ImplicitDeny);
     }
 
     #[test]

@@ -1,0 +1,255 @@
+//! `studio-broker doctor`: would everybody get in who should, and nobody else?
+//!
+//! It never stops early: what cannot be found out is a finding as well. Nothing is changed, and nothing is
+//! done as the broker: accounts are looked at with the doctor role, by credentials of an administrator.
+//! So what the broker's own calls would be answered is not tried but concluded; [`PROOF`] says from what.
+
+mod hub;
+mod permissions;
+mod target;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::permissions::HubTables;
+use self::target::{Checked, Checks};
+use super::Exit;
+use super::findings::{Cause, Finding, lines, tally};
+use super::fleet::{self, Mappings, PARALLEL, Place};
+use super::hub::Hub;
+use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styled};
+use crate::aws::spoke::administrator;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Example:\n  studio-broker doctor",
+    after_help = "Run it with credentials of an administrator of the hub account, and with the settings\n(STUDIO_BROKER_…, AWS_…) that the broker has. It changes nothing.\n\nExit codes: 0 nothing found, 1 failed, 2 usage, 3 findings, 4 not authorised in the hub account."
+)]
+pub(super) struct Arguments {
+    /// Checks only this team; may be repeated. All teams when absent.
+    #[arg(long = "team", value_name = "TEAM")]
+    teams: Vec<String>,
+    /// ARN of the role that the broker runs with; else the one that the trust policies name.
+    #[arg(long, value_name = "ARN")]
+    hub_role: Option<String>,
+    /// How many accounts are checked at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = fleet::parallel)]
+    parallel: usize,
+}
+
+/// What is claimed when nothing is found, and how it is known.
+const PROOF: [(&str, &str); 6] = [
+    (
+        "the target role lets in the broker for its teams, and nobody else",
+        "its trust policy, read with iam:GetRole and evaluated here; AWS simulates no trust policies",
+    ),
+    (
+        "the target role does what a sign-in needs, and refuses unknown teams, sessions without tags and foreign profiles",
+        "iam:SimulatePrincipalPolicy on the policies and boundary of the role, with such sessions and profiles as context",
+    ),
+    (
+        "the hub role reaches the target roles and its tables, and no more of them",
+        "iam:SimulatePrincipalPolicy on the hub role, where it belongs to the account of these credentials",
+    ),
+    (
+        "the execution role can be passed to SageMaker and is trusted by it",
+        "iam:SimulatePrincipalPolicy (iam:PassRole) on the target role; the trust policy of the execution role, evaluated here",
+    ),
+    (
+        "domains are in service and in IAM mode; profiles are left",
+        "DescribeDomain, ListUserProfiles and Service Quotas, as the doctor role",
+    ),
+    (
+        "not proven: conditions on networks, policies of VPC endpoints, and what AWS decides at the very moment",
+        "a sign-in; its log line names what refused",
+    ),
+];
+
+#[expect(clippy::disallowed_methods, reason = "the edge: environment and time enter here")]
+pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
+    let started = fleet::now();
+    let now = Timestamp::now();
+    let hub = Hub::connect().await?;
+    let (settings, mut findings) = hub::settings(|name| std::env::var(name).ok())?;
+    let administrator = administrator(&hub.sdk).await?;
+    findings.extend(hub::clock(&administrator, now, settings.clock_skew_seconds));
+    let ((of_tables, arns), mappings) =
+        tokio::join!(hub::tables(&hub, &settings), Mappings::read(&hub));
+    findings.extend(of_tables);
+    let mut summary = Summary::default();
+    match mappings {
+        Ok(mappings) => {
+            findings.extend(hub::mappings(&hub, &mappings, now).await);
+            let places = chosen(&mappings, &arguments.teams)?;
+            let checks = Checks {
+                sdk: &hub.sdk,
+                administrator: &administrator,
+                target_role_name: &settings.target_role_name,
+                hub_role: arguments.hub_role.as_deref(),
+                directories: directories(&mappings),
+            };
+            let checked = targets(&checks, places.clone(), arguments.parallel).await;
+            let tables = HubTables::of(&settings, &arns);
+            findings.extend(hub_role(&hub, &checks, &tables, &places, &checked).await);
+            summary = Summary::of(&mappings, &places, &checked);
+            findings.extend(checked.into_iter().flat_map(|(checked, _)| checked.findings));
+        }
+        // The table's own finding says more than the failed reading.
+        Err(_) if findings.iter().any(|finding| finding.cause == Cause::TableMissing) => {}
+        Err(failure) => return Err(failure),
+    }
+    findings.sort_by(|a, b| (a.level, a.cause, &a.subject).cmp(&(b.level, b.cause, &b.subject)));
+    report(&findings, &summary, started.elapsed(), format);
+    Ok(if findings.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+/// The places of the teams that were asked for.
+fn chosen(mappings: &Mappings, wanted: &[String]) -> Result<Vec<Place>, Failure> {
+    if let Some(unknown) = wanted.iter().find(|id| !mappings.teams.contains_key(*id)) {
+        let message = format!("there is no team {}", crate::item::excerpt(unknown));
+        return Err(Failure::usage(message).hint("studio-broker teams list"));
+    }
+    let mut teams = mappings.usable_teams();
+    teams.retain(|team| wanted.is_empty() || wanted.iter().any(|id| *id == team.team_id.as_str()));
+    Ok(fleet::places(&teams))
+}
+
+fn directories(mappings: &Mappings) -> Vec<String> {
+    let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
+    let named: BTreeSet<_> = idps.map(|idp| idp.directory.clone()).collect();
+    if named.is_empty() { vec!["default".into()] } else { named.into_iter().collect() }
+}
+
+async fn targets(
+    checks: &Checks<'_>,
+    places: Vec<Place>,
+    parallel: usize,
+) -> Vec<(Checked, Duration)> {
+    let work = |place: Place| async move { Box::pin(checks.place(&place)).await };
+    fleet::each(places, parallel, "checking accounts", work).await
+}
+
+/// The one role that all target roles should let in, and what it may do.
+async fn hub_role(
+    hub: &Hub,
+    checks: &Checks<'_>,
+    tables: &Option<HubTables>,
+    places: &[Place],
+    checked: &[(Checked, Duration)],
+) -> Vec<Finding> {
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut organization = None;
+    for (role, of) in checked.iter().flat_map(|(checked, _)| &checked.hub_roles) {
+        *named.entry(role).or_default() += 1;
+        organization = organization.or(of.as_deref());
+    }
+    let mut findings = Vec::new();
+    let most = named.iter().max_by_key(|(_, number)| **number).map(|(role, _)| *role);
+    if named.len() > 1 && checks.hub_role.is_none() {
+        let each =
+            named.iter().map(|(role, number)| format!("{role} ({})", count(*number, "team")));
+        let found = each.collect::<Vec<_>>().join(", ");
+        let fix = "deploy the templates with the same hub role, or name it: studio-broker doctor --hub-role ARN";
+        findings.push(Finding::new(Cause::HubsDiffer, "trust policies", found, fix));
+    }
+    let (Some(role), Some(tables)) = (checks.hub_role.or(most), tables) else { return findings };
+    // Policies of another account's role are not for these credentials to read.
+    if role.split(':').nth(4) != Some(checks.administrator.account.as_str()) {
+        return findings;
+    }
+    let teams = places.iter().flat_map(|place| &place.teams);
+    let targets: BTreeSet<_> =
+        teams.map(|team| team.broker_role(checks.target_role_name).to_string()).collect();
+    let targets: Vec<_> = targets.into_iter().collect();
+    let iam = aws_sdk_iam::Client::new(&hub.sdk);
+    match permissions::of_hub(&iam, role, organization, &targets, tables).await {
+        Ok(of_hub) => findings.extend(of_hub),
+        Err(error) => findings.push(Finding::of_error(format!("role {role}"), &error)),
+    }
+    findings
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Summary {
+    teams: usize,
+    idps: usize,
+    accounts: usize,
+    targets: Vec<Value>,
+    not_entered: usize,
+}
+
+impl Summary {
+    fn of(mappings: &Mappings, places: &[Place], checked: &[(Checked, Duration)]) -> Self {
+        let accounts: BTreeSet<_> = places.iter().map(|place| &place.account).collect();
+        let targets = places.iter().zip(checked).map(|(place, (checked, took))| {
+            let ids: Vec<_> = place.teams.iter().map(|team| team.team_id.as_str()).collect();
+            json!({
+                "account": place.account,
+                "region": place.region,
+                "teams": ids,
+                "entered": checked.entered,
+                "findings": checked.findings.len(),
+                "seconds": seconds(*took),
+            })
+        });
+        Self {
+            teams: places.iter().map(|place| place.teams.len()).sum(),
+            idps: mappings.idps.len(),
+            accounts: accounts.len(),
+            targets: targets.collect(),
+            not_entered: checked.iter().filter(|(checked, _)| !checked.entered).count(),
+        }
+    }
+}
+
+/// Seconds with milliseconds.
+fn seconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn report(findings: &[Finding], summary: &Summary, took: Duration, format: Format) {
+    let verdict = if findings.is_empty() { "ok" } else { "findings" };
+    if format == Format::Json {
+        let proof: Vec<_> =
+            PROOF.iter().map(|(claim, by)| json!({"claim": claim, "by": by})).collect();
+        json(&json!({
+            "verdict": verdict,
+            "findings": findings,
+            "checked": {
+                "teams": summary.teams,
+                "idps": summary.idps,
+                "accounts": summary.accounts,
+                "targets": summary.targets,
+            },
+            "proof": proof,
+            "seconds": seconds(took),
+        }));
+        return;
+    }
+    for line in lines(findings) {
+        data(line);
+    }
+    let Summary { teams, idps, accounts, not_entered, .. } = summary;
+    let looked_at = format!(
+        "looked at {}, {} and {}",
+        count(*teams, "team"),
+        count(*accounts, "account"),
+        count(*idps, "IdP")
+    );
+    if findings.is_empty() {
+        for (claim, by) in PROOF {
+            data(format!("{claim}\n  {} {by}", styled(STRONG, "by:")));
+        }
+        data(format!("{} nothing found; {looked_at}", styled(ADDED, "ok:")));
+    } else {
+        data(format!("{} {}; {looked_at}", styled(STRONG, "verdict:"), tally(findings)));
+    }
+    if *not_entered > 0 {
+        say(format!("{} could not be entered", count(*not_entered, "account")));
+    }
+}

@@ -1,0 +1,165 @@
+//! Hundreds of accounts: which there are, and one piece of work in each, side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::findings::{Cause, Finding};
+use super::hub::Hub;
+use super::output::Failure;
+use crate::aws::error::{AwsError, Kind};
+use crate::aws::spoke::Administrator;
+use crate::mappings::{Stored, Table};
+use crate::team::{AccountId, Region, Team};
+
+/// One account in one Region, with the teams that have their domain there.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) account: AccountId,
+    pub(super) region: Region,
+    pub(super) teams: Vec<Arc<Team>>,
+}
+
+/// The places of all teams, by account and Region.
+pub(super) fn places(teams: &[Arc<Team>]) -> Vec<Place> {
+    let mut places: BTreeMap<(AccountId, Region), Vec<Arc<Team>>> = BTreeMap::new();
+    for team in teams {
+        let key = (team.account_id.clone(), team.region.clone());
+        places.entry(key).or_default().push(Arc::clone(team));
+    }
+    let place = |((account, region), teams)| Place { account, region, teams };
+    places.into_iter().map(place).collect()
+}
+
+/// What both tables hold.
+#[derive(Debug)]
+pub(super) struct Mappings {
+    pub(super) teams: BTreeMap<String, Stored>,
+    pub(super) idps: BTreeMap<String, Stored>,
+}
+
+impl Mappings {
+    /// Reads both tables, side by side.
+    pub(super) async fn read(hub: &Hub) -> Result<Self, Failure> {
+        let tables = hub.tables();
+        let (teams, idps) = tokio::join!(tables.all(Table::Teams), tables.all(Table::Idps));
+        let of = |table, items: BTreeMap<_, _>| {
+            items.into_iter().map(|(key, record)| (key, Stored::of(table, record))).collect()
+        };
+        Ok(Self {
+            teams: of(Table::Teams, teams.map_err(|e| hub.failure(Table::Teams, e))?),
+            idps: of(Table::Idps, idps.map_err(|e| hub.failure(Table::Idps, e))?),
+        })
+    }
+
+    /// The teams that can be used.
+    pub(super) fn usable_teams(&self) -> Vec<Arc<Team>> {
+        let usable = self.teams.values().filter_map(|stored| stored.mapping()?.team());
+        usable.cloned().map(Arc::new).collect()
+    }
+}
+
+/// A place whose role could not be assumed.
+pub(super) fn not_entered(
+    place: &Place,
+    role_name: &str,
+    administrator: &Administrator,
+    error: &AwsError,
+) -> Finding {
+    let Place { account, teams, .. } = place;
+    let ids: Vec<_> = teams.iter().map(|team| team.team_id.as_str()).collect();
+    let subject = format!("account {account} ({})", ids.join(", "));
+    if error.kind != Kind::Denied {
+        return Finding::of_error(subject, error);
+    }
+    let fix = format!(
+        "deploy the template of account {account}, whose role {role_name} lets in administrators of account {}; and allow them sts:AssumeRole on it",
+        administrator.account
+    );
+    let found = format!("{} may not assume {role_name}: {error}", administrator.arn);
+    Finding::new(Cause::RoleDenied, subject, found, fix)
+}
+
+/// How many accounts are worked in at once, unless it is asked for otherwise.
+pub(super) const PARALLEL: usize = 64;
+
+/// Does the same work for each item, at most `parallel` at once, and returns what came of it in the items'
+/// order, each with the time it took. A terminal sees a progress bar.
+pub(super) async fn each<T, R, F>(
+    items: Vec<T>,
+    parallel: usize,
+    doing: &'static str,
+    work: impl Fn(T) -> F,
+) -> Vec<(R, Duration)>
+where
+    F: Future<Output = R>,
+{
+    let bar = progress(items.len(), doing);
+    let numbered = items.into_iter().enumerate();
+    let working = futures_util::stream::iter(numbered.map(|(number, item)| {
+        let done = work(item);
+        let bar = &bar;
+        async move {
+            let started = now();
+            let result = done.await;
+            bar.inc(1);
+            (number, (result, started.elapsed()))
+        }
+    }));
+    let mut results: Vec<_> = working.buffer_unordered(parallel.max(1)).collect().await;
+    bar.finish_and_clear();
+    results.sort_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// A bar on standard error, nothing where that is no terminal.
+fn progress(length: usize, doing: &'static str) -> ProgressBar {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(doing);
+    bar.tick();
+    bar
+}
+
+/// Reads `--parallel`.
+pub(super) fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=256).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 256".into()),
+    }
+}
+
+/// The clock for durations.
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_bounded_and_results_keep_the_order_of_the_items() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = |item: u64| {
+            let (running, most) = (&running, &most);
+            async move {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(20 - item)).await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                item
+            }
+        };
+        let done = each((0..20).collect(), 4, "working", work).await;
+        let order: Vec<_> = done.into_iter().map(|(item, _)| item).collect();
+        assert_eq!(order, (0..20).collect::<Vec<u64>>());
+        assert_eq!(most.load(Ordering::SeqCst), 4);
+    }
+}

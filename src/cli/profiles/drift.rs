@@ -1,0 +1,277 @@
+//! `profiles drift`: profiles that are not as their mapping says, and those that nobody needs any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::inventory::{Standing, Wanted, standing};
+use super::people::People;
+use crate::aws::profile::{Found, Profile, differences};
+use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE, Spoke, administrator};
+use crate::cli::Exit;
+use crate::cli::findings::{Finding, lines};
+use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
+use crate::cli::hub::Hub;
+use crate::cli::output::{Failure, Format, count, data, hint, json, say, table};
+use crate::idp::Idp;
+use crate::team::Team;
+use crate::team::owner::Owner;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// Only this team's profiles.
+    #[arg(long, value_name = "TEAM")]
+    team: Option<String>,
+    /// Sends profiles whose settings differ what their mapping says, as their next opening would.
+    #[arg(long)]
+    repair: bool,
+    /// How many accounts are looked at at once.
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = fleet::parallel)]
+    parallel: usize,
+}
+
+/// How a profile differs.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    /// Members of the mapping that it does not hold; the complete settings to send.
+    Settings(Vec<String>, Map<String, Value>),
+    /// SageMaker gave up on it.
+    Failed(String),
+    /// No mapping has the team of its tag.
+    TeamGone,
+    /// The team's mapping names another account, Region or domain.
+    TeamMoved(String),
+    /// The person has no way into the team any more.
+    UserGone(&'static str),
+}
+
+impl Kind {
+    /// Stable, snake case.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Settings(..) => "settings_differ",
+            Self::Failed(_) => "failed",
+            Self::TeamGone => "team_gone",
+            Self::TeamMoved(_) => "team_moved",
+            Self::UserGone(_) => "user_gone",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Settings(paths, _) => paths.join(", "),
+            Self::Failed(reason) | Self::TeamMoved(reason) => reason.clone(),
+            Self::TeamGone => "no team has this id".into(),
+            Self::UserGone(why) => (*why).into(),
+        }
+    }
+}
+
+/// A profile that differs.
+#[derive(Debug)]
+struct Drift {
+    standing: Standing,
+    kind: Kind,
+    /// Whether a repair was sent; why not, where it failed.
+    repaired: Option<Result<(), String>>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
+    let hub = Hub::connect().await?;
+    let administrator = administrator(&hub.sdk).await?;
+    let mappings = Mappings::read(&hub).await?;
+    let teams = mappings.usable_teams();
+    let mut places = fleet::places(&teams);
+    if let Some(wanted) = &arguments.team {
+        places.retain(|place| place.teams.iter().any(|team| team.team_id.as_str() == wanted));
+        if places.is_empty() {
+            let message = format!("no usable team has the id {}", crate::item::excerpt(wanted));
+            return Err(Failure::usage(message).hint("studio-broker teams list"));
+        }
+    }
+    let by_id: BTreeMap<&str, &Arc<Team>> =
+        teams.iter().map(|team| (team.team_id.as_str(), team)).collect();
+    let idps: Vec<Idp> =
+        mappings.idps.values().filter_map(|stored| stored.mapping()?.idp().cloned()).collect();
+    let with_groups: Vec<&Team> =
+        teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
+    let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
+    let judge =
+        Judge { mappings: &mappings, teams: &by_id, people: &people, now: Timestamp::now() };
+    let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
+    let (hub, administrator, arguments, judge) = (&hub, &administrator, &arguments, &judge);
+    let looked = each(places, arguments.parallel, "comparing profiles", |place| async move {
+        let entered =
+            Spoke::enter(&hub.sdk, &place.account, &place.region, role, administrator).await;
+        let spoke = match entered {
+            Ok(spoke) => spoke,
+            Err(error) => {
+                return (Vec::new(), vec![not_entered(&place, role, administrator, &error)]);
+            }
+        };
+        let mut domains: Vec<_> = place.teams.iter().map(|team| team.domain_id.clone()).collect();
+        domains.sort();
+        domains.dedup();
+        let wanted = Wanted { domains, ..Wanted::default() };
+        match standing(&spoke, &wanted).await {
+            Ok((found, failed)) => (judge.all(&spoke, found, arguments).await, failed),
+            Err(error) => {
+                let subject = format!("account {}", place.account);
+                (Vec::new(), vec![Finding::of_error(subject, &error)])
+            }
+        }
+    })
+    .await;
+    let mut drifts = Vec::new();
+    for ((found, findings), _) in looked {
+        drifts.extend(found);
+        failed.extend(findings);
+    }
+    report(&drifts, &failed, format);
+    let left = drifts.iter().any(|drift| drift.repaired != Some(Ok(())));
+    Ok(match (failed.is_empty(), left) {
+        (false, _) => Exit::Failed,
+        (true, true) => Exit::Refused,
+        (true, false) => Exit::Done,
+    })
+}
+
+/// What profiles are compared with.
+struct Judge<'a> {
+    mappings: &'a Mappings,
+    teams: &'a BTreeMap<&'a str, &'a Arc<Team>>,
+    people: &'a People,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    async fn all(&self, spoke: &Spoke, found: Vec<Standing>, arguments: &Arguments) -> Vec<Drift> {
+        let mut drifts = Vec::new();
+        for standing in found.into_iter().filter(Standing::is_ours) {
+            if arguments.team.as_deref().is_some_and(|team| standing.team() != Some(team)) {
+                continue;
+            }
+            let Some(kind) = self.one(spoke, &standing) else { continue };
+            let repaired = match &kind {
+                Kind::Settings(_, settings) if arguments.repair => {
+                    self.repair(spoke, &standing, settings.clone()).await
+                }
+                _ => None,
+            };
+            drifts.push(Drift { standing, kind, repaired });
+        }
+        drifts
+    }
+
+    /// How a profile with both tags differs, if it does.
+    fn one(&self, spoke: &Spoke, standing: &Standing) -> Option<Kind> {
+        let (team_id, owner) = (standing.team()?, standing.owner()?);
+        let Some(team) = self.teams.get(team_id) else {
+            // A mapping that cannot be used says nothing about its profiles.
+            return (!self.mappings.teams.contains_key(team_id)).then_some(Kind::TeamGone);
+        };
+        let Team { account_id, region, domain_id, .. } = team.as_ref();
+        if *account_id != spoke.account || *region != spoke.region || *domain_id != standing.domain
+        {
+            return Some(Kind::TeamMoved(format!(
+                "the team is in {account_id} {region} {domain_id}"
+            )));
+        }
+        let owner_of_tag = Owner::of_tag(owner)?;
+        let profile = profile(spoke, team, &owner_of_tag, &standing.described.name);
+        match profile.judge(standing.described.clone(), &standing.tags, self.now) {
+            Found::Drifted(settings) => {
+                let wanted = profile.wanted_settings();
+                let paths = differences(&standing.described.settings, &wanted);
+                Some(Kind::Settings(paths, settings))
+            }
+            Found::Failed(reason) | Found::Foreign(reason) => Some(Kind::Failed(reason)),
+            Found::Ready | Found::Preparing { .. } | Found::Missing | Found::Adoptable(_) => {
+                self.people.gone(owner, team).map(Kind::UserGone)
+            }
+        }
+    }
+
+    async fn repair(
+        &self,
+        spoke: &Spoke,
+        standing: &Standing,
+        settings: Map<String, Value>,
+    ) -> Option<Result<(), String>> {
+        let team = self.teams.get(standing.team()?)?;
+        let owner = Owner::of_tag(standing.owner()?)?;
+        let profile = profile(spoke, team, &owner, &standing.described.name);
+        Some(match profile.update(settings).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it is being changed already".into()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+fn profile<'a>(spoke: &'a Spoke, team: &'a Team, owner: &'a Owner, name: &'a str) -> Profile<'a> {
+    let Spoke { sagemaker, credentials, .. } = spoke;
+    Profile { client: sagemaker, credentials, team, owner, name }
+}
+
+fn report(drifts: &[Drift], failed: &[Finding], format: Format) {
+    if format == Format::Json {
+        let drifts: Vec<_> = drifts.iter().map(as_json).collect();
+        json(&json!({"drift": drifts, "failed": failed}));
+        return;
+    }
+    let rows: Vec<[String; 6]> = drifts
+        .iter()
+        .map(|Drift { standing, kind, repaired }| {
+            let state = match repaired {
+                Some(Ok(())) => "repaired".to_owned(),
+                Some(Err(why)) => format!("not repaired: {why}"),
+                None => kind.code().to_owned(),
+            };
+            [
+                standing.described.name.clone(),
+                standing.owner().unwrap_or_default().to_owned(),
+                standing.team().unwrap_or_default().to_owned(),
+                standing.account.clone(),
+                state,
+                kind.detail(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        data(table(["PROFILE", "OWNER", "TEAM", "ACCOUNT", "DRIFT", "DETAIL"], &rows));
+    }
+    say(format!("{} differ", count(drifts.len(), "profile")));
+    lines(failed).iter().for_each(say);
+    let repairable =
+        |drift: &&Drift| matches!(drift.kind, Kind::Settings(..)) && drift.repaired.is_none();
+    if drifts.iter().any(|drift| repairable(&drift)) {
+        hint("studio-broker profiles drift --repair");
+    }
+    let gone = drifts.iter().find(|drift| matches!(drift.kind, Kind::TeamGone | Kind::UserGone(_)));
+    if let Some(owner) = gone.and_then(|drift| drift.standing.owner()) {
+        hint(format!("studio-broker profiles list --user {}", crate::cli::output::plain(owner)));
+    }
+}
+
+fn as_json(drift: &Drift) -> Value {
+    let Drift { standing, kind, repaired } = drift;
+    let mut shown = standing.as_json();
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("drift".into(), kind.code().into());
+        shown.insert("detail".into(), kind.detail().into());
+        if let Kind::Settings(paths, _) = kind {
+            shown.insert("members".into(), json!(paths));
+        }
+        let repaired = match repaired {
+            None => json!(null),
+            Some(Ok(())) => json!(true),
+            Some(Err(why)) => json!(why),
+        };
+        shown.insert("repaired".into(), repaired);
+    }
+    shown
+}

@@ -1,0 +1,148 @@
+//! Who is still in the groups that give access: asked of identity stores, where there are any.
+//!
+//! Only what a store knows can be said. A team that somebody may also reach by the teams attribute, or
+//! through an identity provider without a store, says nothing about who is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::Region as SdkRegion;
+use aws_sdk_identitystore::types::MemberId;
+use aws_sdk_identitystore::{Client, config};
+
+use crate::aws::error::{AwsError, Kind, sorted};
+use crate::cli::findings::Finding;
+use crate::cli::hub::Hub;
+use crate::idp::Idp;
+use crate::team::Team;
+use crate::team::owner::Owner;
+
+/// The people of all identity stores.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    stores: Vec<Store>,
+    /// `IdPs` without a store: whoever comes through them is not known here.
+    without_store: Vec<Idp>,
+}
+
+#[derive(Debug)]
+struct Store {
+    idp: Idp,
+    /// The owners that a user of the store may be, by user id.
+    owners: BTreeMap<String, BTreeSet<String>>,
+    /// Members of each group, by user id.
+    members: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl People {
+    /// Reads the users of each store, and the members of the teams' groups.
+    pub(super) async fn read(hub: &Hub, idps: &[Idp], teams: &[&Team]) -> (Self, Vec<Finding>) {
+        let mut people = Self::default();
+        let mut failed = Vec::new();
+        for idp in idps.iter().filter(|idp| idp.enabled) {
+            let Some(id) = &idp.identity_store_id else {
+                people.without_store.push(idp.clone());
+                continue;
+            };
+            match store(hub, idp, id, teams).await {
+                Ok(store) => people.stores.push(store),
+                // Nobody is gone because a store does not answer.
+                Err(error) => {
+                    people.without_store.push(idp.clone());
+                    failed.push(Finding::of_error(format!("identity store {id}"), &error));
+                }
+            }
+        }
+        (people, failed)
+    }
+
+    /// Why an owner seems to have no way into a team any more.
+    pub(super) fn gone(&self, owner: &str, team: &Team) -> Option<&'static str> {
+        let allows = |idp: &Idp| idp.allowed_teams.allow(&team.team_id);
+        let stores: Vec<_> = self.stores.iter().filter(|store| allows(&store.idp)).collect();
+        if team.groups.is_empty() || stores.is_empty() || self.without_store.iter().any(allows) {
+            return None;
+        }
+        let known: Vec<_> = stores
+            .iter()
+            .flat_map(|store| {
+                let users = store.owners.iter().filter(|(_, owners)| owners.contains(owner));
+                users.map(|(user, _)| (*store, user))
+            })
+            .collect();
+        if known.is_empty() {
+            return Some("no identity store knows the person");
+        }
+        let member = known.iter().any(|(store, user)| {
+            let mut groups = team.groups.iter().filter_map(|group| store.members.get(group));
+            groups.any(|members| members.contains(*user))
+        });
+        (!member).then_some("the person is in none of the team's groups")
+    }
+}
+
+async fn store(hub: &Hub, idp: &Idp, id: &str, teams: &[&Team]) -> Result<Store, AwsError> {
+    let mut config = config::Builder::from(&hub.sdk);
+    if let Some(region) = &idp.identity_store_region {
+        config = config.region(SdkRegion::new(region.to_string()));
+    }
+    let client = Client::from_conf(config.build());
+    let owners = users(&client, id, &idp.directory).await?;
+    let groups: BTreeSet<_> = teams
+        .iter()
+        .filter(|team| idp.allowed_teams.allow(&team.team_id))
+        .flat_map(|team| &team.groups)
+        .collect();
+    let mut members = BTreeMap::new();
+    for group in groups {
+        members.insert(group.clone(), members_of(&client, id, group).await?);
+    }
+    Ok(Store { idp: idp.clone(), owners, members })
+}
+
+/// What an assertion may hold as a user's id: the store's own id, a name, an address, or an id from
+/// elsewhere.
+async fn users(
+    client: &Client,
+    store: &str,
+    directory: &str,
+) -> Result<BTreeMap<String, BTreeSet<String>>, AwsError> {
+    let mut users = BTreeMap::new();
+    let mut pages =
+        client.list_users().identity_store_id(store).max_results(100).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        for user in sorted("identitystore:ListUsers", page)?.users {
+            let mut ids = vec![user.user_id.clone()];
+            ids.extend(user.user_name);
+            ids.extend(user.emails.into_iter().flatten().filter_map(|email| email.value));
+            ids.extend(user.external_ids.into_iter().flatten().map(|id| id.id));
+            let owners = ids.iter().map(|id| Owner::new(directory, id).to_string()).collect();
+            users.insert(user.user_id, owners);
+        }
+    }
+    Ok(users)
+}
+
+/// The members of a group; none of a group that is not in the store.
+async fn members_of(
+    client: &Client,
+    store: &str,
+    group: &str,
+) -> Result<BTreeSet<String>, AwsError> {
+    let mut members = BTreeSet::new();
+    let listed = client.list_group_memberships().identity_store_id(store).group_id(group);
+    let mut pages = listed.max_results(100).into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = match sorted("identitystore:ListGroupMemberships", page) {
+            Ok(page) => page,
+            // A value of an attribute is no group of the store.
+            Err(error) if matches!(error.kind, Kind::Missing | Kind::Invalid) => break,
+            Err(error) => return Err(error),
+        };
+        for membership in page.group_memberships {
+            if let Some(MemberId::UserId(user)) = membership.member_id {
+                members.insert(user);
+            }
+        }
+    }
+    Ok(members)
+}

@@ -1,0 +1,384 @@
+//! `saml verify --explain`: every check in words, and which mapping decides about which team.
+//!
+//! What is said comes from the verifier alone: a check that stands before the one that refused has held,
+//! one behind it was not reached. Nothing of the response is printed but what the verifier itself says.
+
+use serde::Serialize;
+
+use super::output::{ADDED, CHANGED, REMOVED, plain, say, styled};
+use crate::idp::{Idp, values};
+use crate::item::excerpt;
+use crate::mappings::file::MappingFile;
+use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
+use crate::session::Session;
+use crate::team::Team;
+use crate::team::owner::profile_name;
+
+/// One check, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    /// What is checked.
+    pub(super) check: &'static str,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// What must be there.
+    pub(super) expected: String,
+    /// What was there; absent where it was not reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) got: Option<String>,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Holds,
+    Refused,
+    NotReached,
+}
+
+/// The checks in the order in which the verifier makes them, each with the codes by which it refuses.
+const CHECKS: [(&str, &[&str]); 9] = [
+    (
+        "form",
+        &[
+            "too_large",
+            "base64_malformed",
+            "not_utf8",
+            "xml_declaration_unsupported",
+            "doctype_refused",
+            "processing_instruction_refused",
+            "xml_malformed",
+            "namespace_malformed",
+            "too_deep",
+            "too_many_elements",
+            "too_many_attributes",
+            "root_unexpected",
+            "id_repeated",
+        ],
+    ),
+    ("issuer", &["issuer_missing", "issuer_malformed", "issuer_mismatch"]),
+    (
+        "status, one assertion",
+        &[
+            "element_misplaced",
+            "status_malformed",
+            "status_not_success",
+            "assertion_missing",
+            "assertion_repeated",
+        ],
+    ),
+    (
+        "signature and encryption",
+        &[
+            "signature_missing",
+            "signature_required",
+            "signature_repeated",
+            "signature_malformed",
+            "algorithm_unsupported",
+            "transforms_unsupported",
+            "reference_repeated",
+            "reference_mismatch",
+            "signature_invalid",
+            "canonical_form_too_large",
+            "digest_mismatch",
+            "encryption_malformed",
+            "encryption_unsupported",
+            "encryption_unauthenticated",
+            "decryption_key_missing",
+            "decryption_failed",
+        ],
+    ),
+    (
+        "version and destination",
+        &["version_unsupported", "destination_missing", "destination_mismatch"],
+    ),
+    (
+        "confirmation",
+        &[
+            "subject_malformed",
+            "confirmation_missing",
+            "confirmation_incomplete",
+            "recipient_mismatch",
+            "confirmation_not_yet_valid",
+            "confirmation_expired",
+            "request_unknown",
+            "in_response_to_mismatch",
+            "unsolicited_refused",
+        ],
+    ),
+    (
+        "conditions",
+        &[
+            "conditions_missing",
+            "conditions_repeated",
+            "condition_unknown",
+            "audience_missing",
+            "audience_mismatch",
+            "not_yet_valid",
+            "expired",
+        ],
+    ),
+    ("session", &["session_expired"]),
+    ("claims", &["name_id_malformed", "id_malformed", "time_malformed"]),
+];
+
+/// What the checks were made against.
+pub(super) struct Against<'a> {
+    pub(super) metadata: &'a IdpMetadata,
+    pub(super) sp_entity_id: &'a str,
+    pub(super) acs_url: &'a str,
+    pub(super) in_response_to: Option<&'a str>,
+    pub(super) now: jiff::Timestamp,
+    pub(super) skew: jiff::SignedDuration,
+}
+
+/// All checks of a response, with what came of them.
+pub(super) fn checks(against: &Against<'_>, outcome: Result<&Assertion, &Rejection>) -> Vec<Check> {
+    let Against { metadata, sp_entity_id, acs_url, in_response_to, now, skew } = against;
+    let keys = metadata.signing_keys().len();
+    let answered = match in_response_to {
+        None => "no request answered".to_owned(),
+        Some(id) => format!("the request {} answered", excerpt(id)),
+    };
+    let expected = [
+        "one samlp:Response: XML 1.0 in UTF-8, at most 262144 bytes, no DOCTYPE, no ID twice"
+            .to_owned(),
+        format!(
+            "{}, on the Response, if there, and on the assertion",
+            excerpt(metadata.entity_id())
+        ),
+        "status Success; exactly one assertion, and none in any other place".to_owned(),
+        format!(
+            "the Response or the assertion signed by one of the {keys} keys of the metadata; encryption for a key of ours"
+        ),
+        format!(
+            "version 2.0; Destination {}, or none where the Response is not signed",
+            excerpt(acs_url)
+        ),
+        format!(
+            "a bearer confirmation for {}, at {now} (skew {skew:#}), {answered}",
+            excerpt(acs_url)
+        ),
+        format!(
+            "audience {}, at {now} (skew {skew:#}), no unknown condition",
+            excerpt(sp_entity_id)
+        ),
+        format!("no session that ended before {now} (skew {skew:#})"),
+        "one NameID, an ID, times in UTC".to_owned(),
+    ];
+    let refused = outcome.err().map(|rejection| {
+        let holds = |(_, codes): &(&str, &[&str])| codes.contains(&rejection.code());
+        // Whatever has no place of its own is said at the end, and nothing is said to hold before it.
+        (CHECKS.iter().position(holds), rejection)
+    });
+    let certain = |code: &str| !UNCERTAIN.contains(&code);
+    CHECKS
+        .iter()
+        .zip(expected)
+        .enumerate()
+        .map(|(i, ((check, _), expected))| {
+            let (outcome, got) = match (&refused, outcome) {
+                (None, Ok(assertion)) => (Outcome::Holds, Some(got(i, assertion))),
+                (Some((Some(at), rejection)), _) if i == *at => {
+                    let detail = rejection.detail();
+                    let got = match detail.as_str() {
+                        "" => rejection.code().to_owned(),
+                        detail => format!("{}: {detail}", rejection.code()),
+                    };
+                    (Outcome::Refused, Some(got))
+                }
+                (Some((Some(at), rejection)), _) if i < *at && certain(rejection.code()) => {
+                    (Outcome::Holds, None)
+                }
+                _ => (Outcome::NotReached, None),
+            };
+            Check { check, outcome, expected, got }
+        })
+        .collect()
+}
+
+/// Codes by which more than one check refuses: what stands before them is not known to have held.
+const UNCERTAIN: [&str; 7] = [
+    "issuer_missing",
+    "issuer_malformed",
+    "issuer_mismatch",
+    "version_unsupported",
+    "subject_malformed",
+    "id_malformed",
+    "time_malformed",
+];
+
+/// What an accepted response had, for the check of this number.
+fn got(check: usize, assertion: &Assertion) -> String {
+    match check {
+        1 => excerpt(assertion.issuer()),
+        3 => format!("signed by the key {}", assertion.key_fingerprint()),
+        5 => match assertion.in_response_to() {
+            None => "no request answered".into(),
+            Some(id) => format!("the request {} answered", excerpt(id)),
+        },
+        6 => format!("valid until {} (without skew)", assertion.not_on_or_after()),
+        7 => match assertion.session_not_on_or_after() {
+            None => "no end of session".into(),
+            Some(end) => format!("session until {end}"),
+        },
+        8 => {
+            let format = assertion.name_id().format.as_deref().unwrap_or("none");
+            format!("NameID of format {}", excerpt(format))
+        }
+        _ => "as expected".into(),
+    }
+}
+
+/// Says the checks, on standard error.
+pub(super) fn say_checks(checks: &[Check]) {
+    for Check { check, outcome, expected, got } in checks {
+        let word = match outcome {
+            Outcome::Holds => styled(ADDED, "holds      "),
+            Outcome::Refused => styled(REMOVED, "refused    "),
+            Outcome::NotReached => styled(CHANGED, "not reached"),
+        };
+        say(format!("{word}  {check}: expected {expected}"));
+        if let Some(got) = got {
+            say(format!("             got {}", plain(got)));
+        }
+    }
+}
+
+/// What the mappings say about a verified person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Decision {
+    /// The `IdP` lets the person in, or why not.
+    pub(super) person: String,
+    /// The person, as AWS sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<String>,
+    /// Each team that the assertion or a group names, and what decides about it.
+    pub(super) teams: Vec<TeamDecision>,
+}
+
+/// What the mappings say about one team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct TeamDecision {
+    pub(super) team: String,
+    /// Whether the person may open it.
+    pub(super) opens: bool,
+    /// Which mapping decided.
+    pub(super) because: String,
+    /// The profile that it would be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<String>,
+}
+
+/// Holds a verified assertion against a file of teams and `IdPs`, as a sign-in does against the tables.
+pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Timestamp) -> Decision {
+    let refused = |person: String| Decision { person, owner: None, teams: Vec::new() };
+    let mut idps = file.idps.iter().flatten();
+    let entry = idps.find(|entry| entry.key == assertion.issuer());
+    let Some(idp) = entry.and_then(|entry| entry.mapping.idp()) else {
+        return refused(format!("the file has no IdP {}", excerpt(assertion.issuer())));
+    };
+    if !idp.enabled {
+        return refused("the IdP has enabled: false".into());
+    }
+    if !idp.metadata.has_key(assertion.key_fingerprint()) {
+        return refused("the metadata in the file lacks the key that signed".into());
+    }
+    if assertion.in_response_to().is_none() && !idp.allow_unsolicited {
+        return refused("the IdP has allow_unsolicited: false, and no request is answered".into());
+    }
+    let person = match idp.person(assertion) {
+        Ok(person) => person,
+        Err(error) => return refused(error.to_string()),
+    };
+    if idp.denied_users.contains(&person.user_id) {
+        return refused("denied_users holds the person's user id".into());
+    }
+    let session = Session::new(idp, &person, assertion, now, 60);
+    let teams = file.teams.as_deref().unwrap_or_default();
+    let mut decisions: Vec<_> = values(assertion, &idp.teams_attribute)
+        .iter()
+        .filter(|id| !teams.iter().any(|entry| entry.key == **id))
+        .map(|id| TeamDecision {
+            team: id.clone(),
+            opens: false,
+            because: format!(
+                "attribute {} names it, and the file has no such team",
+                idp.teams_attribute
+            ),
+            profile: None,
+        })
+        .collect();
+    let known = teams.iter().filter_map(|entry| entry.mapping.team());
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team)));
+    Decision {
+        person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
+        owner: Some(person.owner.to_string()),
+        teams: decisions,
+    }
+}
+
+/// `None` where neither the assertion nor a group names the team.
+fn decide_team(idp: &Idp, session: &Session, team: &Team) -> Option<TeamDecision> {
+    let id = team.team_id.as_str();
+    let group = team.groups.iter().find(|group| session.groups.contains(group));
+    let named = if session.teams.iter().any(|named| named == id) {
+        format!("attribute {} names it", idp.teams_attribute)
+    } else {
+        format!("its groups hold {}", excerpt(group?))
+    };
+    let (opens, because) = if !idp.allowed_teams.allow(&team.team_id) {
+        (false, format!("{named}, and the IdP's allowed_teams lack it"))
+    } else if !team.enabled {
+        (false, format!("{named}, and it is paused (enabled: false)"))
+    } else {
+        (true, named)
+    };
+    let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
+    Some(TeamDecision { team: id.to_owned(), opens, because, profile: opens.then_some(profile) })
+}
+
+/// Whether the file asks for other signatures than the response was verified with.
+pub(super) fn required(file: &MappingFile, assertion: &Assertion) -> RequireSigned {
+    let mut idps = file.idps.iter().flatten();
+    let entry = idps.find(|entry| entry.key == assertion.issuer());
+    entry
+        .and_then(|entry| entry.mapping.idp())
+        .map_or(RequireSigned::Either, |idp| idp.require_signed)
+}
+
+/// Says the decision, on standard error.
+pub(super) fn say_decision(decision: &Decision) {
+    let Decision { person, owner, teams } = decision;
+    match owner {
+        Some(owner) => say(format!("person       {owner} ({})", plain(person))),
+        None => say(format!("person       {}: {}", styled(REMOVED, "refused"), plain(person))),
+    }
+    for TeamDecision { team, opens, because, profile } in teams {
+        let word = if *opens { styled(ADDED, "opens") } else { styled(REMOVED, "does not open") };
+        let profile = profile.as_ref().map_or_else(String::new, |p| format!(", profile {p}"));
+        say(format!("team         {} {word}: {}{profile}", plain(team), plain(because)));
+    }
+    if owner.is_some() && teams.is_empty() {
+        say("team         none: neither the assertion nor a group in it names a team of the file");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_refusal_belongs_to_exactly_one_check() {
+        let mut listed: Vec<_> =
+            CHECKS.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
+        let all: BTreeSet<_> = Rejection::CODES.iter().map(|row| row.code).collect();
+        assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), all);
+        listed.sort_unstable();
+        listed.dedup();
+        assert_eq!(listed.len(), all.len());
+    }
+}

@@ -1,0 +1,79 @@
+//! The manual's commands, run against `studio-broker local --aws-only`: what they print is what the manual
+//! quotes. To write it anew: `TRYCMD=overwrite cargo test --test cli`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+const STUDIO_BROKER: &str = env!("CARGO_BIN_EXE_studio-broker");
+
+/// A simulated AWS of its own, ended with the test.
+struct Aws {
+    process: Child,
+    endpoint: String,
+}
+
+impl Aws {
+    fn start() -> Self {
+        let mut process = Command::new(STUDIO_BROKER)
+            .args(["local", "--aws-only", "--ephemeral", "--port", "0", "--output", "json"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        Self { process, endpoint: ready["aws_endpoint"].as_str().unwrap().to_owned() }
+    }
+
+    /// Removes the teams of local mode's story: a page begins with empty tables.
+    fn empty(&self) {
+        let done = Command::new(STUDIO_BROKER)
+            .args(["teams", "apply", "tests/cli/none.yaml", "--prune", "--confirm-removals", "13"])
+            .envs(self.settings())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn settings(&self) -> [(&'static str, &str); 6] {
+        [
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "111111111111"),
+            ("AWS_SECRET_ACCESS_KEY", "any"),
+            ("STUDIO_BROKER_PUBLIC_URL", "https://studio.example.com"),
+            ("COLUMNS", "100"),
+        ]
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs the commands of one page.
+fn page(name: &str) {
+    let aws = Aws::start();
+    aws.empty();
+    let cases = trycmd::TestCases::new();
+    cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
+    for (name, value) in aws.settings() {
+        cases.env(name, value);
+    }
+    cases.case(format!("tests/cli/{name}.md")).run();
+}
+
+#[test]
+fn the_page_on_mappings_says_what_happens() {
+    page("mappings");
+}
+
+#[test]
+fn the_page_on_identity_providers_says_what_happens() {
+    page("identity-providers");
+}
