@@ -252,7 +252,8 @@ impl Opener {
         deadline: Instant,
     ) -> Result<Opening, OpeningError> {
         let visit = Visit { opener: self, request, now, deadline };
-        match visit.open().await {
+        // The SDK's futures are large: none of them is moved about on the stack.
+        match Box::pin(visit.open()).await {
             Err(OpeningError::Busy(error)) => Ok(Opening::NotYet(visit.wait_after(&error).await)),
             outcome => outcome,
         }
@@ -299,13 +300,13 @@ impl Visit<'_> {
         let believed = self.is_believed_ready(&key).await;
         self.must_be_due(if believed { Step::Presign } else { Step::Look })?;
         let credentials = self.assume().await?;
-        match self.open_with(&credentials).await {
+        match Box::pin(self.open_with(&credentials)).await {
             // The credentials were revoked, or a clock is off: once more with fresh ones.
             Err(OpeningError::TargetDenied(error)) if error.kind == Kind::Credentials => {
                 info!(error = %error, "credentials are not accepted any more, assuming the role again");
                 self.opener.targets.forget(team, owner).await;
                 let credentials = self.assume().await?;
-                self.open_with(&credentials).await
+                Box::pin(self.open_with(&credentials)).await
             }
             outcome => outcome,
         }
