@@ -26,8 +26,11 @@ use crate::saml::{
 use crate::team::Team;
 use crate::team::owner::{Owner, profile_name};
 
+/// What must hold of any bytes, or it panics.
+pub type Check = fn(&[u8]);
+
 /// A check for each target, by its name.
-pub const ALL: [(&str, fn(&[u8])); 8] = [
+pub const ALL: [(&str, Check); 8] = [
     ("parser", parser),
     ("canonicalizer", canonicalizer),
     ("verify", verify),

@@ -1,6 +1,12 @@
 //! The manual's commands, run against `studio-broker local --aws-only`: what they print is what the manual
 //! quotes. To write it anew: `TRYCMD=overwrite cargo test --test cli`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 

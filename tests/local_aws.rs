@@ -868,7 +868,8 @@ async fn faults_hit_the_calls_they_name_as_often_as_they_say() {
     }
     for fault in [json!({"effect": "delay", "ms": 50}), json!({"effect": "trickle", "ms": 1})] {
         order(fault.clone()).await;
-        assert!(describe().await.starts_with("ok"), "{fault}");
+        let seen = describe().await;
+        assert!(seen.starts_with("ok"), "{fault}: {seen}");
         stage.control("DELETE", "faults", &Value::Null).await;
     }
 }

@@ -572,6 +572,8 @@ fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use serde_json::json;
 
     use super::*;
@@ -625,7 +627,7 @@ mod tests {
     #[test]
     fn what_is_there_already_is_no_change() {
         let items = (team("a", json!({"revision": 7})), idp(json!({})));
-        let state = state(&[items.0.clone()], &[items.1.clone()]);
+        let state = state(slice::from_ref(&items.0), slice::from_ref(&items.1));
         let plan = plan(json!({"teams": [team("a", json!({}))], "idps": [items.1]}), &state, true);
         assert_eq!(plan.counts(), [0, 0, 0]);
     }

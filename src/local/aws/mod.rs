@@ -216,7 +216,7 @@ enum Service {
     SageMaker,
     Sts,
     Iam,
-    ServiceQuotas,
+    Quotas,
     IdentityStore,
     SsoAdmin,
 }
@@ -228,7 +228,7 @@ impl Service {
             Self::SageMaker => "sagemaker",
             Self::Sts => "sts",
             Self::Iam => "iam",
-            Self::ServiceQuotas => "servicequotas",
+            Self::Quotas => "servicequotas",
             Self::IdentityStore => "identitystore",
             Self::SsoAdmin => "sso",
         }
@@ -245,9 +245,7 @@ impl Service {
     fn dialect(self) -> Dialect {
         match self {
             Self::SageMaker => Dialect::SageMaker,
-            Self::DynamoDb | Self::IdentityStore | Self::ServiceQuotas | Self::SsoAdmin => {
-                Dialect::Json
-            }
+            Self::DynamoDb | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => Dialect::Json,
             Self::Sts | Self::Iam => Dialect::Query,
         }
     }
@@ -255,7 +253,7 @@ impl Service {
     fn content_type(self) -> &'static str {
         match self {
             Self::DynamoDb => "application/x-amz-json-1.0",
-            Self::SageMaker | Self::IdentityStore | Self::ServiceQuotas | Self::SsoAdmin => {
+            Self::SageMaker | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => {
                 "application/x-amz-json-1.1"
             }
             Self::Sts | Self::Iam => "text/xml",
@@ -415,7 +413,7 @@ impl Simulator {
                 sagemaker::answer(&context, &call.operation, &call.input).map(Done::Json)
             }
             Service::Iam => iam::answer(&context, &call.operation, &call.form).map(Done::Xml),
-            Service::ServiceQuotas => {
+            Service::Quotas => {
                 service_quotas::answer(&context, &call.operation, &call.input).map(Done::Json)
             }
             Service::IdentityStore => {
@@ -548,7 +546,7 @@ impl Call {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Service::DynamoDb,
             "SageMaker" => Service::SageMaker,
             "AWSIdentityStore" => Service::IdentityStore,
-            "ServiceQuotasV20190624" => Service::ServiceQuotas,
+            "ServiceQuotasV20190624" => Service::Quotas,
             "SWBExternalService" => Service::SsoAdmin,
             _ => return Err(unknown()),
         };

@@ -205,4 +205,6 @@ impl Simulator {
 
 /// What is deployed, as of a state of the database and a name of the target role.
 #[derive(Debug, Default)]
-pub(crate) struct Grants(Mutex<Option<((u64, String), Arc<Vec<Grant>>)>>);
+pub(crate) struct Grants(Mutex<Option<GrantsAt>>);
+
+type GrantsAt = ((u64, String), Arc<Vec<Grant>>);
