@@ -114,8 +114,9 @@ impl Stage {
     }
 
     async fn control(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let (status, body) =
-            self.http(&format!("{method} /_control/{path} HTTP/1.1"), &[], &body.to_string()).await;
+            self.http(&format!("{method} /_control/{path} HTTP/1.1"), &[], &body).await;
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
