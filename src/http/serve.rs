@@ -2,11 +2,11 @@
 //!
 //! | what a client may do to it | what stops it |
 //! | --- | --- |
-//! | connect and say nothing, or send headers byte by byte | [`FIRST_REQUEST_TIME`] |
-//! | keep connections without a request, or never read an answer | [`IDLE_TIME`] |
-//! | send a body byte by byte | [`BODY_TIME`] |
-//! | send large headers or bodies over many connections | [`MAX_HEAD`], [`MAX_BODY`], [`BODIES`] |
-//! | open more connections than the machine has files | [`places`] |
+//! | connect and say nothing, or send headers byte by byte | `FIRST_REQUEST_TIME` |
+//! | keep connections without a request, or never read an answer | `IDLE_TIME` |
+//! | send a body byte by byte | `BODY_TIME` |
+//! | send large headers or bodies over many connections | `MAX_HEAD`, [`MAX_BODY`], `BODIES` |
+//! | open more connections than the machine has files | `places` |
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -7,7 +7,7 @@
 //! | [`privileged`] | which settings reach beyond a person's own profile |
 //! | [`stream`] | validates every item that somebody has changed, within seconds |
 //! | [`yaml`] | YAML and JSON with the line of every value; and YAML written back |
-//! | [`file`] | a file of teams and `IdPs`, held against the same rules as a sign-in's |
+//! | [`mod@file`] | a file of teams and `IdPs`, held against the same rules as a sign-in's |
 //! | [`plan`] | from the tables to the file: what changes, and what follows from it |
 //!
 //! Everything here is pure; [`crate::aws::mapping_tables`] reads and writes the tables.

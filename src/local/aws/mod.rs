@@ -5,7 +5,7 @@
 //! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against their role's documents
-//! ([`roles`]) by [`crate::policy`].
+//! (`roles`) by [`crate::policy`].
 
 pub mod caller;
 mod control;
