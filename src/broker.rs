@@ -15,7 +15,7 @@ use aws_config::SdkConfig;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::audit::{Audit, Facts, Outcome, unverified};
 use crate::aws::error::{AwsError, Kind};
@@ -28,7 +28,7 @@ use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::config::{Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
-use crate::opening::{Opener, Opening, OpeningError, Request, Wait};
+use crate::opening::{Opener, Opening, OpeningError, Request, Wait, time_left};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::session::{Secret, Session, SessionVoid};
 use crate::team::owner::{Owner, profile_name};
@@ -252,6 +252,7 @@ impl Broker {
         browser: Browser<'_>,
         facts: &mut Facts,
         now: Timestamp,
+        deadline: Instant,
     ) -> Result<SignedIn, Refusal> {
         let response = UnverifiedResponse::from_base64(form_value)?;
         let issuer = response.unverified_issuer()?;
@@ -291,14 +292,22 @@ impl Broker {
 
         let key = StateKey::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
         let secret = Secret::fresh();
-        let (claim, choices) = tokio::join!(
-            self.state.claim(&key, &secret, &session, assertion.replayable_until()),
-            self.teams(&session, &idp, now),
-        );
+        let facts: &Facts = facts;
+        let claimed = async {
+            let claim = self.state.claim(&key, &secret, &session, assertion.replayable_until());
+            let claim = claim.await?;
+            if claim == Claim::Accepted {
+                self.audit.record(now, facts, Outcome::SignedIn, None, None);
+            }
+            Ok::<_, Refusal>(claim)
+        };
+        // Once the response is consumed the browser must get its session, whatever a look-up does.
+        let teams = tokio::time::timeout_at(deadline, self.teams(&session, &idp, now));
+        let (claim, choices) = tokio::join!(claimed, teams);
         match claim? {
             Claim::Replayed => Err(Refusal::Replayed),
             Claim::Accepted => {
-                self.audit.record(now, facts, Outcome::SignedIn, None, None);
+                let choices = choices.unwrap_or_else(|_| Err(teams_not_in_time()));
                 Ok(SignedIn { key, secret, session, idp, in_response_to, choices })
             }
         }
@@ -431,6 +440,12 @@ impl Broker {
         let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
             let _until_the_end = place;
             let opening = opener.open(&request, now, deadline).await;
+            if let Err(error) = &opening
+                && time_left(deadline).is_zero()
+            {
+                let Facts { reference, team, account, region, owner, .. } = &request.facts;
+                warn!(reference, team, account, region, owner, error = %error, "an opening failed after its person was told to wait");
+            }
             if let Ok(Opening::NotYet(Wait { seen: Some(seen), .. })) = &opening
                 && request.seen.as_ref().is_none_or(|known| known.profile != seen.profile)
                 && let Err(error) = state.remember(&key, seen).await
@@ -491,6 +506,16 @@ impl Broker {
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
     }
+}
+
+fn teams_not_in_time() -> Refusal {
+    Refusal::Table(AwsError {
+        kind: Kind::Unreachable,
+        operation: "teams",
+        code: "Timeout".into(),
+        message: "the teams were not looked up in time".into(),
+        request_id: None,
+    })
 }
 
 async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, KeyError> {

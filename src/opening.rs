@@ -42,8 +42,8 @@ use crate::turns::{Line, Step, Turns, spread};
 pub struct Opener {
     targets: Targets,
     sagemaker: SageMaker,
-    /// Profiles that were seen ready and the owner's.
-    ready: Cache<ProfileKey, ()>,
+    /// Profiles that were seen ready and the owner's, and when (epoch seconds).
+    ready: Cache<ProfileKey, i64>,
     /// Profiles that were seen being prepared: a URL for them is not worth a call.
     preparing: Cache<ProfileKey, ()>,
     /// How often profiles were sent what their mapping says. What differs all the same is SageMaker's
@@ -303,7 +303,8 @@ impl Visit<'_> {
         match Box::pin(self.open_with(&credentials)).await {
             // The credentials were revoked, or a clock is off: once more with fresh ones.
             Err(OpeningError::TargetDenied(error)) if error.kind == Kind::Credentials => {
-                info!(error = %error, "credentials are not accepted any more, assuming the role again");
+                let Facts { reference, account, .. } = &self.request.facts;
+                info!(reference, account, team = %team.team_id, error = %error, "credentials are not accepted any more, assuming the role again");
                 self.opener.targets.forget(team, owner).await;
                 let credentials = self.assume().await?;
                 Box::pin(self.open_with(&credentials)).await
@@ -359,7 +360,8 @@ impl Visit<'_> {
             match found? {
                 Found::Ready => break,
                 Found::Preparing { status, since } => {
-                    info!(profile = name, status, "the profile is being prepared");
+                    let Facts { reference, account, .. } = &request.facts;
+                    info!(reference, account, team = %team.team_id, profile = name, status, "the profile is being prepared");
                     changed_at = since;
                 }
                 Found::Missing if asked_for_change => {}
@@ -370,7 +372,8 @@ impl Visit<'_> {
                     asked_for_change = true;
                 }
                 Found::Drifted(_) if updates >= MAX_UPDATES => {
-                    warn!(profile = name, "SageMaker keeps other settings than the mapping's");
+                    let Facts { reference, account, .. } = &request.facts;
+                    warn!(reference, account, team = %team.team_id, profile = name, "SageMaker keeps other settings than the mapping's");
                     break;
                 }
                 Found::Drifted(_) if asked_for_change => {}
@@ -407,7 +410,7 @@ impl Visit<'_> {
 
         // Known from here on, whether a URL can be had now or at the next visit.
         opener.preparing.remove(&key).await;
-        opener.ready.insert(key.clone(), (), now, opener.profile_life).await;
+        opener.ready.insert(key.clone(), now.as_second(), now, opener.profile_life).await;
         let url = match url {
             Some(Ok(url)) => Ok(url),
             // What was refused while the profile could not be seen may be granted now.
@@ -515,14 +518,15 @@ impl Visit<'_> {
         }
         let Request { facts, waited, .. } = self.request;
         if error.code != NOT_ASKED {
-            warn!(reference = facts.reference, error = %error, "AWS throttles");
+            let Facts { reference, team, account, region, .. } = facts;
+            warn!(reference, team, account, region, error = %error, "AWS throttles");
         }
         let line = self.line(Step::of(error.operation));
         let turns = &self.opener.turns;
         let due = turns.come_back(&line, waited.unwrap_or_default(), self.now);
         let key = self.opener.key(self.request);
-        let known = self.opener.ready.get(&key, self.now).await.is_some();
-        let seen = known.then(|| Seen { profile: key.seal(), at: self.now.as_second() });
+        let seen_at = self.opener.ready.get(&key, self.now).await;
+        let seen = seen_at.map(|at| Seen { profile: key.seal(), at });
         Wait { reason: Reason::Aws, seconds: spread(due, random()), in_line: true, seen }
     }
 
@@ -608,6 +612,7 @@ fn may_mean_another_profile(error: &AwsError) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a deadline can only be compared with the clock")]
-fn time_left(deadline: Instant) -> Duration {
+/// What is left until `deadline`, nothing once it has passed.
+pub(crate) fn time_left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

@@ -199,6 +199,7 @@ fn detail_of(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Refusal(refusal) => Some(refusal.to_string()).filter(|text| !text.is_empty()),
         Failure::FormMalformed(expected) => Some((*expected).to_owned()),
+        Failure::TooLate => Some("no answer within two seconds".to_owned()),
         _ => None,
     }
 }

@@ -181,9 +181,9 @@ struct Waiting<'a> {
 /// Its address says since when its person waits for AWS, so that it keeps its place in the line
 /// ([`crate::turns`]) whichever process answers next, over reloads, and when the person takes over.
 pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
-    let since = context.waiting_since();
-    let since = since.or_else(|| (wait.reason == Reason::Aws).then(|| context.now.as_second()));
-    let since = since.filter(|_| wait.in_line).map(|since| format!("since={since}"));
+    let begins = wait.in_line && wait.reason == Reason::Aws;
+    let since = context.waiting_since().or_else(|| begins.then(|| context.now.as_second()));
+    let since = since.map(|since| format!("since={since}"));
     let path = destination.to_path();
     let address = |parameters: &[&str]| {
         let separator = if path.contains('?') { "&" } else { "?" };

@@ -41,8 +41,14 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 const BODY_TIME: Duration = Duration::from_secs(15);
 /// The most that the headers of a request may hold.
 const MAX_HEAD: usize = 32 * 1024;
-/// The most that all bodies which are being read may hold together, in bytes.
+/// The most that all bodies which are being read may hold together, in bytes: once for the beginnings
+/// of bodies, once for what goes beyond, so that who sends large bodies slowly keeps nobody from
+/// signing in.
 const BODIES: usize = 64 * 1024 * 1024;
+/// The beginning of a body: an ordinary response is smaller.
+const BEGINNING: usize = 32 * 1024;
+/// How long a body waits for room.
+const ROOM_TIME: Duration = Duration::from_secs(1);
 /// How long requests under way may take after the signal to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -54,8 +60,10 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(100)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(64 * 1024)
         .max_header_list_size(MAX_HEAD as u32);
-    let bodies = Arc::new(Semaphore::new(BODIES));
+    let bodies = Arc::new(Bodies::default());
     let connections = Arc::new(Semaphore::new(places()));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -168,14 +176,17 @@ impl Drop for UnderWay {
 
 async fn answer(
     broker: &Broker,
-    bodies: &Arc<Semaphore>,
+    bodies: &Bodies,
     request: http::Request<Incoming>,
     peer: SocketAddr,
 ) -> http::Response<http_body_util::Full<Bytes>> {
     let (parts, body) = request.into_parts();
-    // Too large (or broken, or too slow): one byte over the limit stands for it.
-    let body = tokio::time::timeout(BODY_TIME, read(body, bodies)).await.ok().flatten();
-    let body = body.unwrap_or(Bytes::from_static(&[0; MAX_BODY + 1]));
+    let body = tokio::time::timeout(BODY_TIME, read(body, bodies)).await;
+    // One byte over the limit stands for every body that is not read.
+    let body = body.unwrap_or(Err("it did not arrive in time")).unwrap_or_else(|why| {
+        warn!(client_address = %peer.ip(), why, "a body was not read");
+        Bytes::from_static(&[0; MAX_BODY + 1])
+    });
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -190,22 +201,42 @@ async fn answer(
     response.map(|body| if head { Bytes::new() } else { Bytes::from(body) }.into())
 }
 
-/// The whole body, while there is room for what has arrived of all bodies; `None` when it is broken or
-/// too large.
-async fn read(body: Incoming, bodies: &Arc<Semaphore>) -> Option<Bytes> {
+/// Room for the bodies that are being read.
+#[derive(Debug)]
+struct Bodies {
+    beginnings: Arc<Semaphore>,
+    rest: Arc<Semaphore>,
+}
+
+impl Default for Bodies {
+    fn default() -> Self {
+        let room = || Arc::new(Semaphore::new(BODIES));
+        Self { beginnings: room(), rest: room() }
+    }
+}
+
+/// The whole body, while there is room for what has arrived of all bodies; else why not.
+async fn read(body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
     let mut body = Limited::new(body, MAX_BODY);
-    let (mut whole, mut room) = (BytesMut::new(), None);
+    let mut whole = BytesMut::new();
+    let (mut beginning, mut rest) = (None, None);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.ok()?.into_data() else { continue };
-        let needed = u32::try_from(data.len()).ok()?;
-        let more = Arc::clone(bodies).acquire_many_owned(needed).await.ok()?;
-        match &mut room {
-            None => room = Some(more),
-            Some(room) => room.merge(more),
+        let frame = frame.map_err(|_| "it is too large, or broken")?;
+        let Ok(data) = frame.into_data() else { continue };
+        let (room, held) = match whole.len() + data.len() <= BEGINNING {
+            true => (&bodies.beginnings, &mut beginning),
+            false => (&bodies.rest, &mut rest),
+        };
+        let needed = u32::try_from(data.len()).map_err(|_| "it is too large")?;
+        let more = tokio::time::timeout(ROOM_TIME, Arc::clone(room).acquire_many_owned(needed));
+        let Ok(Ok(more)) = more.await else { return Err("others hold all the room for bodies") };
+        match held {
+            None => *held = Some(more),
+            Some(held) => held.merge(more),
         }
         whole.extend_from_slice(&data);
     }
-    Some(whole.freeze())
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
 
     let (broker, now) = (context.broker, context.now);
     let response = form.saml_response.as_bytes();
-    let signed_in = broker.sign_in(response, browser, &mut context.facts, now);
+    let signed_in = broker.sign_in(response, browser, &mut context.facts, now, context.deadline);
     let signed_in = match Box::pin(signed_in).await {
         Ok(signed_in) => signed_in,
         // The person decides at the IdP who they are: what it answers then was asked for here.
@@ -95,8 +95,10 @@ async fn hand_over(
     if let Some(destination) = destination {
         // Whatever is in the way is told at the team's own address, which survives a reload.
         let SignedIn { key, session, idp, .. } = signed_in;
-        let opened = super::teams::open_for(context, key, session, idp, &destination).await;
-        if let Ok(Opening::Ready(url)) = opened {
+        let deadline = context.deadline;
+        let opened = Box::pin(super::teams::open_for(context, key, session, idp, &destination));
+        let opened = tokio::time::timeout_at(deadline, opened).await;
+        if let Ok(Ok(Opening::Ready(url))) = opened {
             context.record(Outcome::Opened, None, None);
             return redirect(StatusCode::FOUND, &url.into_location());
         }

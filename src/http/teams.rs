@@ -7,7 +7,7 @@ use super::cookies::Cookies;
 use super::error::Failure;
 use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
-use crate::audit::{Outcome, unverified};
+use crate::audit::{Facts, Outcome, unverified};
 use crate::aws::state_table::StateKey;
 use crate::broker::{Landing, Refusal, Waiting};
 use crate::idp::Idp;
@@ -136,7 +136,8 @@ pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response
     context.facts.unverified.team = Some(unverified(id));
     match open_or_sign_in(context, &destination).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
-            tracing::warn!(reference = context.facts.reference, error = %refusal, "AWS throttles");
+            let Facts { reference, owner, team, account, region, .. } = &context.facts;
+            tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
             Err(Failure::NotYet(destination, Wait::for_aws()))
         }
         answer => answer,

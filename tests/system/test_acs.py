@@ -564,3 +564,18 @@ def test_a_table_that_does_not_answer_is_told_apart_and_nobody_waits_long(broker
     aws.fault(service="dynamodb", operation="PutItem", effect="hang")
     _, answer = broker.sign_in()
     assert (answer.status, answer.code) == (503, "aws_unreachable")
+
+
+@pytest.mark.parametrize("operations", [["GetItem"], ["BatchGetItem"], ["GetItem", "BatchGetItem"]])
+def test_teams_that_cannot_be_looked_up_in_time_cost_nobody_the_session(broker, aws, operations):
+    """The response is consumed: without its cookie the person could only meet the replay."""
+    browser, login = started(broker, path="&team=team3")
+    for operation in operations:
+        aws.fault(operation=operation, effect="hang", about="studio-broker-teams")
+    _, answer = broker.sign_in(
+        browser, teams=["team1", "team3"], in_response_to=request_id(login.location)
+    )
+    assert answer.status in (302, 303)
+    assert browser.cookie("session")
+    aws.clear_faults()
+    assert browser.get("/teams/team3").opens_studio()

@@ -164,6 +164,8 @@ def test_large_headers_are_refused_and_large_bodies_of_many_stay_within_bounds(w
                 continue
         time.sleep(0.05)
     assert resident(broker) - before < 150, "MiB, of 150 MB that were sent"
+    _, answer = broker.sign_in(user_id=unique("user-"), teams=["team3"])
+    assert answer.status in (302, 303), "who sends an ordinary response is not kept out"
     for connection in bodies:
         connection.close()
     assert broker.browser().get("/healthz").text == "ok"
