@@ -323,3 +323,35 @@ def test_a_profile_that_sagemaker_cannot_delete_is_reported_at_once(fleet, end):
     answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
     assert answer["profiles"][0]["why"] == "SageMaker could not delete it: EFS is locked"
     assert time.monotonic() - started < 10
+
+
+def test_a_team_that_cannot_be_used_is_told_since_nobody_looked_for_its_profiles(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.profile("lab3", "ann")
+    fleet.put_team("lab3", session_duration_seconds=1)
+    answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
+    told = [("team_invalid", "team lab3")]
+    assert [(failed["code"], failed["subject"]) for failed in answer["failed"]] == told
+    assert fleet.profiles("lab1") == [] and fleet.profiles("lab3") == ["ann-lab3"]
+    again = fleet.run("profiles", "offboard", "ann", "--yes", code=1)
+    assert "team lab3" in again.stderr and "has no profile" not in again.stdout
+    for command in ("list", "drift"):
+        answer = fleet.json("profiles", command, code=1)
+        assert [(failed["code"], failed["subject"]) for failed in answer["failed"]] == told
+    assert fleet.json("profiles", "list", "--team", "lab1")["failed"] == []
+
+
+def test_no_directory_is_guessed_while_an_identity_provider_cannot_be_used(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.dynamodb.put_item(
+        TableName="studio-broker-idps",
+        Item=item({"entity_id": "https://broken", "directory": "elsewhere", "allowed_teams": ["*"]}),
+    )
+    done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
+    assert "IdP https://broken" in done.stderr
+    assert "hint: studio-broker profiles offboard ann --yes --directory default" in done.stderr
+    assert "denied_users" not in fleet.idp() and fleet.profiles("lab1") == ["ann-lab1"]
+    named = ("profiles", "offboard", "ann", "--directory", "default", "--yes")
+    answer = fleet.json(*named, code=1)
+    assert [failed["code"] for failed in answer["failed"]] == ["idp_invalid"]
+    assert answer["denied_at"] == [fleet.entity_id] and fleet.profiles("lab1") == []

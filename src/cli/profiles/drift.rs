@@ -99,6 +99,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let with_groups: Vec<&Team> =
         teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
     let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
+    if arguments.team.is_none() {
+        failed.extend(mappings.unusable_teams());
+    }
     let judge =
         Judge { mappings: &mappings, teams: &by_id, people: &people, now: Timestamp::now() };
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };

@@ -17,6 +17,7 @@ use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
+use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
@@ -81,9 +82,15 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let places = fleet::places(&mappings.usable_teams());
     let mut plan = find(&hub, &administrator, &leaver, places.clone(), arguments.parallel).await;
     plan.deny = to_deny(&leaver, &mappings);
-    if plan.deny.is_empty() && plan.profiles.is_empty() && plan.failed.is_empty() {
+    // Where an item cannot be used, nobody looked for profiles, and nobody is refused.
+    plan.failed.extend(mappings.unusable_teams());
+    plan.failed.extend(mappings.unusable_idps());
+    if plan.deny.is_empty() && plan.profiles.is_empty() {
+        if !plan.left_alone.is_empty() || !plan.failed.is_empty() {
+            show(&leaver, &plan, format);
+        }
         report(&leaver, &plan, &[], format);
-        return Ok(Exit::Done);
+        return Ok(if plan.failed.is_empty() { Exit::Done } else { Exit::Failed });
     }
     show(&leaver, &plan, format);
     if !arguments.yes && !confirmed(&leaver, format) {
@@ -105,12 +112,18 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// The person, in the one directory that the `IdPs` have or that was named.
+/// The person, in the one directory that the `IdPs` have or that was named. While an `IdP` cannot be
+/// used, its directory is unknown, so that none is taken for the only one.
 fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure> {
     let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
     let known: BTreeSet<_> = idps.map(|idp| idp.directory.clone()).collect();
+    let unusable = mappings.unusable_idps();
     let directory = match (&arguments.directory, known.len()) {
-        (Some(directory), _) if known.contains(directory) || known.is_empty() => directory.clone(),
+        (Some(directory), _)
+            if known.contains(directory) || known.is_empty() || !unusable.is_empty() =>
+        {
+            directory.clone()
+        }
         (Some(directory), _) => {
             let known: Vec<_> = known.into_iter().collect();
             let message = format!(
@@ -119,6 +132,17 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
                 known.join(", ")
             );
             return Err(Failure::usage(message).hint("studio-broker idps list"));
+        }
+        (None, _) if !unusable.is_empty() => {
+            let each = unusable.iter().map(|one| format!("{}: {}", one.subject, one.found));
+            let message = format!(
+                "the directory of an identity provider that cannot be used is unknown, and the same user id may be another person there; {}",
+                each.collect::<Vec<_>>().join("; ")
+            );
+            let known = known.first().map_or(DEFAULT_DIRECTORY, String::as_str);
+            let fixes = unusable.into_iter().map(|one| one.fix);
+            let failure = fixes.fold(Failure::usage(message), Failure::hint);
+            return Err(failure.hint(mapping_file::again(&format!("--directory {known}"))));
         }
         (None, 0) => DEFAULT_DIRECTORY.into(),
         (None, 1) => known.into_iter().next().unwrap_or_default(),
@@ -396,8 +420,11 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
         json(&as_json(leaver, plan, ended));
         return;
     }
-    if plan.deny.is_empty() && ended.is_empty() && plan.failed.is_empty() {
-        data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
+    if plan.deny.is_empty() && ended.is_empty() {
+        // Who was found doubtful, or not looked for, may have a profile.
+        if plan.failed.is_empty() && plan.left_alone.is_empty() {
+            data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
+        }
         return;
     }
     for entity_id in &plan.deny {
