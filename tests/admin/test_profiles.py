@@ -1,11 +1,12 @@
 """`profiles list · drift · offboard`, with boto3 making and looking at the profiles."""
 
+import subprocess
 import time
 
 import boto3
 import pytest
 
-from conftest import item
+from conftest import BINARY, item
 from fleet import ACCOUNTS, fleet  # noqa: F401
 
 STORE = "d-1234567890"
@@ -240,6 +241,9 @@ def test_only_profiles_with_both_tags_this_owner_and_their_name_are_deleted(flee
     assert len(answer["left_alone"]) == 2
     assert fleet.profiles("lab1") == ["ann-half", "ann-lab1", "bob-lab1"]
     assert fleet.profiles("lab2") == ["ann-x-lab2"]
+    again = fleet.run("profiles", "offboard", "ann", "--yes")
+    assert "has no profile" not in again.stdout
+    assert again.stderr.count("left alone: ") == 2
 
 
 def test_tags_that_change_after_the_plan_stop_the_deletion(fleet):
@@ -355,3 +359,39 @@ def test_no_directory_is_guessed_while_an_identity_provider_cannot_be_used(fleet
     answer = fleet.json(*named, code=1)
     assert [failed["code"] for failed in answer["failed"]] == ["idp_invalid"]
     assert answer["denied_at"] == [fleet.entity_id] and fleet.profiles("lab1") == []
+
+
+def test_what_the_second_look_cannot_see_or_leaves_alone_is_told(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.control("settings", delete_delay_ms=1500)
+    import threading
+
+    def disturb():
+        fleet.wait(lambda: fleet.calls("DeleteUserProfile"))
+        fleet.profile("lab2", "ann", name="ann-x-lab2")
+        fault = {"operation": "AssumeRole", "account": ACCOUNTS["lab3"], "effect": "deny"}
+        fleet.control("faults", **fault)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
+    thread.join()
+    assert [failed["code"] for failed in answer["failed"]] == ["account_closed"]
+    [left] = answer["left_alone"]
+    assert left.startswith("ann-x-lab2 in 600000000002")
+    assert fleet.profiles("lab1") == [] and fleet.profiles("lab2") == ["ann-x-lab2"]
+
+
+def test_the_brokers_longest_cache_is_waited_for_unless_its_setting_is_known(fleet):
+    started = time.monotonic()
+    done = fleet.run("profiles", "offboard", "ann", "--yes", STUDIO_BROKER_TEAM_CACHE_SECONDS="2")
+    assert "for 2 s" in done.stderr and time.monotonic() - started >= 2
+    command = [BINARY, "profiles", "offboard", "eve", "--yes"]
+    settings = {**fleet.settings, "STUDIO_BROKER_TEAM_CACHE_SECONDS": ""}
+    process = subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True)
+    lines = [process.stderr.readline() for _ in range(1)]
+    while lines[-1] and "may not know" not in lines[-1]:
+        lines.append(process.stderr.readline())
+    process.kill()
+    process.wait()
+    assert "for 300 s" in lines[-1] and "set STUDIO_BROKER_TEAM_CACHE_SECONDS" in lines[-1]

@@ -74,6 +74,25 @@ struct Plan {
     failed: Vec<Finding>,
 }
 
+impl Plan {
+    /// Takes what a later look left alone or could not find out, unless it is here or in `known` already.
+    fn add_new(&mut self, left_alone: Vec<String>, failed: Vec<Finding>, known: &Plan) {
+        for why in left_alone {
+            if !self.left_alone.contains(&why) && !known.left_alone.contains(&why) {
+                self.left_alone.push(why);
+            }
+        }
+        for finding in failed {
+            let same = |other: &Finding| {
+                (other.cause, &other.subject) == (finding.cause, &finding.subject)
+            };
+            if !self.failed.iter().any(same) && !known.failed.iter().any(same) {
+                self.failed.push(finding);
+            }
+        }
+    }
+}
+
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
@@ -100,7 +119,14 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     for entity_id in &plan.deny {
         deny(&hub, entity_id, &leaver.user).await?;
     }
-    let ended = work(&hub, &administrator, &leaver, places, &plan, &arguments, denied_at).await;
+    let wait = if plan.deny.is_empty() { Duration::ZERO } else { noticed(&hub, format) };
+    let work = Work { hub: &hub, administrator: &administrator, leaver: &leaver, places };
+    let (ended, late) = work.carry_out(&plan, &arguments, denied_at + wait).await;
+    if format == Format::Table {
+        tell_left(&late);
+    }
+    plan.left_alone.extend(late.left_alone);
+    plan.failed.extend(late.failed);
     report(&leaver, &plan, &ended, format);
     let left = ended.iter().any(|(_, ended)| *ended != Ended::Gone);
     if left || !plan.failed.is_empty() {
@@ -325,48 +351,87 @@ fn with_denied(read: &Record, user: &str) -> Option<Record> {
     Some(wanted)
 }
 
+/// What the broker believes of its tables at most, whatever it is set to.
+const LONGEST_CACHE: Duration = Duration::from_secs(300);
+
+/// How long the broker may go on without the denial. Its own setting cannot be seen from here, so that
+/// its longest counts unless somebody says here what it is.
+#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
+fn noticed(hub: &Hub, format: Format) -> Duration {
+    const VARIABLE: &str = "STUDIO_BROKER_TEAM_CACHE_SECONDS";
+    let set = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty());
+    let wait = match set {
+        true => Duration::from_secs(u64::from(hub.settings.team_cache_seconds)),
+        false => LONGEST_CACHE,
+    };
+    if format == Format::Table && !wait.is_zero() {
+        let seconds = wait.as_secs();
+        let whose = if set {
+            format!("{VARIABLE} is {seconds}")
+        } else {
+            format!("set {VARIABLE} here as the broker has it to wait no longer than it needs")
+        };
+        say(format!(
+            "The broker may not know of the denial for {seconds} s: profiles are looked for again then ({whose})."
+        ));
+    }
+    wait
+}
+
 /// Looks once more after the broker has noticed the denial: until then a session may have made a profile.
 const ROUNDS: usize = 3;
 
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-async fn work(
-    hub: &Hub,
-    administrator: &Administrator,
-    leaver: &Leaver,
+/// Where and for whom a plan is carried out.
+struct Work<'a> {
+    hub: &'a Hub,
+    administrator: &'a Administrator,
+    leaver: &'a Leaver,
     places: Vec<Place>,
-    plan: &Plan,
-    arguments: &Arguments,
-    denied_at: std::time::Instant,
-) -> Vec<(Planned, Ended)> {
-    let deadline = Instant::now() + Duration::from_secs(arguments.wait * 60);
-    let order = Order { shared_spaces: arguments.shared_spaces, deadline };
-    let mut ended: BTreeMap<String, (Planned, Ended)> = BTreeMap::new();
-    let noticed = Duration::from_secs(u64::from(hub.settings.team_cache_seconds));
-    let mut profiles = plan.profiles.clone();
-    for round in 0..ROUNDS {
-        let done = each(profiles, arguments.parallel, "ending profiles", |planned| async move {
-            let outcome = Box::pin(end(&planned.spoke, &planned.standing, order)).await;
-            (planned, outcome)
-        })
-        .await;
-        for ((planned, outcome), _) in done {
-            ended.insert(planned.standing.place(), (planned, outcome));
+}
+
+impl Work<'_> {
+    /// What became of each profile, and what the later looks left alone or could not find out, beyond
+    /// what the plan says already. `noticed_at`: from then on no session can make a profile.
+    #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        arguments: &Arguments,
+        noticed_at: std::time::Instant,
+    ) -> (Vec<(Planned, Ended)>, Plan) {
+        let Self { hub, administrator, leaver, places } = self;
+        let deadline = Instant::now() + Duration::from_secs(arguments.wait * 60);
+        let order = Order { shared_spaces: arguments.shared_spaces, deadline };
+        let mut ended: BTreeMap<String, (Planned, Ended)> = BTreeMap::new();
+        let mut late = Plan::default();
+        let mut profiles = plan.profiles.clone();
+        for round in 0..ROUNDS {
+            let done =
+                each(profiles, arguments.parallel, "ending profiles", |planned| async move {
+                    let outcome = Box::pin(end(&planned.spoke, &planned.standing, order)).await;
+                    (planned, outcome)
+                })
+                .await;
+            for ((planned, outcome), _) in done {
+                ended.insert(planned.standing.place(), (planned, outcome));
+            }
+            // Only a denial of this very run can have gone unnoticed so far.
+            if plan.deny.is_empty() || round + 1 == ROUNDS {
+                break;
+            }
+            tokio::time::sleep(noticed_at.saturating_duration_since(fleet::now())).await;
+            let again = find(hub, administrator, leaver, places.clone(), arguments.parallel).await;
+            late.add_new(again.left_alone, again.failed, plan);
+            let stuck = |planned: &Planned| {
+                ended.get(&planned.standing.place()).is_some_and(|(_, ended)| *ended != Ended::Gone)
+            };
+            profiles = again.profiles.into_iter().filter(|planned| !stuck(planned)).collect();
+            if profiles.is_empty() {
+                break;
+            }
         }
-        // Only a denial of this very run can have gone unnoticed so far.
-        if plan.deny.is_empty() || round + 1 == ROUNDS {
-            break;
-        }
-        tokio::time::sleep(noticed.saturating_sub(denied_at.elapsed())).await;
-        let again = find(hub, administrator, leaver, places.clone(), arguments.parallel).await;
-        let stuck = |planned: &Planned| {
-            ended.get(&planned.standing.place()).is_some_and(|(_, ended)| *ended != Ended::Gone)
-        };
-        profiles = again.profiles.into_iter().filter(|planned| !stuck(planned)).collect();
-        if profiles.is_empty() {
-            break;
-        }
+        (ended.into_values().collect(), late)
     }
-    ended.into_values().collect()
 }
 
 /// The plan, before anything happens.
@@ -403,6 +468,10 @@ fn show(leaver: &Leaver, plan: &Plan, format: Format) {
             data(format!("  keep    home directory {home}"));
         }
     }
+    tell_left(plan);
+}
+
+fn tell_left(plan: &Plan) {
     for why in &plan.left_alone {
         warn(format!("left alone: {}", plain(why)));
     }
