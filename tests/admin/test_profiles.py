@@ -303,6 +303,7 @@ def test_a_user_id_of_several_directories_must_say_which(fleet):
     fleet.dynamodb.put_item(TableName="studio-broker-idps", Item=item(second))
     done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
     assert "default, elsewhere" in done.stderr
+    assert "hint: studio-broker profiles offboard ann --yes --directory default\n" in done.stderr
     answer = fleet.json("profiles", "offboard", "ann", "--directory", "elsewhere", "--yes")
     assert answer["denied_at"] == [second["entity_id"]]
     assert "denied_users" not in fleet.idp()
@@ -395,3 +396,14 @@ def test_the_brokers_longest_cache_is_waited_for_unless_its_setting_is_known(fle
     process.kill()
     process.wait()
     assert "for 300 s" in lines[-1] and "set STUDIO_BROKER_TEAM_CACHE_SECONDS" in lines[-1]
+
+
+def test_hints_repeat_the_command_with_all_its_options(fleet):
+    fleet.profile("lab1", "ann")
+    options = ("--directory", "default", "--shared-spaces", "--wait", "0")
+    planned = fleet.run("profiles", "offboard", "ann", *options, code=3)
+    command = "studio-broker profiles offboard ann --directory default --shared-spaces --wait 0"
+    assert planned.stderr.endswith(f"hint: {command} --yes\n")
+    fleet.control("settings", delete_delay_ms=4000)
+    left = fleet.run("profiles", "offboard", "ann", *options, "--yes", code=1)
+    assert left.stderr.endswith(f"hint: {command} --yes\n")

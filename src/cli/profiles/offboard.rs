@@ -117,7 +117,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     let denied_at = fleet::now();
     for entity_id in &plan.deny {
-        deny(&hub, entity_id, &leaver.user).await?;
+        deny(&hub, entity_id, &arguments).await?;
     }
     let wait = if plan.deny.is_empty() { Duration::ZERO } else { noticed(&hub, format) };
     let work = Work { hub: &hub, administrator: &administrator, leaver: &leaver, places };
@@ -131,11 +131,16 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let left = ended.iter().any(|(_, ended)| *ended != Ended::Gone);
     if left || !plan.failed.is_empty() {
         if format == Format::Table {
-            hint(format!("studio-broker profiles offboard {} --yes", leaver.user));
+            hint(again(&arguments));
         }
         return Ok(Exit::Failed);
     }
     Ok(Exit::Done)
+}
+
+/// The same command with all its options, carried out.
+fn again(arguments: &Arguments) -> String {
+    mapping_file::again(if arguments.yes { "" } else { "--yes" })
 }
 
 /// The person, in the one directory that the `IdPs` have or that was named. While an `IdP` cannot be
@@ -178,12 +183,8 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
                 "the same user id may be another person in each directory: {}",
                 known.join(", ")
             );
-            let again = format!(
-                "studio-broker profiles offboard {} --directory {}",
-                arguments.user,
-                known.first().map_or("", String::as_str)
-            );
-            return Err(Failure::usage(message).hint(again));
+            let option = format!("--directory {}", known.first().map_or("", String::as_str));
+            return Err(Failure::usage(message).hint(mapping_file::again(&option)));
         }
     };
     let owner = Owner::new(&directory, &arguments.user);
@@ -299,7 +300,7 @@ async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError
 fn confirmed(leaver: &Leaver, format: Format) -> bool {
     if format == Format::Json || !std::io::stdin().is_terminal() {
         if format == Format::Table {
-            hint(format!("studio-broker profiles offboard {} --yes", leaver.user));
+            hint(mapping_file::again("--yes"));
         }
         return false;
     }
@@ -313,7 +314,8 @@ fn confirmed(leaver: &Leaver, format: Format) -> bool {
 const DENY_ATTEMPTS: usize = 3;
 
 /// Adds the person to the `denied_users` of an IdP, whatever else changes in it meanwhile.
-async fn deny(hub: &Hub, entity_id: &str, user: &str) -> Result<(), Failure> {
+async fn deny(hub: &Hub, entity_id: &str, arguments: &Arguments) -> Result<(), Failure> {
+    let user = arguments.user.as_str();
     let tables = hub.tables();
     for _ in 0..DENY_ATTEMPTS {
         let mut idps = tables.all(Table::Idps).await.map_err(|e| hub.failure(Table::Idps, e))?;
@@ -326,8 +328,7 @@ async fn deny(hub: &Hub, entity_id: &str, user: &str) -> Result<(), Failure> {
         }
     }
     let message = format!("somebody keeps changing the IdP {}", excerpt(entity_id));
-    Err(Failure::new(Exit::Conflict, message)
-        .hint(format!("studio-broker profiles offboard {user} --yes")))
+    Err(Failure::new(Exit::Conflict, message).hint(again(arguments)))
 }
 
 /// The item with one more denied user, as the list or set that it is; `None` when he is there.
