@@ -140,6 +140,26 @@ def test_a_target_role_that_lets_in_too_many(fleet, block, key, words):
     assert words in finding["found"]
 
 
+@pytest.mark.parametrize(
+    "principal, condition, codes",
+    [
+        ({"AWS": "arn:aws:iam::333333333333:root"}, {}, ["target_trust_too_wide"]),
+        ({"AWS": "arn:aws:iam::333333333333:user/eve"}, {}, ["target_trust_too_wide"]),
+        (
+            "*",
+            {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+            ["target_trust_too_wide", "target_trust_unproven"],
+        ),
+    ],
+)
+def test_whoever_a_target_role_names_beside_the_broker(fleet, principal, condition, codes):
+    trust = copy.deepcopy(fleet.documents("lab1")["trust_policy"])
+    extra = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust["Statement"].append({**extra, "Condition": condition})
+    override(fleet, TARGET, trust_policy=trust)
+    assert found(fleet) == [(code, "team lab1") for code in codes]
+
+
 def test_a_target_role_that_does_not_let_the_broker_in(fleet):
     fleet.put_team("lab1", external_id="secret-1")
     trust = fleet.documents("lab1")["trust_policy"]

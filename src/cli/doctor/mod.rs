@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 const PROOF: [(&str, &str); 6] = [
     (
         "the target role lets in the broker for its teams, and nobody else",
-        "its trust policy, read with iam:GetRole and evaluated here; AWS simulates no trust policies",
+        "its trust policy, read with iam:GetRole and evaluated here: it names nobody else, and has no condition that is not judged; AWS simulates no trust policies",
     ),
     (
         "the target role does what a sign-in needs, and refuses unknown teams, sessions without tags and foreign profiles",
