@@ -93,6 +93,15 @@ def test_settings_that_differ_are_shown_and_repaired(fleet):
     assert drift(fleet, code=0) == []
 
 
+def test_a_profile_with_a_name_that_its_owner_does_not_have_is_not_repaired(fleet):
+    fleet.profile("lab1", "ann", name="bob-lab1", DefaultLandingUri="studio::")
+    lab = {"JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}}}
+    fleet.put_team("lab1", user_settings=lab)
+    [found] = fleet.json("profiles", "drift", "--repair", code=3)["drift"]
+    assert found["repaired"] == "its name is none that ann has, look at its tags"
+    assert fleet.calls("UpdateUserProfile") == []
+
+
 def test_profiles_whose_team_is_gone_or_elsewhere_are_orphans(fleet):
     fleet.profile("lab1", "ann")
     fleet.profile("lab1", "bob", name="bob-old", tags={"Team": "old", "User": "bob"})
