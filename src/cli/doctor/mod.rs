@@ -64,7 +64,7 @@ const PROOF: [(&str, &str); 6] = [
         "DescribeDomain, ListUserProfiles and Service Quotas, as the doctor role",
     ),
     (
-        "not proven: conditions on networks, policies of VPC endpoints, and what AWS decides at the very moment",
+        "not proven: that the hub role reaches target roles where its policy asks for its function (lambda:SourceFunctionArn); conditions on networks, policies of VPC endpoints, and what AWS decides at the very moment",
         "a sign-in; its log line names what refused",
     ),
 ];
