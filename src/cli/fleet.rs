@@ -12,6 +12,7 @@ use super::hub::Hub;
 use super::output::Failure;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
+use crate::item::Fault;
 use crate::mappings::{Stored, Table};
 use crate::team::{AccountId, Region, Team};
 
@@ -60,6 +61,31 @@ impl Mappings {
         let usable = self.teams.values().filter_map(|stored| stored.mapping()?.team());
         usable.cloned().map(Arc::new).collect()
     }
+
+    /// One finding for each team whose item cannot be used: nothing is known of its profiles.
+    pub(super) fn unusable_teams(&self) -> Vec<Finding> {
+        unusable("team", Cause::TeamInvalid, &self.teams, "teams")
+    }
+
+    /// One finding for each `IdP` whose item cannot be used: not even its directory is known.
+    pub(super) fn unusable_idps(&self) -> Vec<Finding> {
+        unusable("IdP", Cause::IdpInvalid, &self.idps, "idps")
+    }
+}
+
+fn unusable(
+    noun: &str,
+    cause: Cause,
+    items: &BTreeMap<String, Stored>,
+    command: &str,
+) -> Vec<Finding> {
+    let faulty = items.iter().filter(|(_, stored)| !stored.faults().is_empty());
+    let finding = |(key, stored): (&String, &Stored)| {
+        let faults: Vec<_> = stored.faults().iter().map(Fault::to_string).collect();
+        let fix = format!("studio-broker {command} show {key}");
+        Finding::new(cause, format!("{noun} {key}"), faults.join("; "), fix)
+    };
+    faulty.map(finding).collect()
 }
 
 /// A place whose role could not be assumed.

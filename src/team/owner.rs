@@ -84,6 +84,17 @@ pub fn profile_name_starts(user_id: &str) -> Vec<String> {
     [Some(readable), plain.then(|| user_id.to_owned())].into_iter().flatten().collect()
 }
 
+/// The same for a person of whom only the owner is known.
+pub fn profile_name_starts_of(owner: &Owner) -> Vec<String> {
+    let text = owner.as_str();
+    let digest = text.len().checked_sub(DIGEST_LENGTH + 1).filter(|_| ends_like_digest(text));
+    match digest.and_then(|at| text.get(..at)) {
+        // What stands before the digest is the readable part of the name, too.
+        Some(readable) => vec![readable.to_owned()],
+        None => profile_name_starts(text),
+    }
+}
+
 /// Length of a digest: 26 characters of base32 hold 130 bits of SHA-256.
 const DIGEST_LENGTH: usize = 26;
 
@@ -218,6 +229,8 @@ mod tests {
 
                 let name = profile_name(&directory, &user, &team(&team_id));
                 prop_assert!(profile_name_starts(&user).iter().any(|start| name.starts_with(start)));
+                let starts = profile_name_starts_of(&Owner::new(&directory, &user));
+                prop_assert!(starts.iter().any(|start| name.starts_with(start)));
                 prop_assert!(name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-'));
                 prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
                 // Two team ids may not differ in case only, so the pair is compared folded.

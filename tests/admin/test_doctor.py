@@ -140,6 +140,26 @@ def test_a_target_role_that_lets_in_too_many(fleet, block, key, words):
     assert words in finding["found"]
 
 
+@pytest.mark.parametrize(
+    "principal, condition, codes",
+    [
+        ({"AWS": "arn:aws:iam::333333333333:root"}, {}, ["target_trust_too_wide"]),
+        ({"AWS": "arn:aws:iam::333333333333:user/eve"}, {}, ["target_trust_too_wide"]),
+        (
+            "*",
+            {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+            ["target_trust_too_wide", "target_trust_unproven"],
+        ),
+    ],
+)
+def test_whoever_a_target_role_names_beside_the_broker(fleet, principal, condition, codes):
+    trust = copy.deepcopy(fleet.documents("lab1")["trust_policy"])
+    extra = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust["Statement"].append({**extra, "Condition": condition})
+    override(fleet, TARGET, trust_policy=trust)
+    assert found(fleet) == [(code, "team lab1") for code in codes]
+
+
 def test_a_target_role_that_does_not_let_the_broker_in(fleet):
     fleet.put_team("lab1", external_id="secret-1")
     trust = fleet.documents("lab1")["trust_policy"]
@@ -199,6 +219,48 @@ def test_a_hub_role_that_may_delete_state_or_reaches_no_target(fleet):
     override(fleet, HUB_ROLE, permission_policy=wide)
     codes = [code for code, _ in found(fleet)]
     assert codes == ["hub_role_refuses", "hub_role_too_wide"]
+
+
+def test_a_hub_role_whose_own_policy_asks_for_its_function_is_told_as_not_proven(fleet):
+    report = fleet.json("doctor")
+    [unproven] = [p["claim"] for p in report["proof"] if p["claim"].startswith("not proven")]
+    assert report["findings"] == [] and "lambda:SourceFunctionArn" in unproven
+
+
+def hub_policy(**conditions):
+    """All that the hub role needs, with conditions on its way to target roles."""
+    assume = {"Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": "*"}
+    read = ["dynamodb:GetItem", "dynamodb:Scan"]
+    state = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    table = "arn:*:dynamodb:*:*:table/studio-broker-"
+    mappings = [f"{table}teams", f"{table}idps"]
+    return {
+        "Statement": [
+            {**assume, "Condition": conditions},
+            {"Effect": "Allow", "Action": read, "Resource": mappings},
+            {"Effect": "Allow", "Action": state, "Resource": f"{table}state"},
+        ]
+    }
+
+
+def test_a_hub_role_of_another_organization_reaches_no_target(fleet):
+    own = hub_policy(StringEquals={"aws:ResourceOrgID": "${aws:PrincipalOrgID}"})
+    override(fleet, HUB_ROLE, permission_policy=own)
+    assert found(fleet, code=0) == []
+    other = hub_policy(StringEquals={"aws:ResourceOrgID": "o-another"})
+    override(fleet, HUB_ROLE, permission_policy=other)
+    assert [code for code, _ in found(fleet)] == ["hub_role_refuses"]
+
+
+def test_a_hub_role_that_is_denied_is_a_finding_whatever_else_it_asks_for(fleet):
+    function = "arn:aws:lambda:us-east-1:111111111111:function:x"
+    policy = hub_policy(ArnEquals={"lambda:SourceFunctionArn": function})
+    override(fleet, HUB_ROLE, permission_policy=policy)
+    assert found(fleet, code=0) == []
+    deny = {"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": "*"}
+    policy["Statement"].append(deny)
+    override(fleet, HUB_ROLE, permission_policy=policy)
+    assert [code for code, _ in found(fleet)] == ["hub_role_refuses"]
 
 
 def test_profiles_that_are_taken_over_and_items_that_cannot_be_used(fleet):

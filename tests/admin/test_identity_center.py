@@ -119,3 +119,22 @@ def test_another_store_than_the_instances_is_refused(fleet):
     fleet.put_idp(identity_store_id="d-0000000000")
     done = fleet.run("identity-center", "plan", code=1)
     assert "has the identity store d-0000000000" in done.stderr
+
+
+def test_members_of_a_group_that_was_there_get_in_only_where_that_is_wanted(fleet):
+    fleet.put_idp(identity_store_id=STORE)
+    store = fleet.client("identitystore")
+    made = store.create_group(IdentityStoreId=STORE, DisplayName="studio-broker-lab1")["GroupId"]
+    user = store.list_users(IdentityStoreId=STORE)["Users"][0]["UserId"]
+    member = {"GroupId": made, "MemberId": {"UserId": user}}
+    store.create_group_membership(IdentityStoreId=STORE, **member)
+    planned = fleet.run("identity-center", "plan", code=3).stdout
+    assert f"~ team lab1: groups + {made} (studio-broker-lab1 exists already, 1 member)" in planned
+    refused = fleet.run("identity-center", "apply", "--write-teams", code=2)
+    assert "studio-broker-lab1 (1 member)" in refused.stderr
+    command = "studio-broker identity-center apply --write-teams --use-existing-groups"
+    assert f"hint: {command}\n" in refused.stderr
+    assert team_groups(fleet, "lab1") == [] and assigned(fleet) == set()
+    assert "studio-broker-lab2" not in groups(fleet)
+    fleet.run(*command.split()[1:])
+    assert team_groups(fleet, "lab1") == [made] and made in assigned(fleet)

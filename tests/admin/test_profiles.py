@@ -1,11 +1,12 @@
 """`profiles list · drift · offboard`, with boto3 making and looking at the profiles."""
 
+import subprocess
 import time
 
 import boto3
 import pytest
 
-from conftest import item
+from conftest import BINARY, item
 from fleet import ACCOUNTS, fleet  # noqa: F401
 
 STORE = "d-1234567890"
@@ -90,6 +91,15 @@ def test_settings_that_differ_are_shown_and_repaired(fleet):
         **lab,
     }
     assert drift(fleet, code=0) == []
+
+
+def test_a_profile_with_a_name_that_its_owner_does_not_have_is_not_repaired(fleet):
+    fleet.profile("lab1", "ann", name="bob-lab1", DefaultLandingUri="studio::")
+    lab = {"JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}}}
+    fleet.put_team("lab1", user_settings=lab)
+    [found] = fleet.json("profiles", "drift", "--repair", code=3)["drift"]
+    assert found["repaired"] == "its name is none that ann has, look at its tags"
+    assert fleet.calls("UpdateUserProfile") == []
 
 
 def test_profiles_whose_team_is_gone_or_elsewhere_are_orphans(fleet):
@@ -240,6 +250,9 @@ def test_only_profiles_with_both_tags_this_owner_and_their_name_are_deleted(flee
     assert len(answer["left_alone"]) == 2
     assert fleet.profiles("lab1") == ["ann-half", "ann-lab1", "bob-lab1"]
     assert fleet.profiles("lab2") == ["ann-x-lab2"]
+    again = fleet.run("profiles", "offboard", "ann", "--yes")
+    assert "has no profile" not in again.stdout
+    assert again.stderr.count("left alone: ") == 2
 
 
 def test_tags_that_change_after_the_plan_stop_the_deletion(fleet):
@@ -299,6 +312,7 @@ def test_a_user_id_of_several_directories_must_say_which(fleet):
     fleet.dynamodb.put_item(TableName="studio-broker-idps", Item=item(second))
     done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
     assert "default, elsewhere" in done.stderr
+    assert "hint: studio-broker profiles offboard ann --yes --directory default\n" in done.stderr
     answer = fleet.json("profiles", "offboard", "ann", "--directory", "elsewhere", "--yes")
     assert answer["denied_at"] == [second["entity_id"]]
     assert "denied_users" not in fleet.idp()
@@ -323,3 +337,82 @@ def test_a_profile_that_sagemaker_cannot_delete_is_reported_at_once(fleet, end):
     answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
     assert answer["profiles"][0]["why"] == "SageMaker could not delete it: EFS is locked"
     assert time.monotonic() - started < 10
+
+
+def test_a_team_that_cannot_be_used_is_told_since_nobody_looked_for_its_profiles(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.profile("lab3", "ann")
+    fleet.put_team("lab3", session_duration_seconds=1)
+    answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
+    told = [("team_invalid", "team lab3")]
+    assert [(failed["code"], failed["subject"]) for failed in answer["failed"]] == told
+    assert fleet.profiles("lab1") == [] and fleet.profiles("lab3") == ["ann-lab3"]
+    again = fleet.run("profiles", "offboard", "ann", "--yes", code=1)
+    assert "team lab3" in again.stderr and "has no profile" not in again.stdout
+    for command in ("list", "drift"):
+        answer = fleet.json("profiles", command, code=1)
+        assert [(failed["code"], failed["subject"]) for failed in answer["failed"]] == told
+    assert fleet.json("profiles", "list", "--team", "lab1")["failed"] == []
+
+
+def test_no_directory_is_guessed_while_an_identity_provider_cannot_be_used(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.dynamodb.put_item(
+        TableName="studio-broker-idps",
+        Item=item({"entity_id": "https://broken", "directory": "elsewhere", "allowed_teams": ["*"]}),
+    )
+    done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
+    assert "IdP https://broken" in done.stderr
+    assert "hint: studio-broker profiles offboard ann --yes --directory default" in done.stderr
+    assert "denied_users" not in fleet.idp() and fleet.profiles("lab1") == ["ann-lab1"]
+    named = ("profiles", "offboard", "ann", "--directory", "default", "--yes")
+    answer = fleet.json(*named, code=1)
+    assert [failed["code"] for failed in answer["failed"]] == ["idp_invalid"]
+    assert answer["denied_at"] == [fleet.entity_id] and fleet.profiles("lab1") == []
+
+
+def test_what_the_second_look_cannot_see_or_leaves_alone_is_told(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.control("settings", delete_delay_ms=1500)
+    import threading
+
+    def disturb():
+        fleet.wait(lambda: fleet.calls("DeleteUserProfile"))
+        fleet.profile("lab2", "ann", name="ann-x-lab2")
+        fault = {"operation": "AssumeRole", "account": ACCOUNTS["lab3"], "effect": "deny"}
+        fleet.control("faults", **fault)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
+    thread.join()
+    assert [failed["code"] for failed in answer["failed"]] == ["account_closed"]
+    [left] = answer["left_alone"]
+    assert left.startswith("ann-x-lab2 in 600000000002")
+    assert fleet.profiles("lab1") == [] and fleet.profiles("lab2") == ["ann-x-lab2"]
+
+
+def test_the_brokers_longest_cache_is_waited_for_unless_its_setting_is_known(fleet):
+    started = time.monotonic()
+    done = fleet.run("profiles", "offboard", "ann", "--yes", STUDIO_BROKER_TEAM_CACHE_SECONDS="2")
+    assert "for 2 s" in done.stderr and time.monotonic() - started >= 2
+    command = [BINARY, "profiles", "offboard", "eve", "--yes"]
+    settings = {**fleet.settings, "STUDIO_BROKER_TEAM_CACHE_SECONDS": ""}
+    process = subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True)
+    lines = [process.stderr.readline() for _ in range(1)]
+    while lines[-1] and "may not know" not in lines[-1]:
+        lines.append(process.stderr.readline())
+    process.kill()
+    process.wait()
+    assert "for 300 s" in lines[-1] and "set STUDIO_BROKER_TEAM_CACHE_SECONDS" in lines[-1]
+
+
+def test_hints_repeat_the_command_with_all_its_options(fleet):
+    fleet.profile("lab1", "ann")
+    options = ("--directory", "default", "--shared-spaces", "--wait", "0")
+    planned = fleet.run("profiles", "offboard", "ann", *options, code=3)
+    command = "studio-broker profiles offboard ann --directory default --shared-spaces --wait 0"
+    assert planned.stderr.endswith(f"hint: {command} --yes\n")
+    fleet.control("settings", delete_delay_ms=4000)
+    left = fleet.run("profiles", "offboard", "ann", *options, "--yes", code=1)
+    assert left.stderr.endswith(f"hint: {command} --yes\n")

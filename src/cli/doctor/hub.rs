@@ -16,7 +16,7 @@ use crate::cli::fleet::Mappings;
 use crate::cli::hub::Hub;
 use crate::config::{SettingFaults, Settings};
 use crate::idp::Idp;
-use crate::item::{Fault, excerpt};
+use crate::item::excerpt;
 use crate::saml::MetadataWarning;
 use crate::team::TeamId;
 
@@ -238,19 +238,13 @@ pub(super) async fn mappings(hub: &Hub, mappings: &Mappings, now: Timestamp) -> 
 }
 
 fn items(mappings: &Mappings) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let both = [
-        ("team", Cause::TeamInvalid, &mappings.teams, "teams"),
-        ("IdP", Cause::IdpInvalid, &mappings.idps, "idps"),
-    ];
-    for (noun, cause, items, command) in both {
+    let mut findings = mappings.unusable_teams();
+    findings.extend(mappings.unusable_idps());
+    let both = [("team", &mappings.teams, "teams"), ("IdP", &mappings.idps, "idps")];
+    for (noun, items, command) in both {
         for (key, stored) in items {
             let subject = format!("{noun} {key}");
             let fix = format!("studio-broker {command} show {key}");
-            let faults: Vec<_> = stored.faults().iter().map(Fault::to_string).collect();
-            if !faults.is_empty() {
-                findings.push(Finding::new(cause, &subject, faults.join("; "), &fix));
-            }
             let unknown = &stored.unknown_attributes;
             if !unknown.is_empty() {
                 let names: Vec<_> = unknown.iter().map(|name| excerpt(name)).collect();

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
 const PROOF: [(&str, &str); 6] = [
     (
         "the target role lets in the broker for its teams, and nobody else",
-        "its trust policy, read with iam:GetRole and evaluated here; AWS simulates no trust policies",
+        "its trust policy, read with iam:GetRole and evaluated here: it names nobody else, and has no condition that is not judged; AWS simulates no trust policies",
     ),
     (
         "the target role does what a sign-in needs, and refuses unknown teams, sessions without tags and foreign profiles",
@@ -64,7 +64,7 @@ const PROOF: [(&str, &str); 6] = [
         "DescribeDomain, ListUserProfiles and Service Quotas, as the doctor role",
     ),
     (
-        "not proven: conditions on networks, policies of VPC endpoints, and what AWS decides at the very moment",
+        "not proven: that the hub role reaches target roles where its policy asks for its function (lambda:SourceFunctionArn); conditions on networks, policies of VPC endpoints, and what AWS decides at the very moment",
         "a sign-in; its log line names what refused",
     ),
 ];

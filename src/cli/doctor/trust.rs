@@ -67,22 +67,36 @@ pub(super) fn check(document: &Value, team: &Team, hub_role: &str) -> Vec<Findin
         transitive: false,
     };
     let mut findings = Vec::new();
-    if !asked_for.is_granted(&policy) {
-        let unknown: Vec<String> =
-            keys(document).into_iter().filter(|key| !is_known(key)).collect();
-        let (cause, found) = if unknown.is_empty() {
-            (Cause::TrustRefuses, format!("the trust policy refuses {}", asked_for.describe()))
-        } else {
-            let keys = unknown.join(", ");
-            (Cause::TrustUnread, format!("whether the broker may come in depends on {keys}"))
-        };
-        findings.push(Finding::new(cause, &subject, found, fix(team)));
-    }
-    let wide: Vec<&str> = strangers(&asked_for)
+    let is_granted = asked_for.is_granted(&policy);
+    let unknown = |statements: &[&Value]| {
+        let unknown = keys(statements).into_iter().filter(|key| !is_known(key));
+        unknown.collect::<Vec<_>>().join(", ")
+    };
+    let allowing = allowing(document);
+    let (of_all, of_allowing) = (unknown(&statements(document)), unknown(&allowing));
+    let refused = match (is_granted, of_all.is_empty(), of_allowing.is_empty()) {
+        (false, true, _) => {
+            let found = format!("the trust policy refuses {}", asked_for.describe());
+            Some((Cause::TrustRefuses, found))
+        }
+        (false, false, _) => {
+            let found = format!("whether the broker may come in depends on {of_all}");
+            Some((Cause::TrustUnread, found))
+        }
+        // A stranger may meet such a condition, whatever it says of the broker.
+        (true, _, false) => {
+            Some((Cause::TrustUnread, format!("who may come in depends on {of_allowing}")))
+        }
+        (true, _, true) => None,
+    };
+    findings.extend(refused.map(|(cause, found)| Finding::new(cause, &subject, found, fix(team))));
+    let mut wide: Vec<String> = strangers(&asked_for)
         .into_iter()
         .filter(|(_, ask)| ask.is_granted(&policy))
-        .map(|(who, _)| who)
+        .map(|(who, _)| who.to_owned())
         .collect();
+    // No list of strangers holds everybody: who is named and is not the broker is one too many.
+    wide.extend(principals(&allowing).into_iter().filter(|named| named != hub_role));
     if !wide.is_empty() {
         let found = format!("the trust policy lets in {}", wide.join("; "));
         findings.push(Finding::new(Cause::TrustTooWide, subject, found, fix(team)));
@@ -207,10 +221,25 @@ fn statements(document: &Value) -> Vec<&Value> {
     }
 }
 
-/// Every condition key of a document.
-fn keys(document: &Value) -> BTreeSet<String> {
-    let operators =
-        statements(document).into_iter().filter_map(|s| s.get("Condition")?.as_object());
+/// The statements that let somebody in.
+fn allowing(document: &Value) -> Vec<&Value> {
+    let statements = statements(document).into_iter();
+    statements.filter(|s| s.get("Effect").and_then(Value::as_str) == Some("Allow")).collect()
+}
+
+/// Everybody whom statements name, of whatever kind.
+fn principals(statements: &[&Value]) -> BTreeSet<String> {
+    let named = statements.iter().filter_map(|statement| statement.get("Principal"));
+    let texts = named.flat_map(|principal| match principal {
+        Value::Object(kinds) => kinds.values().flat_map(|kind| texts(Some(kind))).collect(),
+        other => texts(Some(other)),
+    });
+    texts.map(str::to_owned).collect()
+}
+
+/// Every condition key of statements.
+fn keys(statements: &[&Value]) -> BTreeSet<String> {
+    let operators = statements.iter().filter_map(|s| s.get("Condition")?.as_object());
     let blocks = operators.flat_map(|operators| operators.values().filter_map(Value::as_object));
     blocks.flat_map(|block| block.keys().cloned()).collect()
 }
@@ -319,6 +348,49 @@ mod tests {
         });
         assert_eq!(found[0].0, Cause::TrustTooWide);
         assert!(found[0].1.contains("another role of the hub account"), "{}", found[0].1);
+    }
+
+    fn found_beside(statement: &Value) -> Vec<(Cause, String)> {
+        let mut document = document();
+        document["Statement"].as_array_mut().unwrap().push(statement.clone());
+        let findings = check(&document, &team(), HUB);
+        findings.into_iter().map(|finding| (finding.cause, finding.found)).collect()
+    }
+
+    #[test]
+    fn whoever_is_named_beside_the_broker_is_one_too_many() {
+        let condition = json!({"StringEquals": {"sts:ExternalId": "another-secret"}});
+        for (principal, named) in [
+            (json!({"AWS": "arn:aws:iam::333333333333:root"}), "arn:aws:iam::333333333333:root"),
+            (json!({"AWS": "333333333333"}), "333333333333"),
+            (
+                json!({"AWS": [HUB, "arn:aws:iam::333333333333:user/eve"]}),
+                "arn:aws:iam::333333333333:user/eve",
+            ),
+            (json!({"Service": "ec2.amazonaws.com"}), "ec2.amazonaws.com"),
+            (json!("*"), "*"),
+        ] {
+            let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": principal, "Condition": condition});
+            let wide = format!("the trust policy lets in {named}");
+            assert_eq!(found_beside(&statement), [(Cause::TrustTooWide, wide)]);
+        }
+        let deny = json!({"Effect": "Deny", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "arn:aws:iam::333333333333:root"}});
+        assert_eq!(found_beside(&deny), []);
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_judged_is_told_though_the_broker_comes_in() {
+        let anybody = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*",
+            "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}});
+        assert_eq!(
+            found_beside(&anybody),
+            [
+                (Cause::TrustUnread, "who may come in depends on aws:SourceVpce".to_owned()),
+                (Cause::TrustTooWide, "the trust policy lets in *".to_owned()),
+            ]
+        );
     }
 
     #[test]

@@ -77,6 +77,17 @@ impl Center {
         Ok(sorted("identitystore:CreateGroup", sent)?.group_id)
     }
 
+    /// How many members a group has.
+    pub(super) async fn members(&self, group: &str) -> Result<usize, AwsError> {
+        let store = self.identity_store.list_group_memberships().identity_store_id(&self.store);
+        let mut pages = store.group_id(group).max_results(100).into_paginator().send();
+        let mut number = 0;
+        while let Some(page) = pages.next().await {
+            number += sorted("identitystore:ListGroupMemberships", page)?.group_memberships.len();
+        }
+        Ok(number)
+    }
+
     /// Lets a group use the application; nothing where it may already.
     pub(super) async fn assign(&self, group: &str) -> Result<(), AwsError> {
         let sent = self

@@ -17,6 +17,7 @@ use self::center::Center;
 use super::Exit;
 use super::fleet::Mappings;
 use super::hub::Hub;
+use super::mapping_file;
 use super::output::{
     ADDED, CHANGED, Failure, Format, STRONG, count, data, hint, json, plain, say, styled, warn,
 };
@@ -61,6 +62,9 @@ pub(super) struct ApplyArguments {
     /// Puts the ids of groups into the teams' items.
     #[arg(long)]
     write_teams: bool,
+    /// Gives access to the members of groups that were there already, found by their names.
+    #[arg(long)]
+    use_existing_groups: bool,
 }
 
 /// What a team's group is called, before the team's id.
@@ -76,6 +80,8 @@ struct Entry {
     create: bool,
     /// The id of a group that the team's item does not name yet.
     unnamed: Option<String>,
+    /// How many people a group that was found by its name gives access to.
+    members: usize,
 }
 
 impl Entry {
@@ -117,8 +123,11 @@ pub(super) async fn run(command: IdentityCenter, format: Format) -> Result<Exit,
             print(&plan, &console()?, format);
             Ok(if plan.is_empty() { Exit::Done } else { Exit::Refused })
         }
-        IdentityCenter::Apply(ApplyArguments { arguments, write_teams }) => {
+        IdentityCenter::Apply(ApplyArguments { arguments, write_teams, use_existing_groups }) => {
             let mut plan = plan(&hub, &arguments).await?;
+            if !use_existing_groups {
+                no_strangers(&plan)?;
+            }
             apply(&mut plan).await?;
             if write_teams {
                 write(&hub, &mut plan).await?;
@@ -137,7 +146,11 @@ async fn plan(hub: &Hub, arguments: &Arguments) -> Result<Plan, Failure> {
     for stored in mappings.teams.values() {
         let Some(team) = stored.mapping().and_then(|mapping| mapping.team()) else { continue };
         if idp.as_ref().is_none_or(|idp| idp.allowed_teams.allow(&team.team_id)) {
-            entries.push(entry(&center, team));
+            let mut entry = entry(&center, team);
+            if let Some(group) = &entry.unnamed {
+                entry.members = center.members(group).await?;
+            }
+            entries.push(entry);
         }
     }
     let assigned = &center.assigned;
@@ -179,7 +192,13 @@ fn entry(center: &Center, team: &Team) -> Entry {
     let named: Vec<_> =
         team.groups.iter().filter(|id| center.groups.contains_key(*id)).cloned().collect();
     if !named.is_empty() {
-        return Entry { team: team.clone(), groups: named, create: false, unnamed: None };
+        return Entry {
+            team: team.clone(),
+            groups: named,
+            create: false,
+            unnamed: None,
+            members: 0,
+        };
     }
     let same_name = |(_, other): &(&String, &String)| other.eq_ignore_ascii_case(&name);
     match center.groups.iter().find(same_name) {
@@ -188,9 +207,33 @@ fn entry(center: &Center, team: &Team) -> Entry {
             groups: vec![id.clone()],
             create: false,
             unnamed: Some(id.clone()),
+            members: 0,
         },
-        None => Entry { team: team.clone(), groups: Vec::new(), create: true, unnamed: None },
+        None => Entry {
+            team: team.clone(),
+            groups: Vec::new(),
+            create: true,
+            unnamed: None,
+            members: 0,
+        },
     }
+}
+
+/// Whoever could name a group could have put people into it: nobody gets access by a name alone.
+fn no_strangers(plan: &Plan) -> Result<(), Failure> {
+    let with_members: Vec<_> = plan
+        .unnamed()
+        .filter(|entry| entry.members > 0)
+        .map(|entry| format!("{} ({})", entry.group_name(), count(entry.members, "member")))
+        .collect();
+    if with_members.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "groups with these names exist already, and their members would get into the teams: {}",
+        with_members.join(", ")
+    );
+    Err(Failure::usage(message).hint(mapping_file::again("--use-existing-groups")))
 }
 
 /// Makes what is missing. Each step is one that a second run finds done.
@@ -315,7 +358,13 @@ fn print(plan: &Plan, console: &[(&'static str, String)], format: Format) {
     }
     for entry in plan.unnamed() {
         let group = entry.unnamed.as_deref().unwrap_or_default();
-        data(format!("  {} team {}: groups + {group}", styled(CHANGED, "~"), entry.team.team_id));
+        let members = count(entry.members, "member");
+        data(format!(
+            "  {} team {}: groups + {group} ({} exists already, {members})",
+            styled(CHANGED, "~"),
+            entry.team.team_id,
+            entry.group_name()
+        ));
     }
     if plan.is_empty() {
         data("  every team has a group, and all are assigned");
@@ -370,6 +419,7 @@ fn as_json(plan: &Plan) -> Value {
             "groups": entry.groups,
             "create": entry.create.then(|| entry.group_name()),
             "add_to_team": entry.unnamed,
+            "members": entry.unnamed.is_some().then_some(entry.members),
         })
     });
     let assign = plan.assign.iter().map(|(group, team)| json!({"group": group, "team": team}));

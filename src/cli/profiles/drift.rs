@@ -17,7 +17,7 @@ use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, say, table};
 use crate::idp::Idp;
 use crate::team::Team;
-use crate::team::owner::Owner;
+use crate::team::owner::{Owner, profile_name_starts_of};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -99,6 +99,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let with_groups: Vec<&Team> =
         teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
     let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
+    if arguments.team.is_none() {
+        failed.extend(mappings.unusable_teams());
+    }
     let judge =
         Judge { mappings: &mappings, teams: &by_id, people: &people, now: Timestamp::now() };
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
@@ -203,6 +206,11 @@ impl Judge<'_> {
     ) -> Option<Result<(), String>> {
         let team = self.teams.get(standing.team()?)?;
         let owner = Owner::of_tag(standing.owner()?)?;
+        // The tags alone may be anybody's work, and a repair can hand the profile another role.
+        let name = standing.described.name.to_ascii_lowercase();
+        if !profile_name_starts_of(&owner).iter().any(|start| name.starts_with(start)) {
+            return Some(Err(format!("its name is none that {owner} has, look at its tags")));
+        }
         let profile = profile(spoke, team, &owner, &standing.described.name);
         Some(match profile.update(settings).await {
             Ok(true) => Ok(()),

@@ -69,6 +69,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     })
     .await;
     let (mut found, mut failed) = (Vec::new(), Vec::new());
+    if arguments.team.is_none() {
+        failed.extend(mappings.unusable_teams());
+    }
     for ((standing, findings), _) in looked {
         found.extend(standing);
         failed.extend(findings);

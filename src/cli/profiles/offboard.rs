@@ -17,6 +17,7 @@ use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
+use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
@@ -73,6 +74,25 @@ struct Plan {
     failed: Vec<Finding>,
 }
 
+impl Plan {
+    /// Takes what a later look left alone or could not find out, unless it is here or in `known` already.
+    fn add_new(&mut self, left_alone: Vec<String>, failed: Vec<Finding>, known: &Plan) {
+        for why in left_alone {
+            if !self.left_alone.contains(&why) && !known.left_alone.contains(&why) {
+                self.left_alone.push(why);
+            }
+        }
+        for finding in failed {
+            let same = |other: &Finding| {
+                (other.cause, &other.subject) == (finding.cause, &finding.subject)
+            };
+            if !self.failed.iter().any(same) && !known.failed.iter().any(same) {
+                self.failed.push(finding);
+            }
+        }
+    }
+}
+
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
@@ -81,9 +101,15 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let places = fleet::places(&mappings.usable_teams());
     let mut plan = find(&hub, &administrator, &leaver, places.clone(), arguments.parallel).await;
     plan.deny = to_deny(&leaver, &mappings);
-    if plan.deny.is_empty() && plan.profiles.is_empty() && plan.failed.is_empty() {
+    // Where an item cannot be used, nobody looked for profiles, and nobody is refused.
+    plan.failed.extend(mappings.unusable_teams());
+    plan.failed.extend(mappings.unusable_idps());
+    if plan.deny.is_empty() && plan.profiles.is_empty() {
+        if !plan.left_alone.is_empty() || !plan.failed.is_empty() {
+            show(&leaver, &plan, format);
+        }
         report(&leaver, &plan, &[], format);
-        return Ok(Exit::Done);
+        return Ok(if plan.failed.is_empty() { Exit::Done } else { Exit::Failed });
     }
     show(&leaver, &plan, format);
     if !arguments.yes && !confirmed(&leaver, format) {
@@ -91,26 +117,44 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     let denied_at = fleet::now();
     for entity_id in &plan.deny {
-        deny(&hub, entity_id, &leaver.user).await?;
+        deny(&hub, entity_id, &arguments).await?;
     }
-    let ended = work(&hub, &administrator, &leaver, places, &plan, &arguments, denied_at).await;
+    let wait = if plan.deny.is_empty() { Duration::ZERO } else { noticed(&hub, format) };
+    let work = Work { hub: &hub, administrator: &administrator, leaver: &leaver, places };
+    let (ended, late) = work.carry_out(&plan, &arguments, denied_at + wait).await;
+    if format == Format::Table {
+        tell_left(&late);
+    }
+    plan.left_alone.extend(late.left_alone);
+    plan.failed.extend(late.failed);
     report(&leaver, &plan, &ended, format);
     let left = ended.iter().any(|(_, ended)| *ended != Ended::Gone);
     if left || !plan.failed.is_empty() {
         if format == Format::Table {
-            hint(format!("studio-broker profiles offboard {} --yes", leaver.user));
+            hint(again(&arguments));
         }
         return Ok(Exit::Failed);
     }
     Ok(Exit::Done)
 }
 
-/// The person, in the one directory that the `IdPs` have or that was named.
+/// The same command with all its options, carried out.
+fn again(arguments: &Arguments) -> String {
+    mapping_file::again(if arguments.yes { "" } else { "--yes" })
+}
+
+/// The person, in the one directory that the `IdPs` have or that was named. While an `IdP` cannot be
+/// used, its directory is unknown, so that none is taken for the only one.
 fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure> {
     let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
     let known: BTreeSet<_> = idps.map(|idp| idp.directory.clone()).collect();
+    let unusable = mappings.unusable_idps();
     let directory = match (&arguments.directory, known.len()) {
-        (Some(directory), _) if known.contains(directory) || known.is_empty() => directory.clone(),
+        (Some(directory), _)
+            if known.contains(directory) || known.is_empty() || !unusable.is_empty() =>
+        {
+            directory.clone()
+        }
         (Some(directory), _) => {
             let known: Vec<_> = known.into_iter().collect();
             let message = format!(
@@ -120,6 +164,17 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
             );
             return Err(Failure::usage(message).hint("studio-broker idps list"));
         }
+        (None, _) if !unusable.is_empty() => {
+            let each = unusable.iter().map(|one| format!("{}: {}", one.subject, one.found));
+            let message = format!(
+                "the directory of an identity provider that cannot be used is unknown, and the same user id may be another person there; {}",
+                each.collect::<Vec<_>>().join("; ")
+            );
+            let known = known.first().map_or(DEFAULT_DIRECTORY, String::as_str);
+            let fixes = unusable.into_iter().map(|one| one.fix);
+            let failure = fixes.fold(Failure::usage(message), Failure::hint);
+            return Err(failure.hint(mapping_file::again(&format!("--directory {known}"))));
+        }
         (None, 0) => DEFAULT_DIRECTORY.into(),
         (None, 1) => known.into_iter().next().unwrap_or_default(),
         (None, _) => {
@@ -128,12 +183,8 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
                 "the same user id may be another person in each directory: {}",
                 known.join(", ")
             );
-            let again = format!(
-                "studio-broker profiles offboard {} --directory {}",
-                arguments.user,
-                known.first().map_or("", String::as_str)
-            );
-            return Err(Failure::usage(message).hint(again));
+            let option = format!("--directory {}", known.first().map_or("", String::as_str));
+            return Err(Failure::usage(message).hint(mapping_file::again(&option)));
         }
     };
     let owner = Owner::new(&directory, &arguments.user);
@@ -249,7 +300,7 @@ async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError
 fn confirmed(leaver: &Leaver, format: Format) -> bool {
     if format == Format::Json || !std::io::stdin().is_terminal() {
         if format == Format::Table {
-            hint(format!("studio-broker profiles offboard {} --yes", leaver.user));
+            hint(mapping_file::again("--yes"));
         }
         return false;
     }
@@ -263,7 +314,8 @@ fn confirmed(leaver: &Leaver, format: Format) -> bool {
 const DENY_ATTEMPTS: usize = 3;
 
 /// Adds the person to the `denied_users` of an IdP, whatever else changes in it meanwhile.
-async fn deny(hub: &Hub, entity_id: &str, user: &str) -> Result<(), Failure> {
+async fn deny(hub: &Hub, entity_id: &str, arguments: &Arguments) -> Result<(), Failure> {
+    let user = arguments.user.as_str();
     let tables = hub.tables();
     for _ in 0..DENY_ATTEMPTS {
         let mut idps = tables.all(Table::Idps).await.map_err(|e| hub.failure(Table::Idps, e))?;
@@ -276,8 +328,7 @@ async fn deny(hub: &Hub, entity_id: &str, user: &str) -> Result<(), Failure> {
         }
     }
     let message = format!("somebody keeps changing the IdP {}", excerpt(entity_id));
-    Err(Failure::new(Exit::Conflict, message)
-        .hint(format!("studio-broker profiles offboard {user} --yes")))
+    Err(Failure::new(Exit::Conflict, message).hint(again(arguments)))
 }
 
 /// The item with one more denied user, as the list or set that it is; `None` when he is there.
@@ -301,48 +352,87 @@ fn with_denied(read: &Record, user: &str) -> Option<Record> {
     Some(wanted)
 }
 
+/// What the broker believes of its tables at most, whatever it is set to.
+const LONGEST_CACHE: Duration = Duration::from_secs(300);
+
+/// How long the broker may go on without the denial. Its own setting cannot be seen from here, so that
+/// its longest counts unless somebody says here what it is.
+#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
+fn noticed(hub: &Hub, format: Format) -> Duration {
+    const VARIABLE: &str = "STUDIO_BROKER_TEAM_CACHE_SECONDS";
+    let set = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty());
+    let wait = match set {
+        true => Duration::from_secs(u64::from(hub.settings.team_cache_seconds)),
+        false => LONGEST_CACHE,
+    };
+    if format == Format::Table && !wait.is_zero() {
+        let seconds = wait.as_secs();
+        let whose = if set {
+            format!("{VARIABLE} is {seconds}")
+        } else {
+            format!("set {VARIABLE} here as the broker has it to wait no longer than it needs")
+        };
+        say(format!(
+            "The broker may not know of the denial for {seconds} s: profiles are looked for again then ({whose})."
+        ));
+    }
+    wait
+}
+
 /// Looks once more after the broker has noticed the denial: until then a session may have made a profile.
 const ROUNDS: usize = 3;
 
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-async fn work(
-    hub: &Hub,
-    administrator: &Administrator,
-    leaver: &Leaver,
+/// Where and for whom a plan is carried out.
+struct Work<'a> {
+    hub: &'a Hub,
+    administrator: &'a Administrator,
+    leaver: &'a Leaver,
     places: Vec<Place>,
-    plan: &Plan,
-    arguments: &Arguments,
-    denied_at: std::time::Instant,
-) -> Vec<(Planned, Ended)> {
-    let deadline = Instant::now() + Duration::from_secs(arguments.wait * 60);
-    let order = Order { shared_spaces: arguments.shared_spaces, deadline };
-    let mut ended: BTreeMap<String, (Planned, Ended)> = BTreeMap::new();
-    let noticed = Duration::from_secs(u64::from(hub.settings.team_cache_seconds));
-    let mut profiles = plan.profiles.clone();
-    for round in 0..ROUNDS {
-        let done = each(profiles, arguments.parallel, "ending profiles", |planned| async move {
-            let outcome = Box::pin(end(&planned.spoke, &planned.standing, order)).await;
-            (planned, outcome)
-        })
-        .await;
-        for ((planned, outcome), _) in done {
-            ended.insert(planned.standing.place(), (planned, outcome));
+}
+
+impl Work<'_> {
+    /// What became of each profile, and what the later looks left alone or could not find out, beyond
+    /// what the plan says already. `noticed_at`: from then on no session can make a profile.
+    #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        arguments: &Arguments,
+        noticed_at: std::time::Instant,
+    ) -> (Vec<(Planned, Ended)>, Plan) {
+        let Self { hub, administrator, leaver, places } = self;
+        let deadline = Instant::now() + Duration::from_secs(arguments.wait * 60);
+        let order = Order { shared_spaces: arguments.shared_spaces, deadline };
+        let mut ended: BTreeMap<String, (Planned, Ended)> = BTreeMap::new();
+        let mut late = Plan::default();
+        let mut profiles = plan.profiles.clone();
+        for round in 0..ROUNDS {
+            let done =
+                each(profiles, arguments.parallel, "ending profiles", |planned| async move {
+                    let outcome = Box::pin(end(&planned.spoke, &planned.standing, order)).await;
+                    (planned, outcome)
+                })
+                .await;
+            for ((planned, outcome), _) in done {
+                ended.insert(planned.standing.place(), (planned, outcome));
+            }
+            // Only a denial of this very run can have gone unnoticed so far.
+            if plan.deny.is_empty() || round + 1 == ROUNDS {
+                break;
+            }
+            tokio::time::sleep(noticed_at.saturating_duration_since(fleet::now())).await;
+            let again = find(hub, administrator, leaver, places.clone(), arguments.parallel).await;
+            late.add_new(again.left_alone, again.failed, plan);
+            let stuck = |planned: &Planned| {
+                ended.get(&planned.standing.place()).is_some_and(|(_, ended)| *ended != Ended::Gone)
+            };
+            profiles = again.profiles.into_iter().filter(|planned| !stuck(planned)).collect();
+            if profiles.is_empty() {
+                break;
+            }
         }
-        // Only a denial of this very run can have gone unnoticed so far.
-        if plan.deny.is_empty() || round + 1 == ROUNDS {
-            break;
-        }
-        tokio::time::sleep(noticed.saturating_sub(denied_at.elapsed())).await;
-        let again = find(hub, administrator, leaver, places.clone(), arguments.parallel).await;
-        let stuck = |planned: &Planned| {
-            ended.get(&planned.standing.place()).is_some_and(|(_, ended)| *ended != Ended::Gone)
-        };
-        profiles = again.profiles.into_iter().filter(|planned| !stuck(planned)).collect();
-        if profiles.is_empty() {
-            break;
-        }
+        (ended.into_values().collect(), late)
     }
-    ended.into_values().collect()
 }
 
 /// The plan, before anything happens.
@@ -379,6 +469,10 @@ fn show(leaver: &Leaver, plan: &Plan, format: Format) {
             data(format!("  keep    home directory {home}"));
         }
     }
+    tell_left(plan);
+}
+
+fn tell_left(plan: &Plan) {
     for why in &plan.left_alone {
         warn(format!("left alone: {}", plain(why)));
     }
@@ -396,8 +490,11 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
         json(&as_json(leaver, plan, ended));
         return;
     }
-    if plan.deny.is_empty() && ended.is_empty() && plan.failed.is_empty() {
-        data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
+    if plan.deny.is_empty() && ended.is_empty() {
+        // Who was found doubtful, or not looked for, may have a profile.
+        if plan.failed.is_empty() && plan.left_alone.is_empty() {
+            data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
+        }
         return;
     }
     for entity_id in &plan.deny {

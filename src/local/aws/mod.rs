@@ -491,8 +491,14 @@ impl Context<'_> {
         }
         let hub = sts::hub(target_role::partition(&self.caller.region));
         let document = self.simulator.hub_policy(&hub);
-        // Every role that anybody can have here belongs to the organization.
-        allows(&document, &request.clone().with("aws:ResourceOrgID", &hub.organization_id))
+        // Every role that anybody can have here belongs to the organization, and whoever comes with the
+        // hub's credentials stands for its function.
+        let request = request
+            .clone()
+            .with("aws:PrincipalOrgID", &hub.organization_id)
+            .with("aws:ResourceOrgID", &hub.organization_id)
+            .with("lambda:SourceFunctionArn", target_role::function_arn(&hub));
+        allows(&document, &request)
     }
 
     /// Reading and writing tables needs the permission for each table that the request names.

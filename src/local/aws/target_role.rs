@@ -318,7 +318,10 @@ pub fn hub_policy(hub: &Hub, target_role_name: &str, tables: &TableNames) -> Val
             "Effect": "Allow",
             "Action": ["sts:AssumeRole", "sts:TagSession"],
             "Resource": format!("arn:*:iam::*:role/{target_role_name}"),
-            "Condition": {"StringEquals": {"aws:ResourceOrgID": hub.organization_id}},
+            "Condition": {
+                "StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"},
+                "ArnEquals": {"lambda:SourceFunctionArn": function_arn(hub)},
+            },
         },
         {
             "Effect": "Allow",
@@ -340,6 +343,14 @@ pub fn hub_policy(hub: &Hub, target_role_name: &str, tables: &TableNames) -> Val
             "Resource": "*",
         },
     ]})
+}
+
+/// The one function that may use the hub role towards target roles.
+pub(crate) fn function_arn(hub: &Hub) -> String {
+    let mut parts = hub.role_arn.split(':').skip(1);
+    let partition = parts.next().unwrap_or_default();
+    let account = parts.nth(2).unwrap_or_default();
+    format!("arn:{partition}:lambda:us-east-1:{account}:function:studio-broker-broker")
 }
 
 /// The partition that a Region belongs to.
@@ -587,6 +598,24 @@ mod tests {
         let assume = Request::new("sts:AssumeRole", "arn:aws:iam::222222222222:role/Admin")
             .with("aws:ResourceOrgID", "o-example");
         assert_eq!(policy.decide(&assume), Decision::ImplicitDeny);
+    }
+
+    #[test]
+    fn the_hub_role_assumes_target_roles_of_its_organization_from_its_function_only() {
+        let document = hub_policy(&hub(), "StudioBrokerTarget", &TableNames::default());
+        let policy = Policy::parse(&document).unwrap();
+        let function = "arn:aws:lambda:us-east-1:111111111111:function:studio-broker-broker";
+        let decide = |organization: &str, function: &str| {
+            let role = "arn:aws:iam::222222222222:role/StudioBrokerTarget";
+            let request = Request::new("sts:AssumeRole", role)
+                .with("aws:PrincipalOrgID", "o-example")
+                .with("aws:ResourceOrgID", organization)
+                .with("lambda:SourceFunctionArn", function);
+            policy.decide(&request)
+        };
+        assert_eq!(decide("o-example", function), Decision::Allow);
+        assert_eq!(decide("o-another", function), Decision::ImplicitDeny);
+        assert_eq!(decide("o-example", &format!("{function}-2")), Decision::ImplicitDeny);
     }
 
     #[test]
