@@ -68,6 +68,14 @@ def test_the_tables_have_the_keys_that_the_code_reads():
     assert all(t["AttributeDefinitions"][0]["AttributeType"] == "S" for t in tables.values())
 
 
+def test_the_streams_bring_every_image_that_the_validator_reads():
+    read = set(re.findall(r'image\("(\w+)"\)', (SRC / "mappings" / "stream.rs").read_text()))
+    assert read == {"OldImage", "NewImage"}
+    tables = stack(HUB).of_type("AWS::DynamoDB::Table")
+    views = {name: table.get("StreamSpecification", {}).get("StreamViewType") for name, table in tables.items()}
+    assert views == {"TeamsTable": "NEW_AND_OLD_IMAGES", "IdpsTable": "NEW_AND_OLD_IMAGES", "StateTable": None}
+
+
 # ---------------------------------------------------------------- calls and permissions
 
 
