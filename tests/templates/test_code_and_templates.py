@@ -6,7 +6,7 @@ import subprocess
 
 import boto3
 import pytest
-from templates import HUB, IDENTITY_STORE, ROOT, SECRET, SPOKE, render, stack
+from templates import HUB, IDENTITY_STORE, ORGANIZATION, ROOT, SECRET, SPOKE, render, stack
 
 SRC = ROOT / "src"
 CONFIG = (SRC / "config.rs").read_text().split("#[cfg(test)]")[0]
@@ -54,6 +54,20 @@ def test_the_names_of_tables_and_roles_are_the_codes_defaults():
         assert variables[f"STUDIO_BROKER_{table}_TABLE"] == default
     assert f'"{variables["STUDIO_BROKER_TARGET_ROLE_NAME"]}".into()' in CONFIG
     assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
+
+
+def test_the_administrators_roles_have_the_names_that_the_command_line_asks_for():
+    code = (SRC / "aws" / "spoke.rs").read_text()
+    asked = set(re.findall(r'pub const (?:DOCTOR|LIFECYCLE)_ROLE: &str = "(\w+)"', code))
+    administrators = {"AdministratorAccountId": "1" * 12, "AdministratorRoleArns": f"arn:aws:iam::{'1' * 12}:role/Admin"}
+    roles = stack(SPOKE, {**SPOKE_PARAMETERS, **administrators}).of_type("AWS::IAM::Role")
+    assert asked == {role["RoleName"] for role in roles.values()} - {"StudioBrokerTarget"}
+    statements = stack(ORGANIZATION, {
+        "HubRoleArn": "arn:aws:iam::111111111111:role/StudioBrokerHub", "OrganizationId": "o-exampleorg1",
+        "PolicyTargetIds": "r-abcd",
+    }).resources["OnlyTheBroker"]["Properties"]["Content"]["Statement"]  # fmt: skip
+    (protected,) = (one["Resource"] for one in statements if one["Sid"] == "RolesOfTheBroker")
+    assert {f"arn:aws:iam::*:role/{name}" for name in asked} < set(protected)
 
 
 def test_the_tables_have_the_keys_that_the_code_reads():
