@@ -2,11 +2,12 @@
 
 import json
 import re
+import shlex
 import subprocess
 
 import boto3
 import pytest
-from templates import HUB, IDENTITY_STORE, ORGANIZATION, ROOT, SECRET, SPOKE, render, stack
+from templates import HUB, HUB_REGION, IDENTITY_STORE, ORGANIZATION, ROOT, SECRET, SPOKE, render, stack
 
 SRC = ROOT / "src"
 CONFIG = (SRC / "config.rs").read_text().split("#[cfg(test)]")[0]
@@ -54,6 +55,19 @@ def test_the_names_of_tables_and_roles_are_the_codes_defaults():
         assert variables[f"STUDIO_BROKER_{table}_TABLE"] == default
     assert f'"{variables["STUDIO_BROKER_TARGET_ROLE_NAME"]}".into()' in CONFIG
     assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
+
+
+@pytest.mark.parametrize("own", [{}, {"EntityId": "urn:example:studio?a&b"}], ids=["the address", "its own"])
+def test_the_next_command_knows_the_hub_as_the_function_does(own):
+    hub = stack(HUB, own)
+    words = shlex.split(hub.outputs["NextCommand"])
+    command = words.index("studio-broker")
+    given = dict(word.split("=", 1) for word in words[:command])
+    function = hub.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    known = {name: value for name, value in function.items() if name in given}
+    assert given == {"AWS_REGION": HUB_REGION, **known}
+    assert given.get("STUDIO_BROKER_ENTITY_ID") == own.get("EntityId")
+    assert words[command:] == ["studio-broker", "idps", "add", "metadata.xml", "--all-teams"]
 
 
 def test_the_administrators_roles_have_the_names_that_the_command_line_asks_for():
