@@ -81,6 +81,26 @@ def test_the_guide_has_a_word_for_every_output_that_an_identity_provider_needs()
     assert all(f"`{name}`" in text for name in ("AcsUrl", "Audience", "MetadataUrl"))
 
 
+def test_the_runbooks_queries_name_fields_of_the_audit_line():
+    code = (ROOT / "src" / "audit.rs").read_text()
+
+    def fields(struct):
+        (body,) = re.findall(rf"struct {struct}\b.*? \{{\n(.*?)\n\}}", code, re.S)
+        return set(re.findall(r"^    (?:pub )?(\w+):", body, re.M))
+
+    known = fields("Line") | fields("Facts") | {f"unverified.{name}" for name in fields("Unverified")}
+    words = {"filter", "fields", "coalesce", "display", "stats", "count", "count_distinct", "sort", "by", "as", "and", "in", "desc"}
+    queries = [q for q in re.findall(r"```text\n(.*?)```", (INFRA / "runbooks.md").read_text(), re.S) if "filter" in q]
+    assert len(queries) == 2
+    for query in queries:
+        bare = re.sub(r'"[^"]*"', "", query)
+        given = set(re.findall(r"\bas (\w+)", bare))
+        assert set(re.findall(r"(?<![@\w.])[a-z][\w.]*", bare)) - words - given <= known
+    # A response that is refused has neither: what it says is not verified.
+    (_, one_page) = queries
+    assert "coalesce(detail, unverified.detail)" in one_page and "coalesce(idp, unverified.issuer)" in one_page
+
+
 def test_the_key_policy_is_json():
     (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
     assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
