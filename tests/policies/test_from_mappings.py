@@ -105,3 +105,41 @@ def test_where_roles_are_called_like_their_teams_lifecycle_still_gives_those_alo
             identity=stack.permissions("LifecycleRole"),
         )  # fmt: skip
         assert decision == expected, name
+
+
+SECOND = {"broker_role_arn": "arn:aws:iam::222222222222:role/SecondTarget"}
+
+
+def files_of(teams, folder):
+    (folder / "mappings.json").write_text(json.dumps({"teams": teams}))
+    further = {"HubRoleArn": HUB, "OrganizationId": ORGANIZATION, **ADMINISTRATORS}
+    arguments = [word for name, value in further.items() for word in ("--parameter", f"{name}={value}")]
+    subprocess.run(
+        [BINARY, "teams", "spoke", "mappings.json", "--directory", "spokes", *arguments],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return {
+        path.name: {p["ParameterKey"]: p["ParameterValue"] for p in json.loads(path.read_text())}
+        for path in (folder / "spokes").iterdir()
+    }
+
+
+def roles_made(parameters):
+    roles = render(SPOKE / "template.yaml", parameters).of_type("AWS::IAM::Role").values()
+    return {one["RoleName"] for one in roles}
+
+
+def test_of_two_stacks_in_an_account_one_makes_the_administrators_roles(tmp_path):
+    teams = [TEAMS[0], team("research", "eu-west-1", "d-three", "Research", **SECOND)]
+    files = files_of(teams, tmp_path)
+    assert {name: roles_made(parameters) for name, parameters in files.items()} == {
+        "222222222222.json": {"StudioBrokerTarget", "StudioBrokerDoctor", "StudioBrokerLifecycle"},
+        "222222222222-SecondTarget.json": {"SecondTarget"},
+    }
+
+
+def test_the_only_stack_of_an_account_makes_them_whatever_its_target_role(tmp_path):
+    files = files_of([team("research", "eu-west-1", "d-three", "Research", **SECOND)], tmp_path)
+    assert {name: roles_made(parameters) for name, parameters in files.items()} == {
+        "222222222222-SecondTarget.json": {"SecondTarget", "StudioBrokerDoctor", "StudioBrokerLifecycle"}
+    }
