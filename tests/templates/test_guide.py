@@ -101,6 +101,14 @@ def test_the_runbooks_queries_name_fields_of_the_audit_line():
     assert "coalesce(detail, unverified.detail)" in one_page and "coalesce(idp, unverified.issuer)" in one_page
 
 
+def test_the_guides_name_the_stack_set_that_the_guides_stack_makes():
+    text = "".join(path.read_text() for path in [*GUIDES, INFRA / "spoke" / "README.md"])
+    (stack_name,) = re.findall(r"--stack-name (\S+) --template-file infra/organization/template.yaml", text)
+    output = render.load(ORGANIZATION)["Outputs"]["StackSetName"]["Value"]
+    made = output["Fn::Sub"].replace("${AWS::StackName}", stack_name)
+    assert set(re.findall(r"--stack-set-name (\S+)", text)) == {made}
+
+
 def test_the_key_policy_is_json():
     (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
     assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
