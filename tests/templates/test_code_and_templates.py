@@ -282,3 +282,17 @@ def test_the_build_refuses_a_processor_that_lambda_does_not_have():
     refused = subprocess.run([ROOT / "infra" / "hub" / "build", "sparc"], capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: the architecture is arm64 or x86_64, not sparc\n"
+
+
+# ---------------------------------------------------------------- administrators
+
+
+def test_the_guide_lists_the_rights_that_the_command_line_uses_in_the_hub_account_and_no_other():
+    used = {"sts:AssumeRole", "iam:SimulatePrincipalPolicy"}
+    for path in [*(SRC / "cli").rglob("*.rs"), SRC / "aws" / "mapping_tables.rs"]:
+        named = re.findall(r'"((?:dynamodb|identitystore|sso):[A-Z]\w+)"', path.read_text().split("#[cfg(test)]\nmod tests")[0])
+        # Simulated for the hub's role, not called.
+        used.update([] if path.name == "permissions.rs" else named)
+    guide = (ROOT / "infra" / "README.md").read_text()
+    section = guide.split("### Rights of administrators\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"`(\w+:[A-Z]\w+)`", section)) == used

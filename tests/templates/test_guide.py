@@ -109,6 +109,18 @@ def test_the_guides_name_the_stack_set_that_the_guides_stack_makes():
     assert set(re.findall(r"--stack-set-name (\S+)", text)) == {made}
 
 
+def test_a_spoke_as_the_guides_deploy_it_has_the_roles_that_the_command_line_takes():
+    for guide in (INFRA / "README.md", INFRA / "organization" / "README.md"):
+        blocks = re.findall(r"```sh\n(.*?)```", guide.read_text(), re.S)
+        (given,) = [
+            dict(re.findall(r"\b([A-Z][A-Za-z]+)=([^\s']+)", block)) for block in blocks if "HubRoleArn=" in block
+        ]
+        parameters = {name: given[name] for name in
+                      ("HubRoleArn", "OrganizationId", "AdministratorAccountId", "AdministratorRoleArns")}  # fmt: skip
+        roles = render.render(INFRA / "spoke" / "template.yaml", parameters).of_type("AWS::IAM::Role")
+        assert {"DoctorRole", "LifecycleRole"} <= set(roles)
+
+
 def test_the_key_policy_is_json():
     (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
     assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
