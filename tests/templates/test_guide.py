@@ -126,6 +126,19 @@ def test_the_key_policy_is_json():
     assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
 
 
+def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the_key():
+    (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
+    admitted = [s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {})]
+    (of_services,) = admitted
+    hub = render.load(HUB)["Resources"]["HubRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (of_hub,) = (s["Fn::If"][1] for s in hub if s.get("Fn::If", [""])[0] == "HasKey")
+    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"]]
+    assert of_services["Condition"]["StringEquals"]["kms:ViaService"] == [
+        name.replace("${AWS::Region}", "eu-west-1").rstrip("*") for name in used
+    ]
+    assert set(of_hub["Action"]) <= set(of_services["Action"])
+
+
 def test_the_organizations_guide_explains_every_statement():
     text = (INFRA / "organization" / "README.md").read_text()
     content = render.load(ORGANIZATION)["Resources"]["OnlyTheBroker"]["Properties"]["Content"]
