@@ -128,8 +128,7 @@ def test_the_key_policy_is_json():
 
 def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the_key():
     (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
-    admitted = [s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {})]
-    (of_services,) = admitted
+    (of_services,) = (s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {}))
     hub = render.load(HUB)["Resources"]["HubRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     (of_hub,) = (s["Fn::If"][1] for s in hub if s.get("Fn::If", [""])[0] == "HasKey")
     used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"]]
