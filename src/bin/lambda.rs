@@ -21,10 +21,17 @@ async fn main() -> ExitCode {
     match start().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", one_line(&error.to_string()));
             ExitCode::from(2)
         }
     }
+}
+
+/// The lines of a message as one: in the function's log each line is an event of its own, and a search
+/// that finds the first would show none of the others.
+fn one_line(message: &str) -> String {
+    let lines: Vec<_> = message.lines().map(str::trim).collect();
+    lines.join("; ").replacen(":; ", ": ", 1)
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

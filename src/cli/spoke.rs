@@ -33,6 +33,7 @@ pub(super) struct SpokeArguments {
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     /// A further parameter for every stack, such as `HubRoleArn=…`; a stack set holds these itself.
+    /// Of an account's stacks only one gets `AdministratorAccountId` and `AdministratorRoleArns`.
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     further: Vec<(String, String)>,
 }
@@ -58,8 +59,12 @@ pub(super) fn run(arguments: &SpokeArguments, format: Format) -> Result<Exit, Fa
         let lines: Vec<_> = faults.iter().map(ToString::to_string).collect();
         Failure::usage(lines.join("\n"))
     })?;
-    for spoke in &mut spokes {
+    let hosts = hosts(&spokes, &settings.target_role_name);
+    for (spoke, is_host) in spokes.iter_mut().zip(hosts) {
         for (name, value) in &arguments.further {
+            if !is_host && OF_ADMINISTRATORS.contains(&name.as_str()) {
+                continue;
+            }
             if spoke.parameters.insert(name.clone(), value.clone()).is_some() {
                 let message = format!("--parameter {}: it follows from the file", plain(name));
                 return Err(Failure::usage(message));
@@ -74,6 +79,20 @@ pub(super) fn run(arguments: &SpokeArguments, format: Format) -> Result<Exit, Fa
         list(&spokes, format);
     }
     Ok(Exit::Done)
+}
+
+/// Parameters that make the administrators' roles.
+const OF_ADMINISTRATORS: [&str; 2] = ["AdministratorAccountId", "AdministratorRoleArns"];
+
+/// Which stacks make the administrators' roles: one of each account, for their names are fixed. It is
+/// the stack of the standard role, or the first where there is none.
+fn hosts(spokes: &[Spoke], standard_role: &str) -> Vec<bool> {
+    let is_host = |spoke: &Spoke| {
+        let mut alike = spokes.iter().filter(|other| other.account == spoke.account);
+        let host = alike.clone().find(|other| other.target_role == standard_role);
+        host.or_else(|| alike.next()).is_some_and(|host| host.target_role == spoke.target_role)
+    };
+    spokes.iter().map(is_host).collect()
 }
 
 fn list(spokes: &[Spoke], format: Format) {

@@ -221,12 +221,17 @@ fn rows(teams: &[&Team]) -> Vec<Row> {
 }
 
 /// A role's name with `{team}` wherever it holds the team id: filled in again, it is the same name.
+///
+/// A name that holds nothing else stays as it is: the administrators' lifecycle role knows no team, and
+/// may give profiles whatever role the pattern fits, which would be every role of the account.
 fn pattern(role: &RoleArn, team: &TeamId) -> String {
     let (name, team) = (role.path_and_name(), team.as_str());
     if DEFAULT_ROLE.replace(TEAM, team) == name {
         return DEFAULT_ROLE.into();
     }
-    name.replace(team, TEAM)
+    let pattern = name.replace(team, TEAM);
+    let is_any_role = pattern.replace(TEAM, "").chars().all(|c| c == '/');
+    if is_any_role { name.to_owned() } else { pattern }
 }
 
 /// The ids in order, as many in a row as a policy holds.
@@ -339,6 +344,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn roles_that_are_called_like_their_teams_take_a_row_each() {
+        let teams: Vec<_> =
+            ["a", "b", "c"].map(|id| team(id, role(if id == "c" { "c/c" } else { id }))).into();
+        let spokes = of(&teams);
+        for (number, id, name) in [(1, "a", "a"), (2, "b", "b"), (3, "c", "c/c")] {
+            assert_eq!(row(&spokes[0], number), [id, "d-one", "eu-west-1", name]);
+        }
+        let many: Vec<_> = ["a", "b", "c", "d", "e"].map(|id| team(id, role(id))).into();
+        let faults = super::spokes(&many, "StudioBrokerTarget").unwrap_err();
+        assert!(
+            matches!(faults.as_slice(), [SpokeFault::TooManyRows { needed: 5, .. }]),
+            "{faults:?}"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ from cases import (
     studio,
 )
 from iam import FULL_ACCESS
-from render import render
+from render import Refused, render
 from test_target_role import idle
 
 ADMIN = "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_StudioAdmin_0123456789abcdef"
@@ -167,6 +167,18 @@ def test_lifecycle_may(iam, case):
 @pytest.mark.parametrize("case", {**READ_ROLES, **NEITHER})
 def test_lifecycle_may_not(iam, case):
     assert ask(iam, "LifecycleRole", *{**READ_ROLES, **NEITHER}[case]) == "denied"
+
+
+@pytest.mark.parametrize("row", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", ["{team}", "{team}{team}", "{team}/{team}", "{team}/"])
+def test_a_name_that_fits_every_role_is_refused(name, row):
+    with pytest.raises(Refused, match=f"Role{row}"):
+        render(SPOKE / "template.yaml", {**SPOKE_PARAMETERS, **ADMINISTRATORS, f"Role{row}": name})
+
+
+@pytest.mark.parametrize("name", ["Studio-{team}", "{team}-Studio", "{team}/Studio", "p/{team}", "{team}/{team}-x", "Studio"])
+def test_a_name_with_a_part_of_its_own_is_taken(name):
+    render(SPOKE / "template.yaml", {**SPOKE_PARAMETERS, **ADMINISTRATORS, "Role1": name})
 
 
 @pytest.mark.parametrize("name", ROLES)

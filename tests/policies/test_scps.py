@@ -123,6 +123,46 @@ def test_it_stops_it_when(iam, case):
     assert decide(iam, OPEN, principal, action, resource, **context) == "forbidden"
 
 
+SECOND, ITS_FURTHER_ACCOUNT = role("SecondTarget"), role("AreaTarget", "444444444444")
+FURTHER = policy(FurtherTargetRoleArns=f"{SECOND},arn:aws:iam::*:role/AreaTarget")
+WITH_FURTHER_TARGETS = {
+    "a second target role opens Studio": (SECOND, PRESIGN, ANN, {}, "allowed"),
+    "one that is named for all accounts does": (
+        ITS_FURTHER_ACCOUNT, PRESIGN, studio("user-profile", "d-x/a", account="444444444444"), {}, "allowed"),
+    "the second makes a profile": (SECOND, "sagemaker:CreateUserProfile", ANN, request_tags(Team="team1", User="ann"), "allowed"),
+    "the first still opens Studio": (TARGET, PRESIGN, ANN, {}, "allowed"),
+    "lifecycle still removes a profile": (LIFECYCLE, "sagemaker:DeleteUserProfile", ANN, {}, "allowed"),
+    "the rollout changes the second": (ROLLER, "iam:PutRolePolicy", SECOND, {}, "allowed"),
+    "a role of its name in another account opens Studio": (role("SecondTarget", "444444444444"), PRESIGN, ANN, {}, "forbidden"),
+    "a role whose name begins so opens Studio": (role("SecondTarget2"), PRESIGN, ANN, {}, "forbidden"),
+    "an administrator opens Studio": (ADMIN, PRESIGN, ANN, {}, "forbidden"),
+    "a notebook opens somebody else's Studio": (EXECUTION, PRESIGN, BOB, IN_ANNS_STUDIO, "forbidden"),
+    "an administrator makes a profile": (ADMIN, "sagemaker:CreateUserProfile", ANN, {}, "forbidden"),
+    "an administrator lets himself into the second": (ADMIN, "iam:UpdateAssumeRolePolicy", SECOND, {}, "forbidden"),
+    "an administrator widens one that is named for all accounts": (ADMIN, "iam:PutRolePolicy", role("AreaTarget"), {}, "forbidden"),
+    "an administrator widens the first": (ADMIN, "iam:PutRolePolicy", TARGET, {}, "forbidden"),
+    "an administrator rewrites a policy of the second": (
+        ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/studio-broker/second-Teams1Policy-0A1B", {}, "forbidden"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WITH_FURTHER_TARGETS)
+def test_with_target_roles_of_other_names(iam, case):
+    principal, action, resource, context, expected = WITH_FURTHER_TARGETS[case]
+    assert decide(iam, FURTHER, principal, action, resource, **context) == expected
+
+
+@pytest.mark.parametrize("principal", [SECOND, ITS_FURTHER_ACCOUNT])
+def test_a_target_role_that_is_not_named_is_stopped(iam, principal):
+    assert decide(iam, OPEN, principal, PRESIGN, ANN) == "forbidden"
+    assert decide(iam, OPEN, principal, "sagemaker:CreateUserProfile", ANN) == "forbidden"
+
+
+def test_a_pattern_of_names_is_no_target_role():
+    with pytest.raises(Refused):
+        policy(FurtherTargetRoleArns="arn:aws:iam::*:role/*")
+
+
 INSIDE = {"aws:SourceVpce": "vpce-0000000000000000a", "aws:VpcSourceIp": "10.1.2.3"}
 
 PLACES = {
@@ -163,6 +203,7 @@ def test_it_fits_into_a_service_control_policy_with_long_lists():
         AllowedVpcSourceCidrs=",".join(f"10.100.{n}.0/24" for n in range(20)),
         AllowedSourceCidrs=",".join(f"203.113.100.{n}/32" for n in range(20)),
         RolloutRoleArns=",".join(f"arn:aws:iam::*:role/deployment/OrganizationRollout{n}" for n in range(5)),
+        FurtherTargetRoleArns=",".join(f"arn:aws:iam::{n:012}:role/StudioBrokerTarget{n}" for n in range(2)),
     )
     # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
     assert len(json.dumps(longest, separators=(",", ":"))) <= 5120

@@ -349,7 +349,7 @@ def stream_record(table, key, image, name="MODIFY"):
             "Keys": {key_name: {"S": key}},
             "SequenceNumber": "111",
             "SizeBytes": 26,
-            "StreamViewType": "NEW_IMAGE",
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
         "eventSourceARN": f"arn:aws:dynamodb:eu-central-1:111111111111:table/{table}/stream/2026-01-01T00:00:00.000",
     }

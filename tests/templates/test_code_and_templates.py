@@ -2,11 +2,12 @@
 
 import json
 import re
+import shlex
 import subprocess
 
 import boto3
 import pytest
-from templates import HUB, IDENTITY_STORE, ROOT, SECRET, SPOKE, render, stack
+from templates import HUB, HUB_REGION, IDENTITY_STORE, ORGANIZATION, ROOT, SECRET, SPOKE, render, stack
 
 SRC = ROOT / "src"
 CONFIG = (SRC / "config.rs").read_text().split("#[cfg(test)]")[0]
@@ -56,6 +57,33 @@ def test_the_names_of_tables_and_roles_are_the_codes_defaults():
     assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
 
 
+@pytest.mark.parametrize("own", [{}, {"EntityId": "urn:example:studio?a&b"}], ids=["the address", "its own"])
+def test_the_next_command_knows_the_hub_as_the_function_does(own):
+    hub = stack(HUB, own)
+    words = shlex.split(hub.outputs["NextCommand"])
+    command = words.index("studio-broker")
+    given = dict(word.split("=", 1) for word in words[:command])
+    function = hub.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    known = {name: value for name, value in function.items() if name in given}
+    assert given == {"AWS_REGION": HUB_REGION, **known}
+    assert given.get("STUDIO_BROKER_ENTITY_ID") == own.get("EntityId")
+    assert words[command:] == ["studio-broker", "idps", "add", "metadata.xml", "--all-teams"]
+
+
+def test_the_administrators_roles_have_the_names_that_the_command_line_asks_for():
+    code = (SRC / "aws" / "spoke.rs").read_text()
+    asked = set(re.findall(r'pub const (?:DOCTOR|LIFECYCLE)_ROLE: &str = "(\w+)"', code))
+    administrators = {"AdministratorAccountId": "1" * 12, "AdministratorRoleArns": f"arn:aws:iam::{'1' * 12}:role/Admin"}
+    roles = stack(SPOKE, {**SPOKE_PARAMETERS, **administrators}).of_type("AWS::IAM::Role")
+    assert asked == {role["RoleName"] for role in roles.values()} - {"StudioBrokerTarget"}
+    statements = stack(ORGANIZATION, {
+        "HubRoleArn": "arn:aws:iam::111111111111:role/StudioBrokerHub", "OrganizationId": "o-exampleorg1",
+        "PolicyTargetIds": "r-abcd",
+    }).resources["OnlyTheBroker"]["Properties"]["Content"]["Statement"]  # fmt: skip
+    (protected,) = (one["Resource"] for one in statements if one["Sid"] == "RolesOfTheBroker")
+    assert {f"arn:aws:iam::*:role/{name}" for name in asked} < set(protected)
+
+
 def test_the_tables_have_the_keys_that_the_code_reads():
     tables = stack(HUB).of_type("AWS::DynamoDB::Table")
     keys = {name: [k["AttributeName"] for k in table["KeySchema"]] for name, table in tables.items()}
@@ -66,6 +94,14 @@ def test_the_tables_have_the_keys_that_the_code_reads():
     assert set(re.findall(r'\.key\("(\w+)"', state)) == {"pk"}
     assert 'item.insert("expires_at".to_owned(), AttributeValue::N(' in state
     assert all(t["AttributeDefinitions"][0]["AttributeType"] == "S" for t in tables.values())
+
+
+def test_the_streams_bring_every_image_that_the_validator_reads():
+    read = set(re.findall(r'image\("(\w+)"\)', (SRC / "mappings" / "stream.rs").read_text()))
+    assert read == {"OldImage", "NewImage"}
+    tables = stack(HUB).of_type("AWS::DynamoDB::Table")
+    views = {name: table.get("StreamSpecification", {}).get("StreamViewType") for name, table in tables.items()}
+    assert views == {"TeamsTable": "NEW_AND_OLD_IMAGES", "IdpsTable": "NEW_AND_OLD_IMAGES", "StateTable": None}
 
 
 # ---------------------------------------------------------------- calls and permissions
@@ -246,3 +282,17 @@ def test_the_build_refuses_a_processor_that_lambda_does_not_have():
     refused = subprocess.run([ROOT / "infra" / "hub" / "build", "sparc"], capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: the architecture is arm64 or x86_64, not sparc\n"
+
+
+# ---------------------------------------------------------------- administrators
+
+
+def test_the_guide_lists_the_rights_that_the_command_line_uses_in_the_hub_account_and_no_other():
+    used = {"sts:AssumeRole", "iam:SimulatePrincipalPolicy"}
+    for path in [*(SRC / "cli").rglob("*.rs"), SRC / "aws" / "mapping_tables.rs"]:
+        named = re.findall(r'"((?:dynamodb|identitystore|sso):[A-Z]\w+)"', path.read_text().split("#[cfg(test)]\nmod tests")[0])
+        # Simulated for the hub's role, not called.
+        used.update([] if path.name == "permissions.rs" else named)
+    guide = (ROOT / "infra" / "README.md").read_text()
+    section = guide.split("### Rights of administrators\n")[1].split("\n## ")[0]
+    assert set(re.findall(r"`(\w+:[A-Z]\w+)`", section)) == used

@@ -1,10 +1,12 @@
 """The function with the settings that the template gives it, behind the API as the template makes it."""
 
 import json
+import subprocess
 from urllib.parse import urlsplit
 
 import pytest
 from lambda_runtime import Front, Function, rest_answer, rest_event
+from programs import BINARIES
 from templates import CERTIFICATE, HUB, stack
 from world import RunningBroker, World, unique
 
@@ -87,3 +89,12 @@ def test_the_validator_reports_an_item_that_cannot_be_used(start):
     (line,) = [line for line in function.program.log() if line.get("event") == "item_invalid"]
     assert line["table"] == table
     assert "account_id" in json.dumps(line)
+
+
+def test_settings_that_cannot_be_used_are_one_event_of_the_log():
+    settings = {"STUDIO_BROKER_PUBLIC_URL": "ftp://example.com", "STUDIO_BROKER_CLOCK_SKEW_SECONDS": "soon"}
+    ended = subprocess.run([BINARIES / "studio-broker-lambda"], env=settings, capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("settings cannot be used: STUDIO_BROKER_")
+    assert all(f"{name}: found " in line for name in settings)

@@ -81,9 +81,61 @@ def test_the_guide_has_a_word_for_every_output_that_an_identity_provider_needs()
     assert all(f"`{name}`" in text for name in ("AcsUrl", "Audience", "MetadataUrl"))
 
 
+def test_the_runbooks_queries_name_fields_of_the_audit_line():
+    code = (ROOT / "src" / "audit.rs").read_text()
+
+    def fields(struct):
+        (body,) = re.findall(rf"struct {struct}\b.*? \{{\n(.*?)\n\}}", code, re.S)
+        return set(re.findall(r"^    (?:pub )?(\w+):", body, re.M))
+
+    known = fields("Line") | fields("Facts") | {f"unverified.{name}" for name in fields("Unverified")}
+    words = {"filter", "fields", "coalesce", "display", "stats", "count", "count_distinct", "sort", "by", "as", "and", "in", "desc"}
+    queries = [q for q in re.findall(r"```text\n(.*?)```", (INFRA / "runbooks.md").read_text(), re.S) if "filter" in q]
+    assert len(queries) == 2
+    for query in queries:
+        bare = re.sub(r'"[^"]*"', "", query)
+        given = set(re.findall(r"\bas (\w+)", bare))
+        assert set(re.findall(r"(?<![@\w.])[a-z][\w.]*", bare)) - words - given <= known
+    # A response that is refused has neither: what it says is not verified.
+    (_, one_page) = queries
+    assert "coalesce(detail, unverified.detail)" in one_page and "coalesce(idp, unverified.issuer)" in one_page
+
+
+def test_the_guides_name_the_stack_set_that_the_guides_stack_makes():
+    text = "".join(path.read_text() for path in [*GUIDES, INFRA / "spoke" / "README.md"])
+    (stack_name,) = re.findall(r"--stack-name (\S+) --template-file infra/organization/template.yaml", text)
+    output = render.load(ORGANIZATION)["Outputs"]["StackSetName"]["Value"]
+    made = output["Fn::Sub"].replace("${AWS::StackName}", stack_name)
+    assert set(re.findall(r"--stack-set-name (\S+)", text)) == {made}
+
+
+def test_a_spoke_as_the_guides_deploy_it_has_the_roles_that_the_command_line_takes():
+    for guide in (INFRA / "README.md", INFRA / "organization" / "README.md"):
+        blocks = re.findall(r"```sh\n(.*?)```", guide.read_text(), re.S)
+        (given,) = [
+            dict(re.findall(r"\b([A-Z][A-Za-z]+)=([^\s']+)", block)) for block in blocks if "HubRoleArn=" in block
+        ]
+        parameters = {name: given[name] for name in
+                      ("HubRoleArn", "OrganizationId", "AdministratorAccountId", "AdministratorRoleArns")}  # fmt: skip
+        roles = render.render(INFRA / "spoke" / "template.yaml", parameters).of_type("AWS::IAM::Role")
+        assert {"DoctorRole", "LifecycleRole"} <= set(roles)
+
+
 def test_the_key_policy_is_json():
     (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
     assert [statement["Effect"] for statement in json.loads(block)] == ["Allow", "Allow"]
+
+
+def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the_key():
+    (block,) = re.findall(r"```json\n(.*?)```", (INFRA / "README.md").read_text(), re.S)
+    (of_services,) = (s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {}))
+    hub = render.load(HUB)["Resources"]["HubRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    (of_hub,) = (s["Fn::If"][1] for s in hub if s.get("Fn::If", [""])[0] == "HasKey")
+    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"]]
+    assert of_services["Condition"]["StringEquals"]["kms:ViaService"] == [
+        name.replace("${AWS::Region}", "eu-west-1").rstrip("*") for name in used
+    ]
+    assert set(of_hub["Action"]) <= set(of_services["Action"])
 
 
 def test_the_organizations_guide_explains_every_statement():
