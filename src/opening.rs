@@ -251,7 +251,8 @@ impl Opener {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Opening, OpeningError> {
-        let visit = Visit { opener: self, request, now, deadline };
+        let key = self.key(request);
+        let visit = Visit { opener: self, request, key: &key, now, deadline };
         // The SDK's futures are large: none of them is moved about on the stack.
         match Box::pin(visit.open()).await {
             Err(OpeningError::Busy(error)) => Ok(Opening::NotYet(visit.wait_after(&error).await)),
@@ -288,6 +289,7 @@ impl ProfileKey {
 struct Visit<'a> {
     opener: &'a Opener,
     request: &'a Request,
+    key: &'a ProfileKey,
     now: Timestamp,
     deadline: Instant,
 }
@@ -296,8 +298,7 @@ impl Visit<'_> {
     async fn open(&self) -> Result<Opening, OpeningError> {
         let Request { team, owner, .. } = self.request;
         // Whoever is going to be told to come back is told so before the first call.
-        let key = self.opener.key(self.request);
-        let believed = self.is_believed_ready(&key).await;
+        let believed = self.is_believed_ready().await;
         self.must_be_due(if believed { Step::Presign } else { Step::Look })?;
         let credentials = self.assume().await?;
         match Box::pin(self.open_with(&credentials)).await {
@@ -319,7 +320,7 @@ impl Visit<'_> {
         let client = opener.sagemaker.client(&team.region, now).await;
         let name = request.profile.as_str();
         let profile = Profile { client: &client, credentials, team, owner, name };
-        let key = opener.key(request);
+        let key = self.key;
         let space = match &request.space {
             Some(space) => Some(self.allowed_space(&profile, space).await?),
             None => None,
@@ -335,17 +336,17 @@ impl Visit<'_> {
         let presign =
             || self.in_turn(Step::Presign, || presign(&client, credentials, endpoint, &wish));
 
-        if self.is_believed_ready(&key).await {
+        if self.is_believed_ready().await {
             match presign().await {
                 Ok(url) => return Ok(Opening::Ready(url)),
                 // Deleted or re-tagged behind our back: look again.
-                Err(error) if may_mean_another_profile(&error) => opener.ready.remove(&key).await,
+                Err(error) if may_mean_another_profile(&error) => opener.ready.remove(key).await,
                 Err(error) => return Err(error.into()),
             }
         }
 
         let look_again = || self.in_turn(Step::Look, || profile.look_one_by_one(now));
-        let one_by_one = opener.preparing.get(&key, now).await.is_some() || self.is_crowded();
+        let one_by_one = opener.preparing.get(key, now).await.is_some() || self.is_crowded();
         let (mut url, mut found) = if one_by_one {
             (None, look_again().await)
         } else {
@@ -353,7 +354,7 @@ impl Visit<'_> {
             let (url, found) = tokio::join!(presign(), look);
             (Some(url), found)
         };
-        let updates = opener.updates.get(&key, now).await.unwrap_or(0);
+        let updates = opener.updates.get(key, now).await.unwrap_or(0);
         let (mut asked_for_change, mut adopted) = (false, false);
         loop {
             let mut changed_at = now.as_second();
@@ -409,7 +410,7 @@ impl Visit<'_> {
         }
 
         // Known from here on, whether a URL can be had now or at the next visit.
-        opener.preparing.remove(&key).await;
+        opener.preparing.remove(key).await;
         opener.ready.insert(key.clone(), now.as_second(), now, opener.profile_life).await;
         let url = match url {
             Some(Ok(url)) => Ok(url),
@@ -421,7 +422,7 @@ impl Visit<'_> {
             Ok(url) => Ok(Opening::Ready(url)),
             Err(error) if error.kind == Kind::Throttled => Err(error.into()),
             Err(error) => {
-                opener.ready.remove(&key).await;
+                opener.ready.remove(key).await;
                 if error.kind == Kind::Invalid {
                     return Err(self.why_invalid(&profile, error).await);
                 }
@@ -441,7 +442,8 @@ impl Visit<'_> {
 
     /// Whether the profile was seen ready and the owner's, by this process or by another one that
     /// answered the same waiting person.
-    async fn is_believed_ready(&self, key: &ProfileKey) -> bool {
+    async fn is_believed_ready(&self) -> bool {
+        let key = self.key;
         let life = self.opener.profile_life;
         let seen = self.request.seen.as_ref().is_some_and(|seen| {
             let age = self.now.as_second().saturating_sub(seen.at);
@@ -524,9 +526,8 @@ impl Visit<'_> {
         let line = self.line(Step::of(error.operation));
         let turns = &self.opener.turns;
         let due = turns.come_back(&line, waited.unwrap_or_default(), self.now);
-        let key = self.opener.key(self.request);
-        let seen_at = self.opener.ready.get(&key, self.now).await;
-        let seen = seen_at.map(|at| Seen { profile: key.seal(), at });
+        let seen_at = self.opener.ready.get(self.key, self.now).await;
+        let seen = seen_at.map(|at| Seen { profile: self.key.seal(), at });
         Wait { reason: Reason::Aws, seconds: spread(due, random()), in_line: true, seen }
     }
 
