@@ -128,7 +128,8 @@ const RETRY_COST: u32 = 10;
 
 /// A budget for the whole process, whatever the Region: by itself the SDK has one for each service in
 /// each Region, so that an outage would be met with a hundred repeated calls in every one of them. A
-/// tenth of the calls that succeed may be repeated, and one in ten seconds in any case.
+/// tenth of the calls that succeed may be repeated, and one in ten seconds in any case. The SDK's bucket
+/// counts without a lock: under load a few more are let through, at most as many times as there are threads.
 fn budget(name: &'static str, throttling_retry_cost: u32) -> RetryPartition {
     let bucket = TokenBucket::builder()
         .capacity((RETRIES * RETRY_COST) as usize)
