@@ -372,13 +372,18 @@ impl Visit<'_> {
                     }
                     asked_for_change = true;
                 }
-                Found::Drifted(_) if updates >= MAX_UPDATES => {
+                Found::Drifted { members, .. } if updates >= MAX_UPDATES => {
+                    // Another role would give the person other rights than the team's.
+                    if members.iter().any(|member| member == "ExecutionRole") {
+                        let why = "SageMaker keeps another ExecutionRole than the mapping's";
+                        return Err(OpeningError::ProfileFailed(why.into()));
+                    }
                     let Facts { reference, account, .. } = &request.facts;
-                    warn!(reference, account, team = %team.team_id, profile = name, "SageMaker keeps other settings than the mapping's");
+                    warn!(reference, account, team = %team.team_id, profile = name, ?members, "SageMaker keeps other settings than the mapping's");
                     break;
                 }
-                Found::Drifted(_) if asked_for_change => {}
-                Found::Drifted(settings) => {
+                Found::Drifted { .. } if asked_for_change => {}
+                Found::Drifted { settings, .. } => {
                     if self.update(&profile, settings).await? {
                         self.record(Outcome::Updated);
                         opener.updates.insert(key.clone(), updates + 1, now, UPDATES_LIFE).await;
@@ -571,7 +576,7 @@ impl Visit<'_> {
         match self.in_turn(Step::Change, || profile.adopt(arn)).await {
             Ok(()) => Ok(true),
             Err(error) => match profile.look(self.now).await {
-                Ok(Found::Ready | Found::Drifted(_) | Found::Preparing { .. }) => {
+                Ok(Found::Ready | Found::Drifted { .. } | Found::Preparing { .. }) => {
                     Ok(error.leaves_open())
                 }
                 _ => Err(error.into()),

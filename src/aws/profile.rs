@@ -49,8 +49,13 @@ pub enum Found {
         /// Since when, epoch seconds.
         since: i64,
     },
-    /// The owner's profile, but not as the mapping wants it: the complete merged settings to send.
-    Drifted(Map<String, Value>),
+    /// The owner's profile, but not as the mapping wants it.
+    Drifted {
+        /// The paths of the members that differ, for example `ExecutionRole`.
+        members: Vec<String>,
+        /// The complete merged settings to send.
+        settings: Map<String, Value>,
+    },
     /// A profile without `User` tag that the mapping allows to be taken over; its ARN.
     Adoptable(String),
     /// Somebody else's profile: which tag differs, for the log.
@@ -155,19 +160,21 @@ impl Profile<'_> {
                 ));
             }
         }
-        let drifted = !differences(&described.settings, &wanted).is_empty();
+        let members = differences(&described.settings, &wanted);
         let status = described.status.as_str();
+        let long_ago = now.as_second() - described.changed_at > UPDATE_AGAIN_AFTER_SECONDS;
         match UserProfileStatus::from(status) {
-            UserProfileStatus::InService if drifted => {
-                Found::Drifted(merged(described.settings, wanted))
-            }
-            UserProfileStatus::InService => Found::Ready,
-            // The update failed and nothing is missing: the profile serves as it did before.
-            UserProfileStatus::UpdateFailed if !drifted => Found::Ready,
-            UserProfileStatus::UpdateFailed
-                if now.as_second() - described.changed_at > UPDATE_AGAIN_AFTER_SECONDS =>
+            // Where an update failed and nothing is missing, the profile serves as it did before.
+            UserProfileStatus::InService | UserProfileStatus::UpdateFailed
+                if members.is_empty() =>
             {
-                Found::Drifted(merged(described.settings, wanted))
+                Found::Ready
+            }
+            status
+                if status == UserProfileStatus::InService
+                    || (status == UserProfileStatus::UpdateFailed && long_ago) =>
+            {
+                Found::Drifted { members, settings: merged(described.settings, wanted) }
             }
             UserProfileStatus::Failed
             | UserProfileStatus::UpdateFailed
@@ -189,7 +196,7 @@ impl Profile<'_> {
     }
 
     /// The mapping's settings with its execution role, as `UserSettings` wants them.
-    pub fn wanted_settings(&self) -> Map<String, Value> {
+    fn wanted_settings(&self) -> Map<String, Value> {
         let mut settings = self.team.user_settings.clone();
         settings.insert("ExecutionRole".into(), self.team.execution_role_arn.as_str().into());
         settings
@@ -479,7 +486,7 @@ fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
 
 /// The paths of members that `wanted` names and `found` does not hold: objects are compared member by
 /// member, lists in order.
-pub fn differences(found: &Map<String, Value>, wanted: &Map<String, Value>) -> Vec<String> {
+fn differences(found: &Map<String, Value>, wanted: &Map<String, Value>) -> Vec<String> {
     let mut paths = Vec::new();
     for (name, wanted) in wanted {
         match (found.get(name), wanted) {

@@ -380,6 +380,27 @@ def test_only_members_that_the_mapping_names_are_compared(doubter, aws, planted,
     assert len(aws.calls(operation="UpdateUserProfile")) == drifts
 
 
+def test_settings_that_sagemaker_writes_otherwise_keep_nobody_out_but_another_role_does(doubter, aws):
+    team, user = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"}), unique("user-")
+    name = f"{user}-{team['team_id']}"
+    aws.plant_profile(team, name, {"Team": team["team_id"], "User": user})
+    # Every update is answered as if it were done, and nothing is changed.
+    aws.fault(operation="UpdateUserProfile", profile=name, effect="error", code="Done", status=200)
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    for _ in range(3):
+        assert not browser.get(f"/teams/{team['team_id']}").opens_studio()
+    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
+    assert len(aws.calls(operation="UpdateUserProfile")) == 3
+
+    aws.change_team(team, execution_role_arn=f"arn:aws:iam::{ACCOUNT}:role/NewRole")
+    for _ in range(3):
+        assert not browser.get(f"/teams/{team['team_id']}").opens_studio()
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert (page.status, page.code) == (502, "profile_failed")
+    (line,) = doubter.program.decisions(reference=page.reference)
+    assert "ExecutionRole" in line["detail"]
+
+
 def test_lists_are_compared_in_their_order(doubter, aws):
     wanted = {"SecurityGroups": ["sg-1111", "sg-2222"]}
     team, user = aws.new_team(user_settings=wanted), unique("user-")

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::inventory::{Standing, Wanted, standing};
 use super::people::People;
-use crate::aws::profile::{Found, Profile, differences};
+use crate::aws::profile::{Found, Profile};
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::output::{Failure, Format, count, data, hint, json, say, table};
+use crate::cli::output::{Failure, Format, count, data, hint, json, say, table, word};
 use crate::idp::Idp;
 use crate::team::Team;
 use crate::team::owner::{Owner, profile_name_starts_of};
@@ -186,11 +186,7 @@ impl Judge<'_> {
         let owner_of_tag = Owner::of_tag(owner)?;
         let profile = profile(spoke, team, &owner_of_tag, &standing.described.name);
         match profile.judge(standing.described.clone(), &standing.tags, self.now) {
-            Found::Drifted(settings) => {
-                let wanted = profile.wanted_settings();
-                let paths = differences(&standing.described.settings, &wanted);
-                Some(Kind::Settings(paths, settings))
-            }
+            Found::Drifted { members, settings } => Some(Kind::Settings(members, settings)),
             Found::Failed(reason) | Found::Foreign(reason) => Some(Kind::Failed(reason)),
             Found::Ready | Found::Preparing { .. } | Found::Missing | Found::Adoptable(_) => {
                 self.people.gone(owner, team).map(Kind::UserGone)
@@ -261,7 +257,7 @@ fn report(drifts: &[Drift], failed: &[Finding], format: Format) {
     }
     let gone = drifts.iter().find(|drift| matches!(drift.kind, Kind::TeamGone | Kind::UserGone(_)));
     if let Some(owner) = gone.and_then(|drift| drift.standing.owner()) {
-        hint(format!("studio-broker profiles list --user {}", crate::cli::output::plain(owner)));
+        hint(format!("studio-broker profiles list --user {}", word(owner)));
     }
 }
 
