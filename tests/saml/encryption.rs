@@ -1,5 +1,7 @@
 //! Encrypted assertions: what opens, what does not, and that failures look alike.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use studio_broker::saml::{DecryptionKeyError, DecryptionKeys, Rejection};
 
 use crate::support::*;
@@ -195,12 +197,17 @@ fn flip(nth: usize, at: usize) -> String {
 fn all_decryption_failures_look_alike() {
     let judge = Judge::with_keys(&sp());
     let foreign = Judge::with_keys(&fixture("keys/foreign.pem"));
-    let short = {
-        let xml = response("mgf1p-assertion-signed");
-        let start = xml.rfind("<xenc:CipherValue>").unwrap();
-        let value = cut(&xml[start..], "<xenc:CipherValue>", "</xenc:CipherValue>").to_owned();
-        tamper(&xml, &value, "<xenc:CipherValue>AAAA</xenc:CipherValue>")
-    };
+    let xml = response("mgf1p-assertion-signed");
+    let start = xml.rfind("<xenc:CipherValue>").unwrap();
+    let value = cut(&xml[start..], "<xenc:CipherValue>", "</xenc:CipherValue>");
+    let short = tamper(&xml, value, "<xenc:CipherValue>AAAA</xenc:CipherValue>");
+    // A tag of which twelve bytes are left is a tag that can be guessed.
+    let text = value.replace("<xenc:CipherValue>", "").replace("</xenc:CipherValue>", "");
+    let mut content = STANDARD.decode(text.replace(char::is_whitespace, "")).unwrap();
+    content.truncate(content.len() - 4);
+    let content = STANDARD.encode(content);
+    let short_tag = format!("<xenc:CipherValue>{content}</xenc:CipherValue>");
+    let short_tag = tamper(&xml, value, &short_tag);
     let other_size = tamper(&response("mgf1p-assertion-signed"), "aes128-gcm", "aes256-gcm");
     for refusal in [
         judge.judge(flip(0, 0)),
@@ -208,6 +215,7 @@ fn all_decryption_failures_look_alike() {
         judge.judge(flip(1, 0)),
         judge.judge(flip(1, 100)),
         judge.judge(short),
+        judge.judge(short_tag),
         judge.judge(other_size),
         foreign.judge(response("mgf1p-assertion-signed")),
         foreign.judge(response("mgf1p-aes128-cbc-response-signed")),

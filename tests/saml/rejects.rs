@@ -283,6 +283,7 @@ fn a_reference_to_anything_but_the_parents_id_is_refused() {
         "URI=\"#_a1 \"",
         "URI=\"#xpointer(id('_a1'))\"",
         "URI=\"#xpointer(/)\"",
+        "URI=\"#_a1' or '1'='1\"",
         "URI=\"#%5Fa1\"",
         "URI=\"file:///etc/passwd\"",
         "URI=\"http://example.org/#_a1\"",
@@ -511,6 +512,18 @@ fn two_assertions_are_refused_although_both_are_signed() {
     let other = other.add_signature(&other.assertion, "_a2");
     let xml = mint.response.replace("{}", &format!("{}{other}", mint.signed_assertion()));
     assert_eq!(code(xml), "assertion_repeated");
+}
+
+/// XSW3 the other way round: the last one is read where a list is turned into a map.
+#[test]
+fn a_forged_assertion_behind_the_genuine_one_is_refused() {
+    let mint = valid();
+    for id in ["_a1", "_a2"] {
+        let forged = mint.assertion.replace("_a1", id);
+        let xml = mint.response.replace("{}", &format!("{}{forged}", mint.signed_assertion()));
+        let expected = if id == "_a1" { "id_repeated" } else { "assertion_repeated" };
+        assert_eq!(code(xml), expected, "{id}");
+    }
 }
 
 #[test]
