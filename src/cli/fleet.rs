@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::findings::{Cause, Finding};
 use super::hub::Hub;
-use super::output::Failure;
+use super::output::{Failure, word};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
 use crate::item::Fault;
@@ -82,7 +82,7 @@ fn unusable(
     let faulty = items.iter().filter(|(_, stored)| !stored.faults().is_empty());
     let finding = |(key, stored): (&String, &Stored)| {
         let faults: Vec<_> = stored.faults().iter().map(Fault::to_string).collect();
-        let fix = format!("studio-broker {command} show {key}");
+        let fix = format!("studio-broker {command} show {}", word(key));
         Finding::new(cause, format!("{noun} {key}"), faults.join("; "), fix)
     };
     faulty.map(finding).collect()

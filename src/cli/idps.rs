@@ -15,7 +15,7 @@ use super::mapping_file::{
 };
 use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
-    say, styled, table, warn,
+    say, styled, table, warn, word,
 };
 use super::{Exit, completions};
 use crate::config::Audience;
@@ -142,7 +142,7 @@ async fn list(hub: &Hub, now: Timestamp, format: Format) -> Result<Exit, Failure
     data(table(["ENTITY ID", "NAME", "DIRECTORY", "TEAMS", "DAYS LEFT", "STATE"], &rows));
     say(count(idps.len(), "identity provider"));
     if let Some((key, _)) = idps.iter().find(|(_, stored)| stored.read.is_err()) {
-        hint(format!("studio-broker idps show {}", plain(key)));
+        hint(format!("studio-broker idps show {}", word(key)));
     }
     Ok(Exit::Done)
 }
@@ -373,7 +373,7 @@ fn with_metadata(
     if let Some(fault) = known.unwritable.first() {
         let message = format!("{} holds what cannot be kept: {fault}", excerpt(key));
         return Err(Failure::new(Exit::Failed, message)
-            .hint(format!("studio-broker idps show {}", plain(key))));
+            .hint(format!("studio-broker idps show {}", word(key))));
     }
     let AddArguments { teams, all_teams, directory, display_name, portal_url, .. } = arguments;
     let more = !teams.is_empty()
@@ -401,7 +401,7 @@ fn new_item(
     let (mut asked, mut options) = (Vec::new(), Vec::new());
     if teams.is_empty() && !all_teams {
         asked.push("which teams may it grant at most? --teams names them, --all-teams means every team, those to come included".to_owned());
-        let ids: Vec<_> = state.teams.keys().take(2).map(|id| plain(id)).collect();
+        let ids: Vec<_> = state.teams.keys().take(2).map(|id| word(id)).collect();
         let ids = if ids.is_empty() { "team1,team2".to_owned() } else { ids.join(",") };
         options.push(format!("--teams {ids}"));
     }

@@ -13,7 +13,7 @@ use super::Exit;
 use super::hub::Hub;
 use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, count, data, document, hint, json, plain, say,
-    styled, warn,
+    styled, warn, word,
 };
 use super::plan_words::print;
 use super::returning;
@@ -147,7 +147,7 @@ pub(super) async fn remove(
 
 /// The same command, with one more option where there is one.
 pub(super) fn again(option: &str) -> String {
-    let words: Vec<_> = std::env::args().skip(1).map(|word| plain(&word)).collect();
+    let words: Vec<_> = std::env::args().skip(1).map(|argument| word(&argument)).collect();
     format!("studio-broker {} {option}", words.join(" ")).trim_end().to_owned()
 }
 
@@ -339,10 +339,10 @@ pub(super) async fn export(arguments: &ExportArguments, format: Format) -> Resul
         count(left_out.len(), "item"),
         left_out.join("\n  ")
     );
-    let name = plain(hub.tables().name(table));
-    let key = json!({table.key(): {"S": key}});
+    let name = word(hub.tables().name(table));
+    let key = word(&json!({table.key(): {"S": key}}).to_string());
     Err(Failure::new(Exit::Failed, message)
-        .hint(format!("aws dynamodb get-item --table-name {name} --key '{key}'")))
+        .hint(format!("aws dynamodb get-item --table-name {name} --key {key}")))
 }
 
 /// The first item that a file cannot hold.

@@ -4,6 +4,7 @@
 //! values (names from the tables, messages of AWS) are printed with their control characters escaped, so
 //! that nobody writes to an administrator's terminal by editing an item.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
 
@@ -78,6 +79,12 @@ pub(super) fn warn(text: impl Display) {
 /// Says what to do next, as a command, on standard error.
 pub(super) fn hint(text: impl Display) {
     say(format!("{} {text}", styled(HELP, "hint:")));
+}
+
+/// A foreign text as one word of a command that a shell may be given.
+pub(super) fn word(text: &str) -> String {
+    let text = plain(text);
+    shlex::try_quote(&text).map_or_else(|_| "''".to_owned(), Cow::into_owned)
 }
 
 /// Aligned columns under a heading; every cell on one line.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::mapping_file::{again, read};
-use super::output::{Failure, Format, count, data, hint, json, plain, say, table, warn};
+use super::output::{Failure, Format, count, data, hint, json, plain, say, table, warn, word};
 use crate::config::TableSettings;
 use crate::mappings::Table;
 use crate::team::spoke::{Spoke, TRUST_POLICY_DEFAULT, spokes};
@@ -146,7 +146,7 @@ fn one<'a>(spokes: &'a [Spoke], account: &str, role: Option<&str>) -> Result<&'a
             let message =
                 format!("account {account} has several stacks, for the roles {}", roles.join(", "));
             let example = roles.first().copied().unwrap_or_default();
-            Err(Failure::usage(message).hint(again(&format!("--role {example}"))))
+            Err(Failure::usage(message).hint(again(&format!("--role {}", word(example)))))
         }
     }
 }

@@ -13,7 +13,7 @@ use super::mapping_file::{
 };
 use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
-    say, styled, table, warn,
+    say, styled, table, warn, word,
 };
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions};
@@ -110,7 +110,7 @@ async fn list(hub: &Hub, format: Format) -> Result<Exit, Failure> {
     if faulty > 0 {
         warn(format!("{} cannot be used", count(faulty, "item")));
         if let Some((key, _)) = teams.iter().find(|(_, stored)| stored.read.is_err()) {
-            hint(format!("studio-broker teams show {}", plain(key)));
+            hint(format!("studio-broker teams show {}", word(key)));
         }
     }
     Ok(Exit::Done)

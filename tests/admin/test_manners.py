@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 import time
 
@@ -35,6 +36,20 @@ def test_a_failure_is_one_object_on_standard_error(local_world):
     assert done.stdout == ""
     error = json.loads(done.stderr.splitlines()[-1])["error"]
     assert error["exit"] == 1 and error["hints"] == ["studio-broker teams list"]
+
+
+@pytest.mark.parametrize("key", ["a; touch gone", "$(touch gone)", "it's \"here\"", "two words", "\n-x"])
+def test_a_hint_is_one_command_whatever_an_item_is_called(local_world, key):
+    local_world.put(local_world.teams, {"team_id": {"S": key}})
+    shown = ["studio-broker", "teams", "show", key.replace("\n", "\\n")]
+    listed = local_world.run("teams", "list")
+    assert [shlex.split(line) for line in after("hint: ", listed.stderr)] == [shown]
+    refused = local_world.run("profiles", "offboard", key, code=1)
+    assert [shlex.split(line) for line in after("  fix: ", refused.stderr)] == [shown]
+
+
+def after(start, text):
+    return [line.removeprefix(start) for line in text.splitlines() if line.startswith(start)]
 
 
 def on_a_terminal(world, *arguments, **settings):

@@ -14,6 +14,7 @@ use crate::aws::spoke::Administrator;
 use crate::cli::findings::{Cause, Finding};
 use crate::cli::fleet::Mappings;
 use crate::cli::hub::Hub;
+use crate::cli::output::word;
 use crate::config::{SettingFaults, Settings};
 use crate::idp::Idp;
 use crate::item::excerpt;
@@ -244,7 +245,7 @@ fn items(mappings: &Mappings) -> Vec<Finding> {
     for (noun, items, command) in both {
         for (key, stored) in items {
             let subject = format!("{noun} {key}");
-            let fix = format!("studio-broker {command} show {key}");
+            let fix = format!("studio-broker {command} show {}", word(key));
             let unknown = &stored.unknown_attributes;
             if !unknown.is_empty() {
                 let names: Vec<_> = unknown.iter().map(|name| excerpt(name)).collect();
@@ -258,7 +259,8 @@ fn items(mappings: &Mappings) -> Vec<Finding> {
         folded.entry(id.to_lowercase()).or_default().push(id);
     }
     for ids in folded.into_values().filter(|ids| ids.len() > 1) {
-        let fix = format!("studio-broker teams remove {}", ids.last().copied().unwrap_or_default());
+        let last = word(ids.last().copied().unwrap_or_default());
+        let fix = format!("studio-broker teams remove {last}");
         let (subject, found) = (format!("teams {}", ids.join(", ")), "their profiles are the same");
         findings.push(Finding::new(Cause::TeamsAlike, subject, found, fix));
     }
@@ -301,7 +303,7 @@ fn unknown_teams(idp: &Idp, team_ids: &[TeamId]) -> Vec<Finding> {
         return Vec::new();
     }
     let found = format!("allowed_teams names {}", unknown.join(", "));
-    let fix = format!("studio-broker idps show {}", idp.entity_id);
+    let fix = format!("studio-broker idps show {}", word(&idp.entity_id));
     vec![Finding::new(Cause::UnknownTeam, format!("IdP {}", idp.entity_id), found, fix)]
 }
 

@@ -20,6 +20,7 @@ use super::hub::Hub;
 use super::mapping_file;
 use super::output::{
     ADDED, CHANGED, Failure, Format, STRONG, count, data, hint, json, plain, say, styled, warn,
+    word,
 };
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Written;
@@ -180,7 +181,8 @@ fn idp(mappings: &Mappings, wanted: Option<&str>) -> Result<Option<Idp>, Failure
         }
         (Some(idp), _) if !with_store.is_empty() => {
             let message = "several identity providers have an identity store: name one";
-            let again = format!("studio-broker identity-center plan --idp {}", idp.entity_id);
+            let again =
+                format!("studio-broker identity-center plan --idp {}", word(&idp.entity_id));
             Err(Failure::usage(message).hint(again))
         }
         (idp, _) => Ok(idp),

@@ -18,7 +18,7 @@ use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::mapping_file;
-use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
+use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
 use crate::team::TeamId;
@@ -173,7 +173,7 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
             let known = known.first().map_or(DEFAULT_DIRECTORY, String::as_str);
             let fixes = unusable.into_iter().map(|one| one.fix);
             let failure = fixes.fold(Failure::usage(message), Failure::hint);
-            return Err(failure.hint(mapping_file::again(&format!("--directory {known}"))));
+            return Err(failure.hint(mapping_file::again(&format!("--directory {}", word(known)))));
         }
         (None, 0) => DEFAULT_DIRECTORY.into(),
         (None, 1) => known.into_iter().next().unwrap_or_default(),
@@ -183,7 +183,8 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
                 "the same user id may be another person in each directory: {}",
                 known.join(", ")
             );
-            let option = format!("--directory {}", known.first().map_or("", String::as_str));
+            let option =
+                format!("--directory {}", known.first().map_or_else(String::new, |one| word(one)));
             return Err(Failure::usage(message).hint(mapping_file::again(&option)));
         }
     };
