@@ -80,6 +80,8 @@ class Function:
     def _handler(function):
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An event's body must not wait 40 ms for the acknowledgement of its head.
+            disable_nagle_algorithm = True
 
             def do_GET(self):
                 if not self.path.endswith("/runtime/invocation/next"):
