@@ -47,13 +47,14 @@ async fn start() -> Result<(), Failure> {
         tracing::warn!(error = %error, "identity providers could not be preloaded");
     }
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let broker = Arc::clone(&broker);
-        async move { Ok::<_, Failure>(answer(&broker, event.payload).await) }
+        // A task, since each waking of the runtime's own future costs a system call.
+        let answer = tokio::spawn(answer(Arc::clone(&broker), event.payload));
+        async { Ok::<_, Failure>(answer.await?) }
     }))
     .await
 }
 
-async fn answer(broker: &Broker, event: Value) -> Value {
+async fn answer(broker: Arc<Broker>, event: Value) -> Value {
     if stream::is_stream_event(&event) {
         return stream::validate(&broker.settings, &event);
     }
@@ -62,5 +63,5 @@ async fn answer(broker: &Broker, event: Value) -> Value {
         let path = format!("{}/saml/acs", broker.settings.public_url.path());
         (http::Request { method: Method::POST, path, ..http::Request::default() }, Front::RestApi)
     });
-    event::response(http::handle(broker, &request).await, front)
+    event::response(http::handle(&broker, &request).await, front)
 }
