@@ -1,6 +1,6 @@
 //! Hundreds of accounts: which there are, and one piece of work in each, side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use super::hub::Hub;
 use super::output::{Failure, word};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
-use crate::item::Fault;
+use crate::item::{Fault, excerpt};
 use crate::mappings::{Stored, Table};
-use crate::team::{AccountId, Region, Team};
+use crate::team::{AccountId, DomainId, Region, Team};
 
 /// One account in one Region, with the teams that have their domain there.
 #[derive(Debug, Clone)]
@@ -24,15 +24,12 @@ pub(super) struct Place {
     pub(super) teams: Vec<Arc<Team>>,
 }
 
-/// The places of all teams, by account and Region.
-pub(super) fn places(teams: &[Arc<Team>]) -> Vec<Place> {
-    let mut places: BTreeMap<(AccountId, Region), Vec<Arc<Team>>> = BTreeMap::new();
-    for team in teams {
-        let key = (team.account_id.clone(), team.region.clone());
-        places.entry(key).or_default().push(Arc::clone(team));
+impl Place {
+    /// The domains of its teams.
+    pub(super) fn domains(&self) -> Vec<DomainId> {
+        let named: BTreeSet<_> = self.teams.iter().map(|team| &team.domain_id).collect();
+        named.into_iter().cloned().collect()
     }
-    let place = |((account, region), teams)| Place { account, region, teams };
-    places.into_iter().map(place).collect()
 }
 
 /// What both tables hold.
@@ -62,24 +59,52 @@ impl Mappings {
         usable.cloned().map(Arc::new).collect()
     }
 
-    /// One finding for each team whose item cannot be used: nothing is known of its profiles.
-    pub(super) fn unusable_teams(&self) -> Vec<Finding> {
-        unusable("team", Cause::TeamInvalid, &self.teams, "teams")
+    /// The places of the teams that can be used, or of those that were asked for, by account and Region.
+    ///
+    /// # Errors
+    ///
+    /// There is no such team.
+    pub(super) fn places(&self, wanted: &[String]) -> Result<Vec<Place>, Failure> {
+        if let Some(unknown) = wanted.iter().find(|id| !self.teams.contains_key(*id)) {
+            let message = format!("there is no team {}", excerpt(unknown));
+            return Err(Failure::usage(message).hint("studio-broker teams list"));
+        }
+        let mut places: BTreeMap<(AccountId, Region), Vec<Arc<Team>>> = BTreeMap::new();
+        for team in self.usable_teams() {
+            if is_wanted(team.team_id.as_str(), wanted) {
+                let key = (team.account_id.clone(), team.region.clone());
+                places.entry(key).or_default().push(team);
+            }
+        }
+        let place = |((account, region), teams)| Place { account, region, teams };
+        Ok(places.into_iter().map(place).collect())
+    }
+
+    /// One finding for each team, or each that was asked for, whose item cannot be used: nothing is known
+    /// of its profiles.
+    pub(super) fn unusable_teams(&self, wanted: &[String]) -> Vec<Finding> {
+        unusable("team", Cause::TeamInvalid, &self.teams, wanted, "teams")
     }
 
     /// One finding for each `IdP` whose item cannot be used: not even its directory is known.
     pub(super) fn unusable_idps(&self) -> Vec<Finding> {
-        unusable("IdP", Cause::IdpInvalid, &self.idps, "idps")
+        unusable("IdP", Cause::IdpInvalid, &self.idps, &[], "idps")
     }
+}
+
+fn is_wanted(key: &str, wanted: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| one == key)
 }
 
 fn unusable(
     noun: &str,
     cause: Cause,
     items: &BTreeMap<String, Stored>,
+    wanted: &[String],
     command: &str,
 ) -> Vec<Finding> {
-    let faulty = items.iter().filter(|(_, stored)| !stored.faults().is_empty());
+    let faulty =
+        items.iter().filter(|(key, item)| !item.faults().is_empty() && is_wanted(key, wanted));
     let finding = |(key, stored): (&String, &Stored)| {
         let faults: Vec<_> = stored.faults().iter().map(Fault::to_string).collect();
         let fix = format!("studio-broker {command} show {}", word(key));

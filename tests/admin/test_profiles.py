@@ -113,6 +113,21 @@ def test_profiles_whose_team_is_gone_or_elsewhere_are_orphans(fleet):
     ]
 
 
+@pytest.mark.parametrize("command", ["list", "drift"])
+def test_a_team_that_cannot_be_used_is_told_from_one_that_is_not_there(fleet, command):
+    fleet.put_team("lab1", execution_role_arn="role/lab1")
+    failed = fleet.json("profiles", command, "--team", "lab1", code=1)["failed"]
+    assert [(f["subject"], f["code"], f["fix"]) for f in failed] == [
+        ("team lab1", "team_invalid", "studio-broker teams show lab1")
+    ]
+    assert fleet.calls("AssumeRole") == []
+    other = fleet.json("profiles", command, "--team", "lab2")
+    assert other["failed"] == []
+    missing = fleet.run("profiles", command, "--team", "lab9", code=2)
+    assert 'there is no team "lab9"' in missing.stderr
+    assert missing.stderr.endswith("hint: studio-broker teams list\n")
+
+
 def test_a_profile_that_failed_is_shown_with_its_reason(fleet):
     fault = {"operation": "CreateUserProfile", "effect": "settle", "status": "Failed"}
     fleet.control("faults", **fault, reason="no role", times=1)

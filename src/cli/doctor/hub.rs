@@ -239,7 +239,7 @@ pub(super) async fn mappings(hub: &Hub, mappings: &Mappings, now: Timestamp) -> 
 }
 
 fn items(mappings: &Mappings) -> Vec<Finding> {
-    let mut findings = mappings.unusable_teams();
+    let mut findings = mappings.unusable_teams(&[]);
     findings.extend(mappings.unusable_idps());
     let both = [("team", &mappings.teams, "teams"), ("IdP", &mappings.idps, "idps")];
     for (noun, items, command) in both {

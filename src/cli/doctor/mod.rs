@@ -84,7 +84,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     match mappings {
         Ok(mappings) => {
             findings.extend(hub::mappings(&hub, &mappings, now).await);
-            let places = chosen(&mappings, &arguments.teams)?;
+            let places = mappings.places(&arguments.teams)?;
             let checks = Checks {
                 sdk: &hub.sdk,
                 administrator: &administrator,
@@ -105,17 +105,6 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     findings.sort_by(|a, b| (a.level, a.cause, &a.subject).cmp(&(b.level, b.cause, &b.subject)));
     report(&findings, &summary, started.elapsed(), format);
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Refused })
-}
-
-/// The places of the teams that were asked for.
-fn chosen(mappings: &Mappings, wanted: &[String]) -> Result<Vec<Place>, Failure> {
-    if let Some(unknown) = wanted.iter().find(|id| !mappings.teams.contains_key(*id)) {
-        let message = format!("there is no team {}", crate::item::excerpt(unknown));
-        return Err(Failure::usage(message).hint("studio-broker teams list"));
-    }
-    let mut teams = mappings.usable_teams();
-    teams.retain(|team| wanted.is_empty() || wanted.iter().any(|id| *id == team.team_id.as_str()));
-    Ok(fleet::places(&teams))
 }
 
 fn directories(mappings: &Mappings) -> Vec<String> {

@@ -84,14 +84,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
     let teams = mappings.usable_teams();
-    let mut places = fleet::places(&teams);
-    if let Some(wanted) = &arguments.team {
-        places.retain(|place| place.teams.iter().any(|team| team.team_id.as_str() == wanted));
-        if places.is_empty() {
-            let message = format!("no usable team has the id {}", crate::item::excerpt(wanted));
-            return Err(Failure::usage(message).hint("studio-broker teams list"));
-        }
-    }
+    let places = mappings.places(arguments.team.as_slice())?;
     let by_id: BTreeMap<&str, &Arc<Team>> =
         teams.iter().map(|team| (team.team_id.as_str(), team)).collect();
     let idps: Vec<Idp> =
@@ -99,9 +92,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let with_groups: Vec<&Team> =
         teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
     let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
-    if arguments.team.is_none() {
-        failed.extend(mappings.unusable_teams());
-    }
+    failed.extend(mappings.unusable_teams(arguments.team.as_slice()));
     let judge =
         Judge { mappings: &mappings, teams: &by_id, people: &people, now: Timestamp::now() };
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
@@ -115,10 +106,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
                 return (Vec::new(), vec![not_entered(&place, role, administrator, &error)]);
             }
         };
-        let mut domains: Vec<_> = place.teams.iter().map(|team| team.domain_id.clone()).collect();
-        domains.sort();
-        domains.dedup();
-        let wanted = Wanted { domains, ..Wanted::default() };
+        let wanted = Wanted { domains: place.domains(), ..Wanted::default() };
         match standing(&spoke, &wanted).await {
             Ok((found, failed)) => (judge.all(&spoke, found, arguments).await, failed),
             Err(error) => {

@@ -8,7 +8,7 @@ use super::inventory::{Standing, Wanted, standing};
 use crate::aws::spoke::{DOCTOR_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, json, say, table};
 use crate::team::owner::{Owner, profile_name_starts};
@@ -33,18 +33,14 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
-    let teams = mappings.usable_teams();
-    let mut places = fleet::places(&teams);
-    places.retain(|place| {
-        let account = arguments.account.as_deref();
-        let of_team = |team: &str| place.teams.iter().any(|t| t.team_id.as_str() == team);
-        account.is_none_or(|account| place.account.as_str() == account)
-            && arguments.team.as_deref().is_none_or(of_team)
-    });
-    if places.is_empty() {
-        return Err(
-            Failure::usage("no team is in what was asked for").hint("studio-broker teams list")
-        );
+    let mut places = mappings.places(arguments.team.as_slice())?;
+    let mut failed = mappings.unusable_teams(arguments.team.as_slice());
+    if let Some(account) = &arguments.account {
+        places.retain(|place| place.account.as_str() == account);
+    }
+    if places.is_empty() && failed.is_empty() {
+        let message = "no team is in what was asked for";
+        return Err(Failure::usage(message).hint("studio-broker teams list"));
     }
     let owners = arguments.user.as_deref().map(|user| owners(user, &mappings));
     let (hub, administrator, arguments, owners) = (&hub, &administrator, &arguments, &owners);
@@ -58,7 +54,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
             }
         };
         let starts = arguments.user.as_deref().map(profile_name_starts).unwrap_or_default();
-        let wanted = Wanted { domains: domains(&place, arguments.team.as_deref()), starts };
+        // Without a team, in all domains of the account: also where no team is any more.
+        let domains = if arguments.team.is_some() { place.domains() } else { Vec::new() };
+        let wanted = Wanted { domains, starts };
         match standing(&spoke, &wanted).await {
             Ok(found) => found,
             Err(error) => {
@@ -68,10 +66,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         }
     })
     .await;
-    let (mut found, mut failed) = (Vec::new(), Vec::new());
-    if arguments.team.is_none() {
-        failed.extend(mappings.unusable_teams());
-    }
+    let mut found = Vec::new();
     for ((standing, findings), _) in looked {
         found.extend(standing);
         failed.extend(findings);
@@ -99,13 +94,6 @@ pub(super) fn owners(user: &str, mappings: &Mappings) -> BTreeSet<String> {
         named.map(|directory| Owner::new(directory, user).to_string()).collect();
     owners.insert(user.to_owned());
     owners
-}
-
-/// The domains of a place that a team's profiles can be in; all domains of the Region without a team.
-fn domains(place: &Place, team: Option<&str>) -> Vec<crate::team::DomainId> {
-    let Some(team) = team else { return Vec::new() };
-    let of_team = place.teams.iter().filter(|t| t.team_id.as_str() == team);
-    of_team.map(|team| team.domain_id.clone()).collect()
 }
 
 fn report(found: &[Standing], failed: &[Finding], others: usize, format: Format) {

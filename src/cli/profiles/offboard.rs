@@ -98,11 +98,11 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
     let leaver = leaver(&arguments, &mappings)?;
-    let places = fleet::places(&mappings.usable_teams());
+    let places = mappings.places(&[])?;
     let mut plan = find(&hub, &administrator, &leaver, places.clone(), arguments.parallel).await;
     plan.deny = to_deny(&leaver, &mappings);
     // Where an item cannot be used, nobody looked for profiles, and nobody is refused.
-    plan.failed.extend(mappings.unusable_teams());
+    plan.failed.extend(mappings.unusable_teams(&[]));
     plan.failed.extend(mappings.unusable_idps());
     if plan.deny.is_empty() && plan.profiles.is_empty() {
         if !plan.left_alone.is_empty() || !plan.failed.is_empty() {
