@@ -2,7 +2,7 @@
 
     infra/hub/build x86_64 && target/test-venv/bin/python -m pytest -s tests/templates/built_zip.py
 
-Not part of `tests/run`: a release build takes the better part of an hour. STUDIO_BROKER_ZIP names another
+Not part of `tests/run`: a release build takes many minutes. STUDIO_BROKER_ZIP names another
 zip. Beside what stands here, everything in `test_function.py` runs with it.
 """
 
