@@ -2,7 +2,7 @@
 //!
 //! Teams and `IdPs` are edited from a file, by the command line and by hand in the `DynamoDB`
 //! console, so every read treats an item as untrusted. Both ways end here: a `DynamoDB` item is
-//! turned into JSON ([`from_dynamodb`]), a file already is JSON, and [`ItemReader`] takes one
+//! turned into JSON ([`read_record`]), a file already is JSON, and [`ItemReader`] takes one
 //! attribute after the other and collects **every** fault instead of stopping at the first.
 
 use std::collections::{BTreeSet, HashMap};
@@ -41,7 +41,8 @@ pub struct ItemFaults {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, expected {}", self.attribute, self.found, self.expected)
+        let attribute = plain(&self.attribute);
+        write!(f, "{attribute}: found {}, expected {}", self.found, self.expected)
     }
 }
 
@@ -187,21 +188,45 @@ pub struct Read<T> {
     pub unknown_attributes: Vec<String>,
 }
 
-/// Turns a `DynamoDB` item into JSON.
+/// Reads a `DynamoDB` item of which the attributes `known` have a meaning; all others are named, whatever
+/// they hold.
 ///
 /// # Errors
 ///
-/// Binary values, number sets, null and numbers that JSON cannot hold are faults: no attribute of
-/// ours is made of them.
-pub fn from_dynamodb(item: &Record) -> Result<Item, Vec<Fault>> {
-    let (json, faults) = readable_part(item);
-    if faults.is_empty() { Ok(json) } else { Err(faults) }
+/// What `parse` finds. Binary values, number sets, null and numbers that JSON cannot hold are faults, too:
+/// no attribute of ours is made of them.
+pub fn read_record<T>(
+    item: &Record,
+    known: &[&str],
+    parse: impl Fn(&Item) -> Result<Read<T>, Vec<Fault>>,
+) -> Result<Read<T>, Vec<Fault>> {
+    let is_known = |name: &str| known.contains(&name);
+    let (json, mut faults) = json_of(item, is_known);
+    match parse(&json) {
+        Ok(mut read) if faults.is_empty() => {
+            let unknown = item.keys().filter(|name| !is_known(name)).cloned();
+            read.unknown_attributes = unknown.collect::<BTreeSet<_>>().into_iter().collect();
+            return Ok(read);
+        }
+        Ok(_) => {}
+        Err(more) => {
+            // What stands there and cannot be read is not missing as well.
+            let is_new = |fault: &Fault| faults.iter().all(|one| one.attribute != fault.attribute);
+            let more: Vec<_> = more.into_iter().filter(is_new).collect();
+            faults.extend(more);
+        }
+    }
+    Err(faults)
 }
 
 /// The part of a `DynamoDB` item that JSON can hold, and a fault for everything that it cannot.
 pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
+    json_of(item, |_| true)
+}
+
+fn json_of(item: &Record, is_wanted: impl Fn(&str) -> bool) -> (Item, Vec<Fault>) {
     let mut faults = Vec::new();
-    let mut names: Vec<_> = item.keys().collect();
+    let mut names: Vec<_> = item.keys().filter(|name| is_wanted(name)).collect();
     names.sort();
     let json = names
         .into_iter()
@@ -365,7 +390,7 @@ mod tests {
             AttributeValue::Ss(vec!["b".into(), "a".into()]),
             AttributeValue::L(vec![AttributeValue::S("a".into()), AttributeValue::S("b".into())]),
         ] {
-            let item = from_dynamodb(&HashMap::from([("groups".to_owned(), value)])).unwrap();
+            let item = readable_part(&HashMap::from([("groups".to_owned(), value)])).0;
             let mut reader = ItemReader::new(&item);
             assert_eq!(reader.list::<String>("groups"), Some(vec!["a".into(), "b".into()]));
         }
@@ -375,9 +400,28 @@ mod tests {
     fn binary_null_and_number_sets_are_faults_with_their_path() {
         let inner = HashMap::from([("Uid".to_owned(), AttributeValue::Null(true))]);
         let item = HashMap::from([("user_settings".to_owned(), AttributeValue::M(inner))]);
-        let faults = from_dynamodb(&item).unwrap_err();
+        let (_, faults) = readable_part(&item);
         assert_eq!(faults[0].attribute, "user_settings.Uid");
         assert_eq!(faults[0].found, "NULL");
+    }
+
+    #[test]
+    fn what_nobody_knows_may_be_anything_and_what_is_known_has_one_fault() {
+        let parse = |item: &Item| {
+            let mut reader = ItemReader::new(item);
+            let value = reader.required::<String>("a");
+            let (faults, unknown_attributes) = reader.finish();
+            value.map(|value| Read { value, unknown_attributes }).ok_or(faults)
+        };
+        let of = |a: AttributeValue| {
+            let note = AttributeValue::L(vec![AttributeValue::Null(true)]);
+            HashMap::from([("a".to_owned(), a), ("note".to_owned(), note)])
+        };
+        let read = read_record(&of(AttributeValue::S("x".into())), &["a"], parse).unwrap();
+        assert_eq!((read.value.as_str(), read.unknown_attributes), ("x", vec!["note".to_owned()]));
+        let faults = read_record(&of(AttributeValue::Null(true)), &["a"], parse).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert_eq!((faults[0].attribute.as_str(), faults[0].found.as_str()), ("a", "NULL"));
     }
 
     #[test]
@@ -386,7 +430,7 @@ mod tests {
             ("a".to_owned(), AttributeValue::N("10001".into())),
             ("b".to_owned(), AttributeValue::N("1.5".into())),
         ]);
-        let json = from_dynamodb(&item).unwrap();
+        let (json, _) = readable_part(&item);
         assert_eq!(serde_json::to_string(&json).unwrap(), r#"{"a":10001,"b":1.5}"#);
     }
 

@@ -14,7 +14,8 @@ use tracing::warn;
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use crate::idp::Idp;
-use crate::item::{Fault, Item, ItemFaults, Read, excerpt, from_dynamodb};
+use crate::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
+use crate::mappings::Table;
 use crate::team::{Team, TeamId};
 
 /// Longest life of a missing or bad item in memory, in seconds.
@@ -138,7 +139,7 @@ impl Tables {
     }
 
     fn read_idp(&self, key: &str, item: Option<&HashMap<String, AttributeValue>>) -> Entry<Idp> {
-        read(&self.idps_table, key, item, Idp::read)
+        read(&self.idps_table, key, item, Table::Idps.attributes(), Idp::read)
     }
 
     /// The team with an id.
@@ -149,7 +150,7 @@ impl Tables {
     pub async fn team(&self, id: &TeamId, now: Timestamp) -> Result<Entry<Team>, AwsError> {
         let load = async {
             let item = self.get(&self.teams_table, "team_id", id.as_str()).await?;
-            let entry = read(&self.teams_table, id.as_str(), item.as_ref(), Team::read);
+            let entry = self.read_team(id, item.as_ref());
             let life = self.life_of(&entry);
             Ok((entry, life))
         };
@@ -182,7 +183,7 @@ impl Tables {
             let items = self.batch_get(batch).await?;
             for id in batch {
                 let item = items.iter().find(|item| is_keyed(item, id));
-                let entry = read(&self.teams_table, id.as_str(), item, Team::read);
+                let entry = self.read_team(id, item);
                 let life = self.life_of(&entry);
                 self.teams.insert(id.clone(), entry.clone(), now, life).await;
                 found.push((id.clone(), entry));
@@ -246,6 +247,14 @@ impl Tables {
                 warn!(error = %error, "the index of groups could not be refreshed");
             }
         }
+    }
+
+    fn read_team(
+        &self,
+        id: &TeamId,
+        item: Option<&HashMap<String, AttributeValue>>,
+    ) -> Entry<Team> {
+        read(&self.teams_table, id.as_str(), item, Table::Teams.attributes(), Team::read)
     }
 
     fn life_of<T>(&self, entry: &Entry<T>) -> SignedDuration {
@@ -376,10 +385,11 @@ fn read<T>(
     table: &str,
     key: &str,
     item: Option<&HashMap<String, AttributeValue>>,
+    known: &[&str],
     parse: impl Fn(&Item) -> Result<Read<T>, Vec<Fault>>,
 ) -> Entry<T> {
     let Some(item) = item else { return Entry::Missing };
-    match from_dynamodb(item).and_then(|item| parse(&item)) {
+    match read_record(item, known, parse) {
         Ok(read) => {
             for attribute in &read.unknown_attributes {
                 warn!(

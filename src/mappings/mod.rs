@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::idp::Idp;
-use crate::item::{Fault, Item, Read, Record, excerpt, readable_part};
+use crate::item::{Fault, Item, Read, Record, excerpt, read_record, readable_part};
 use crate::team::Team;
 
 /// One of the two tables that administrators write.
@@ -205,7 +205,7 @@ impl Stored {
     /// Reads a record as a sign-in does, and keeps it.
     pub fn of(table: Table, record: Record) -> Self {
         let (item, unwritable) = readable_part(&record);
-        let read = if unwritable.is_empty() { table.read(&item) } else { Err(unwritable.clone()) };
+        let read = read_record(&record, table.attributes(), |item| table.read(item));
         let known = |name: &&String| table.attributes().contains(&name.as_str());
         let unknown_attributes = record.keys().filter(|name| !known(name)).cloned();
         let unknown_attributes = unknown_attributes.collect::<BTreeSet<_>>().into_iter().collect();

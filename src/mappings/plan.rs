@@ -726,11 +726,11 @@ mod tests {
     fn what_json_cannot_hold_goes_when_the_file_has_the_item() {
         let mut state = state(&[team("a", json!({}))], &[]);
         let mut record = state.teams["a"].record.clone();
-        record.insert("blob".into(), AttributeValue::Null(true));
+        record.insert("description".into(), AttributeValue::Null(true));
         state.teams.insert("a".into(), Stored::of(Table::Teams, record));
         let plan = plan(json!({"teams": [team("a", json!({}))]}), &state, false);
-        assert_eq!(plan.changes[0].differences[0].path, "blob");
-        assert!(!plan.changes[0].after.clone().unwrap().contains_key("blob"));
+        assert_eq!(plan.changes[0].differences[0].path, "description");
+        assert!(!plan.changes[0].after.clone().unwrap().contains_key("description"));
         assert_eq!(plan.changes[0].consequences[0], "the item could not be used and now can");
     }
 

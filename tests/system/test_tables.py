@@ -6,6 +6,7 @@ import time
 from decimal import Decimal
 
 import pytest
+from boto3.dynamodb.types import Binary
 
 from world import ACCOUNT, PUBLIC_URL, unique
 
@@ -100,6 +101,16 @@ def test_unknown_attributes_are_ignored_with_a_warning(broker, aws):
         and team["team_id"] in str(line)
         for line in broker.program.log()
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, {1, 2}, Binary(b"x"), {"inside": None}, [Decimal("1e-120")], Decimal("1." + "3" * 37)],
+    ids=["null", "numbers", "binary", "null inside", "small number", "long number"],
+)
+def test_an_attribute_that_nobody_knows_may_be_of_any_type(broker, aws, value):
+    team, idp = aws.new_team(note=value), broker.world.new_idp(note=value)
+    assert broker.sign_in(issuer=idp, teams=[team["team_id"]])[1].opens_studio()
 
 
 def test_every_optional_attribute_may_be_there(broker, aws):
