@@ -88,7 +88,7 @@ impl Session {
             teams: unique(teams.iter().filter(is_team_id)),
             groups: unique(groups.iter().filter(|group| !group.is_empty())),
             key_fingerprint: assertion.key_fingerprint().to_owned(),
-            assertion_digest: hex(digest(&SHA256, assertion.id().as_bytes()).as_ref()),
+            assertion_digest: assertion_digest(assertion),
             signed_in_at: now,
             ends_at,
             seen: None,
@@ -131,6 +131,11 @@ impl Session {
         let by_group = team.groups.iter().any(|group| groups.contains(group));
         idp.allowed_teams.allow(&team.team_id) && (named || by_group)
     }
+}
+
+/// What the audit and the session hold of an assertion's ID: its SHA-256 in hex.
+pub fn assertion_digest(assertion: &Assertion) -> String {
+    hex(digest(&SHA256, assertion.id().as_bytes()).as_ref())
 }
 
 fn unique<'a>(values: impl Iterator<Item = &'a String>) -> Vec<String> {

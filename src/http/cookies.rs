@@ -31,6 +31,8 @@ pub struct Cookies {
 
 /// How long a sign-in that started here may take, in seconds.
 const REQUEST_LIFE: i64 = 600;
+/// Another process may have started it, whose clock is ahead by at most so many seconds.
+const CLOCKS_APART: i64 = 180;
 /// At most this many sign-ins are open at once in one browser.
 const MAX_REQUESTS: usize = 5;
 /// How long a browser remembers its last owner, in seconds: 90 days.
@@ -75,7 +77,7 @@ impl OpenRequest {
         let (started_at, destination) = (parts.next()?.parse::<i64>().ok()?, parts.next()?);
         let age = now.as_second().checked_sub(started_at)?;
         let destination = String::from_utf8(URL_SAFE_NO_PAD.decode(destination).ok()?).ok()?;
-        let fresh = (0..REQUEST_LIFE).contains(&age);
+        let fresh = (-CLOCKS_APART..REQUEST_LIFE).contains(&age);
         let random = URL_SAFE_NO_PAD.decode(nonce).is_ok_and(|bytes| bytes.len() == 32);
         (fresh && random).then(|| Self {
             nonce: nonce.to_owned(),
@@ -280,6 +282,7 @@ mod tests {
         let headers = sent(&cookies.remember_requests(&started));
         assert_eq!(cookies.requests(&headers, at(1_010)), started[2..]);
         assert_eq!(cookies.requests(&headers, at(1_000 + 700)), []);
+        assert_eq!(cookies.requests(&headers, at(1_000)), started[2..], "of a clock that is ahead");
         assert_eq!(cookies.requests(&headers, at(1)), [], "from the future");
         assert!(started[0].is_for("idp0") && !started[0].is_for("idp1"));
         assert_ne!(started[0].id(), started[1].id());

@@ -226,7 +226,7 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     if !undecided {
         let (mut facts, mut detail) = (context.facts.clone(), detail_of(failure));
         if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
-            facts.unverified.detail = detail.take();
+            facts.unverified.detail = detail.take().map(|text| text.chars().take(256).collect());
         }
         let (audit, now) = (context.broker.audit, context.now);
         audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());

@@ -9,12 +9,12 @@ use super::{Context, Response, pages, redirect, set_cookies};
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
 use crate::idp::Idp;
-use crate::team::TeamId;
 
 pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure> {
     context.must_be_navigation()?;
-    let team = context.request.query_value("team").and_then(|id| TeamId::try_from(id).ok());
-    sign_in_first(context, team.map(Destination::team)).await
+    let value = |name: &str| context.request.query_value(name);
+    let destination = value("team").and_then(|team| Destination::new(&team, value));
+    sign_in_first(context, destination).await
 }
 
 /// Starts a sign-in at the one enabled identity provider, or lets the person choose among several;
@@ -44,17 +44,20 @@ fn begin(
     destination: Option<Destination>,
 ) -> Result<Response, Failure> {
     if idp.metadata.sso_redirect_url().is_some() {
-        start(context, idp, destination, StatusCode::FOUND)
+        start(context, idp, destination, None, StatusCode::FOUND)
     } else {
         Ok(pages::start_at_portal(context, idp))
     }
 }
 
 /// Sends the browser to the identity provider with a request that only this browser can have answered.
+/// What the browser itself asked for travels in the cookie, which the identity provider does not see;
+/// what came from there as RelayState goes back as it.
 pub(super) fn start(
     context: &Context<'_>,
     idp: &Idp,
     destination: Option<Destination>,
+    relayed: Option<&Destination>,
     status: StatusCode,
 ) -> Result<Response, Failure> {
     let Some(address) = idp.metadata.sso_redirect_url() else {
@@ -63,8 +66,11 @@ pub(super) fn start(
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let request = OpenRequest::start(&idp.entity_id, destination, context.now);
     let service_provider = &context.broker.service_provider;
-    // The destination travels in the cookie: RelayState would hand it to the identity provider.
-    let location = service_provider.login_redirect(address, &request.id(), None, context.now);
+    // SAML bindings, 3.4.3: at most 80 bytes.
+    let relay_state = relayed.map(Destination::to_path).filter(|path| path.len() <= 80);
+    let relay_state = relay_state.as_deref();
+    let location =
+        service_provider.login_redirect(address, &request.id(), relay_state, context.now);
     let mut open = cookies.requests(&context.request.headers, context.now);
     open.push(request);
     let mut response = redirect(status, &location);

@@ -197,6 +197,14 @@ fn reference() -> String {
     random::<10>().into_iter().filter_map(symbol).collect()
 }
 
+/// Whether one part of an `Accept` header asks for a page (RFC 9110, 12.5.1).
+fn is_html(accepted: &str) -> bool {
+    let mut parts = accepted.split(';').map(str::trim);
+    let is_page = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/html"));
+    let quality = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    is_page && quality.and_then(|q| q.parse::<f32>().ok()).is_none_or(|q| q > 0.0)
+}
+
 impl Context<'_> {
     /// Whether a person with a browser asks: somebody who can be shown a page.
     fn wants_page(&self) -> bool {
@@ -204,7 +212,8 @@ impl Context<'_> {
         accepts
             .iter()
             .filter_map(|value| value.to_str().ok())
-            .any(|value| value.contains("text/html"))
+            .flat_map(|value| value.split(','))
+            .any(is_html)
     }
 
     /// Since when the page waits for AWS that this request reloads, epoch seconds.

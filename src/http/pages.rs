@@ -148,8 +148,10 @@ pub(super) fn choose_idp(
         let mut url = context.url("/saml/login?idp=");
         url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
         if let Some(destination) = destination {
-            url.push_str("&team=");
-            url.push_str(destination.team.as_str());
+            let path = destination.to_path();
+            let within =
+                path.split_once('?').map_or(String::new(), |(_, query)| format!("&{query}"));
+            url.push_str(&format!("&team={}{within}", destination.team));
         }
         idp.metadata.sso_redirect_url().map(|_| url).or_else(|| idp.portal_url.clone())
     };

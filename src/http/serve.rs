@@ -39,6 +39,8 @@ const FIRST_REQUEST_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_secs(75);
 /// A client that has not sent its body by then is not served.
 const BODY_TIME: Duration = Duration::from_secs(15);
+/// Of a body that is too large so much is let pass, within the same time.
+const FORGOTTEN: usize = 16 * 1024 * 1024;
 /// The most that the headers of a request may hold.
 const MAX_HEAD: usize = 32 * 1024;
 /// The most that all bodies which are being read may hold together, in bytes: once for the beginnings
@@ -217,12 +219,17 @@ impl Default for Bodies {
 
 /// The whole body, while there is room for what has arrived of all bodies; else why not.
 async fn read(body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
-    let mut body = Limited::new(body, MAX_BODY);
+    let mut body = body;
     let mut whole = BytesMut::new();
     let (mut beginning, mut rest) = (None, None);
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| "it is too large, or broken")?;
+        let frame = frame.map_err(|_| "it is broken")?;
         let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > MAX_BODY {
+            drop((whole, beginning, rest));
+            forget(body).await;
+            return Err("it is too large");
+        }
         let (room, held) = match whole.len() + data.len() <= BEGINNING {
             true => (&bodies.beginnings, &mut beginning),
             false => (&bodies.rest, &mut rest),
@@ -237,6 +244,12 @@ async fn read(body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// Lets a body pass by that is too large: most clients look at the answer only when all is sent.
+async fn forget(body: Incoming) {
+    let mut body = Limited::new(body, FORGOTTEN);
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 #[cfg(test)]

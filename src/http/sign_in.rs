@@ -38,7 +38,7 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
         // The person decides at the IdP who they are: what it answers then was asked for here.
         Err(Refusal::OtherPerson(idp)) if idp.metadata.sso_redirect_url().is_some() => {
             context.record(Outcome::Refused, Some("other_person"), None);
-            return start(context, &idp, relayed, StatusCode::SEE_OTHER);
+            return start(context, &idp, None, relayed.as_ref(), StatusCode::SEE_OTHER);
         }
         Err(refusal) => return Err(refusal.into()),
     };
@@ -48,11 +48,9 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
         let position = still_open.iter().position(|request| request.id() == id)?;
         Some(still_open.remove(position))
     });
-    let asked_for = match answered {
-        Some(request) => request.destination,
-        // What others put into RelayState selects among the person's own teams, or nothing.
-        None => relayed.filter(|relayed| is_among_choices(&signed_in, relayed)),
-    };
+    // What others put into RelayState selects among the person's own teams, or nothing.
+    let among_their_own = || relayed.filter(|relayed| is_among_choices(&signed_in, relayed));
+    let asked_for = answered.and_then(|request| request.destination).or_else(among_their_own);
     let mut response = hand_over(context, &signed_in, asked_for).await;
     let seconds = signed_in.session.ends_at - now.as_second();
     let owner = signed_in.session.owner();

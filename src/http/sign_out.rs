@@ -23,6 +23,7 @@ pub(super) async fn end(context: &mut Context<'_>) -> Result<Response, Failure> 
             context.facts.directory = Some(session.directory.clone());
             context.facts.owner = Some(session.owner().to_string());
             context.facts.assertion_digest = Some(session.assertion_digest.clone());
+            context.facts.key_fingerprint = Some(session.key_fingerprint.clone());
             broker.state.end(&key, &secret).await.map_err(Refusal::from)?;
             broker.audit.record(now, &context.facts, Outcome::SignedOut, None, None);
         }

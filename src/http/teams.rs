@@ -84,7 +84,8 @@ impl Destination {
         Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
     }
 
-    fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
+    /// The team with this id, and where in it, by the parameters `space` and `app`.
+    pub fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
         let space = value("space").map(|space| {
             SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)

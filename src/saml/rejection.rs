@@ -319,13 +319,13 @@ impl From<XmlError> for Rejection {
     }
 }
 
-/// Cuts a value, already escaped by `Debug`, to 256 characters.
-fn cut(value: &str) -> String {
+/// Cuts a text, already escaped by `Debug`, to 256 characters.
+fn cut(text: &str) -> String {
     const LONGEST: usize = 256;
-    match value.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value.to_owned(),
+    if text.chars().nth(LONGEST).is_none() {
+        return text.to_owned();
     }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -374,6 +374,6 @@ mod tests {
     #[test]
     fn a_long_value_is_cut_in_the_detail() {
         let rejection = Rejection::IdRepeated { id: "ä".repeat(10_000) };
-        assert_eq!(rejection.detail().chars().count(), "id=".len() + 256 + 1);
+        assert_eq!(rejection.detail().chars().count(), "id=".len() + 256);
     }
 }

@@ -1,7 +1,7 @@
 """`POST /saml/acs`: what is accepted, what is refused, where the browser goes, and the cookies."""
 
 import re
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import pytest
 
@@ -100,6 +100,30 @@ def test_relay_state_names_the_team(broker, aws):
     _, answer = broker.sign_in(teams=["team1", "team3"], relay_state="/teams/team3")
     assert answer.opens_studio()
     assert aws.calls(operation="CreatePresignedDomainUrl")[-1]["parameters"]["DomainId"] == DOMAIN
+
+
+@pytest.mark.parametrize("bookmark", [None, "team1"])
+def test_relay_state_of_an_answer_counts_unless_the_person_came_for_something(
+    broker, aws, bookmark
+):
+    browser, teams = broker.browser(), ["team1", "team3"]
+    path = "/saml/login" + (f"?team={bookmark}" if bookmark else "")
+    asked = request_id(browser.get(path).location)
+    _, answer = broker.sign_in(
+        browser, teams=teams, relay_state="/teams/team3", in_response_to=asked
+    )
+    assert answer.opens_studio() or bookmark
+    opened = aws.calls(operation="CreatePresignedDomainUrl")[-1]["parameters"]["DomainId"]
+    assert (opened == DOMAIN) is (bookmark is None), "team3 stands in this domain, team1 elsewhere"
+
+
+def test_relay_state_of_an_answer_names_none_but_the_persons_own_teams(broker, aws):
+    browser = broker.browser()
+    asked = request_id(browser.get("/saml/login").location)
+    _, answer = broker.sign_in(
+        browser, teams=["team1", "team2"], relay_state="/teams/team3", in_response_to=asked
+    )
+    assert (answer.status, answer.location) == (303, f"{PUBLIC_URL}/")
 
 
 def test_relay_state_names_the_app(broker, aws):
@@ -361,6 +385,17 @@ def test_the_sign_in_that_is_started_instead_may_be_anybodys(broker, aws):
     assert answer.status == 303
     assert browser.post_from_idp(broker.response(user_id=other)).status == 303
     assert browser.cookie("session")
+
+
+def test_what_somebody_elses_response_was_for_is_opened_where_it_is_the_persons_own(broker, aws):
+    for teams, location in [(["team1", "team2"], f"{PUBLIC_URL}/"), (["team1", "team3"], None)]:
+        browser = broker.signed_in()
+        planted = broker.response(user_id=unique("attacker-"), teams=["team3"])
+        started = browser.post_from_idp(planted, "/teams/team3").location
+        (relayed,) = parse_qs(urlsplit(started).query)["RelayState"]
+        values = {"teams": teams, "in_response_to": request_id(started), "relay_state": relayed}
+        _, answer = broker.sign_in(browser, user_id=unique("user-"), **values)
+        assert answer.opens_studio() if location is None else answer.location == location
 
 
 def test_without_an_address_for_a_sign_in_somebody_elses_response_is_refused(broker, aws):

@@ -385,9 +385,23 @@ def test_a_sign_out_is_one_line_and_one_without_session_is_none(broker, aws, lin
     browser, _ = broker.sign_in()
     _, lines = lines_of(lambda: browser.post("/sign-out"))
     assert [line["outcome"] for line in lines] == ["signed_out"]
-    assert lines[0]["owner"]
+    assert lines[0]["owner"] and lines[0]["assertion_digest"] and lines[0]["key_fingerprint"]
     _, lines = lines_of(lambda: browser.post("/sign-out"))
     assert lines == []
+
+
+def test_a_user_id_that_cannot_be_used_is_one_line_with_the_assertions_digest(broker, aws, lines_of):
+    _, lines = lines_of(lambda: broker.sign_in(user_id=" "))
+    (line,) = lines
+    assert line["code"] == "user_id_unusable"
+    assert line["assertion_digest"] and line["key_fingerprint"]
+
+
+@pytest.mark.parametrize("claim", ["recipient", "destination", "audience"])
+def test_no_claim_of_a_refused_response_is_longer_than_256_characters(broker, aws, lines_of, claim):
+    _, lines = lines_of(lambda: broker.sign_in(**{claim: "https://x.example/" + "x" * 500}))
+    (line,) = lines
+    assert 200 < len(line["unverified"]["detail"]) <= 256
 
 
 def test_a_refused_response_is_one_line_and_its_claims_are_marked_as_unverified(

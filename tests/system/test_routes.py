@@ -1,15 +1,16 @@
 """Paths, methods, headers and the form of errors: what is true of every route."""
 
+import html
 import re
 import socket
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from lxml import etree
 
 from browser import Browser, over_http
-from world import PUBLIC_URL, authn_request
+from world import PUBLIC_URL, authn_request, request_id
 
 NS = {
     "md": "urn:oasis:names:tc:SAML:2.0:metadata",
@@ -112,6 +113,18 @@ def test_login_with_several_idps_shows_their_names_and_each_link_starts_there(fr
     for link in started:
         assert link.startswith(f"{PUBLIC_URL}/saml/login?")
         assert browser.get(link).location.startswith(f"{fresh_world.idp}/sso?")
+
+
+def test_with_several_idps_a_bookmark_keeps_its_space_and_its_app(fresh_world):
+    broker, team = fresh_world.serve(), fresh_world.aws.new_team(space_name="my-space")
+    fresh_world.new_idp(display_name="Second")
+    browser, bookmark = broker.browser(), f"/teams/{team['team_id']}?space=my-space&app=JupyterLab"
+    links = [html.unescape(link) for link in browser.get(bookmark).links]
+    (link,) = [link for link in links if fresh_world.idp_entity_id in unquote(link)]
+    asked = request_id(browser.get(link).location)
+    broker.sign_in(browser, teams=[team["team_id"]], in_response_to=asked)
+    presigned = fresh_world.aws.calls(operation="CreatePresignedDomainUrl")[-1]["parameters"]
+    assert (presigned["SpaceName"], presigned["LandingUri"]) == ("my-space", "app:JupyterLab:")
 
 
 def test_login_at_an_idp_without_redirect_address_links_its_portal(fresh_world):
@@ -332,7 +345,26 @@ def test_a_browser_gets_a_page_with_code_reference_time_and_what_to_do(broker):
     assert f"{PUBLIC_URL}/" in answer.links
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/problem+json"])
+@pytest.mark.parametrize(
+    "accept",
+    ["text/html", "TEXT/HTML;q=0.8", "application/json, text/html ; q=0.1", "a/b,text/html;level=1"],
+)
+def test_a_client_that_takes_pages_gets_one(broker, accept):
+    answer = broker.browser().post("/saml/acs", {"SAMLResponse": "?"}, accept=accept)
+    assert answer.is_page
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        None,
+        "*/*",
+        "application/json",
+        "application/problem+json",
+        "text/html;q=0, application/json",
+        "text/htmlx",
+    ],
+)
 def test_any_other_client_gets_a_problem_with_the_same_facts(broker, accept):
     answer = broker.browser().post("/saml/acs", {"SAMLResponse": "?"}, accept=accept)
     assert answer.status == 403
