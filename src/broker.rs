@@ -25,12 +25,12 @@ use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
-use crate::config::{Settings, SpKey};
+use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
 use crate::opening::{Opener, Opening, OpeningError, Request, Wait, time_left};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
-use crate::session::{Secret, Session, SessionVoid};
+use crate::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::team::owner::{Owner, profile_name};
 use crate::team::{Team, TeamId};
 
@@ -61,10 +61,10 @@ const MAX_OPENINGS: u32 = 65_536;
 pub enum KeyError {
     /// The secret could not be read.
     #[error("STUDIO_BROKER_SP_KEY: the secret cannot be read: {0}")]
-    Unreadable(#[from] AwsError),
-    /// The secret holds something else.
-    #[error("STUDIO_BROKER_SP_KEY: the secret holds no RSA private key as PEM")]
-    Unusable,
+    Unreadable(AwsError),
+    /// There is no such secret, or it holds something else.
+    #[error(transparent)]
+    Unusable(#[from] SettingFaults),
 }
 
 /// What a browser brings to the post of a response.
@@ -275,11 +275,11 @@ impl Broker {
         facts.unverified.issuer = None;
         facts.idp = Some(idp.entity_id.clone());
         facts.key_fingerprint = Some(assertion.key_fingerprint().to_owned());
+        facts.assertion_digest = Some(assertion_digest(&assertion));
 
         let person = idp.person(&assertion).map_err(Refusal::UserIdUnusable)?;
         let minutes = self.settings.session_minutes;
         let session = Session::new(&idp, &person, &assertion, now, minutes);
-        facts.assertion_digest = Some(session.assertion_digest.clone());
         facts.directory = Some(person.directory.clone());
         facts.owner = Some(person.owner.to_string());
         if idp.denied_users.contains(&person.user_id) {
@@ -529,7 +529,13 @@ async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, 
         .secret_id(arn)
         .send()
         .await
-        .map_err(|error| AwsError::new("secretsmanager:GetSecretValue", &error))?;
+        .map_err(|error| AwsError::new("secretsmanager:GetSecretValue", &error));
+    let unusable = |found: String| SettingFaults(vec![SettingFault::sp_key(found)]);
+    let output = output.map_err(|error| match error.kind {
+        Kind::Missing => unusable(format!("a secret that is not there, {arn}")).into(),
+        _ => KeyError::Unreadable(error),
+    })?;
     let pem = output.secret_string.unwrap_or_default();
-    DecryptionKeys::from_pem(&pem).map_err(|_| KeyError::Unusable)
+    DecryptionKeys::from_pem(&pem)
+        .map_err(|_| unusable(format!("a secret that holds no such key, {arn}")).into())
 }

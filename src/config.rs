@@ -91,13 +91,21 @@ impl PublicUrl {
             && text.bytes().all(|b| b.is_ascii_graphic());
         let parsed: http::Uri = text.parse().ok()?;
         let host = parsed.host()?;
+        let port_holds = match authority.strip_prefix(host)?.strip_prefix(':') {
+            Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+            None => true,
+        };
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+        let host_holds = host.bytes().all(is_name) || host.starts_with('[');
+        let no_dots = parsed.path().split('/').all(|segment| segment != "." && segment != "..");
         let allowed = match scheme {
             "https" => true,
             "http" => is_loopback(host),
             _ => false,
         };
         let path_start = scheme.len() + "://".len() + authority.len();
-        (plain && allowed && !host.is_empty()).then_some(Self { url, path_start })
+        let holds = plain && allowed && port_holds && host_holds && no_dots && !host.is_empty();
+        holds.then_some(Self { url, path_start })
     }
 
     /// The URL as written, without a slash at its end.
@@ -166,14 +174,72 @@ impl fmt::Display for SettingFaults {
 }
 
 impl SettingFault {
-    /// The SDK was given no Region.
-    pub fn region() -> Self {
-        Self {
+    /// No key for encrypted assertions can be had from what was found.
+    pub fn sp_key(found: String) -> Self {
+        let expected = "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that holds them";
+        Self { variable: "STUDIO_BROKER_SP_KEY", found, expected }
+    }
+}
+
+/// What was read of the settings, when the SDK's own can be used, too.
+///
+/// # Errors
+///
+/// Every fault, those of the SDK's Region and endpoint among them.
+pub fn with_sdk<T>(
+    read: Result<T, SettingFaults>,
+    sdk: &aws_config::SdkConfig,
+) -> Result<T, SettingFaults> {
+    let mut faults = Vec::new();
+    let is_region = |region: &str| {
+        !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    match sdk.region().map(AsRef::as_ref) {
+        Some(region) if is_region(region) => {}
+        other => faults.push(SettingFault {
             variable: "AWS_REGION",
-            found: "nothing".into(),
+            found: other.filter(|it| !it.is_empty()).map_or("nothing".into(), shown),
             expected: "the Region of the tables, such as eu-west-1",
+        }),
+    }
+    for variable in ENDPOINTS {
+        if let Some(url) = environment(variable).filter(|url| !is_endpoint(url)) {
+            faults.push(SettingFault {
+                variable,
+                found: shown(&url),
+                expected: "a URL, such as http://127.0.0.1:8402, or that the variable is not set",
+            });
         }
     }
+    match read {
+        Ok(settings) if faults.is_empty() => Ok(settings),
+        Ok(_) => Err(SettingFaults(faults)),
+        Err(mut read) => {
+            read.0.extend(faults);
+            Err(read)
+        }
+    }
+}
+
+/// Where the SDK looks for endpoints; one that is none would make it panic at the first call.
+const ENDPOINTS: [&str; 6] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ENDPOINT_URL_SAGEMAKER",
+    "AWS_ENDPOINT_URL_IDENTITYSTORE",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+];
+
+fn is_endpoint(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+}
+
+/// A variable of the environment. Bytes that are no text become U+FFFD, which no setting may hold.
+#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The settings of the commands that work on the administrators' tables.
@@ -374,10 +440,10 @@ impl Reader<'_> {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         let value = self.value(variable)?;
-        let parsed = parse(&value);
+        let is_text = !value.contains(char::REPLACEMENT_CHARACTER);
+        let parsed = if is_text { parse(&value) } else { None };
         if parsed.is_none() {
-            let found = excerpt(&without_user_part(&value));
-            self.faults.push(SettingFault { variable, found, expected });
+            self.faults.push(SettingFault { variable, found: shown(&value), expected });
         }
         parsed
     }
@@ -460,32 +526,40 @@ impl Reader<'_> {
     fn sp_key(&mut self) -> SpKey {
         const VARIABLE: &str = "STUDIO_BROKER_SP_KEY";
         let Some(value) = self.value(VARIABLE) else { return SpKey::None };
-        if value.starts_with("arn:") && value.contains(":secretsmanager:") {
+        if is_secret_arn(&value) {
             return SpKey::Secret(value);
         }
-        match DecryptionKeys::from_pem(&value) {
-            Ok(keys) => SpKey::Keys(keys),
-            Err(_) => {
-                self.faults.push(SettingFault {
-                    variable: VARIABLE,
-                    found: "something else (not shown: it may be a key)".into(),
-                    expected: "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that holds them",
-                });
-                SpKey::None
-            }
+        if let Ok(keys) = DecryptionKeys::from_pem(&value) {
+            return SpKey::Keys(keys);
         }
+        let found = match value.strip_prefix("arn:") {
+            Some(_) => shown(&value),
+            None => "something else (not shown: it may be a key)".into(),
+        };
+        self.faults.push(SettingFault::sp_key(found));
+        SpKey::None
     }
 }
 
-/// Leaves out what stands before an `@` in the authority of a URL: it may be a password.
-fn without_user_part(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(authority_end);
-    match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://…@{host}{path}"),
-        None => text.to_owned(),
+/// Whether a text is `arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME`.
+fn is_secret_arn(text: &str) -> bool {
+    let parts: Vec<_> = text.splitn(7, ':').collect();
+    let [arn, partition, service, region, account, kind, name] = parts.as_slice() else {
+        return false;
+    };
+    (*arn, *service, *kind) == ("arn", "secretsmanager", "secret")
+        && ![partition, region, name].iter().any(|part| part.is_empty())
+        && (account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A value for a message, without what may be a secret: a key, or what stands before an `@`.
+fn shown(value: &str) -> String {
+    if value.contains("PRIVATE KEY") {
+        return "something that is not shown: it may be a key".into();
     }
+    let Some((before, after)) = value.rsplit_once('@') else { return excerpt(value) };
+    let scheme = before.split_once("//").map_or(String::new(), |(scheme, _)| format!("{scheme}//"));
+    excerpt(&format!("{scheme}…@{after}"))
 }
 
 #[cfg(test)]
@@ -546,6 +620,11 @@ mod tests {
             "https://",
             "a.b",
             "https://localhost.evil.com@x",
+            "https://a.b:99999",
+            "https://a.b:0",
+            "https://a.b:",
+            "https://a.b;x",
+            "https://a.b/x/../y",
         ] {
             assert!(PublicUrl::parse(bad).is_none(), "{bad}");
         }

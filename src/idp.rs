@@ -143,6 +143,25 @@ const NAME_ID: &str = "NameID";
 /// SAML core 8.3.8: an identifier that means nothing after this exchange.
 const TRANSIENT: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient";
 
+/// Whether somebody may have this user id.
+///
+/// # Errors
+///
+/// It is empty or longer than 256 characters, or holds control characters or white space at its ends.
+pub fn must_be_user_id(user_id: &str) -> Result<(), UserIdUnusable> {
+    let length = user_id.chars().count();
+    if !(1..=256).contains(&length) {
+        return Err(UserIdUnusable::Length(length));
+    }
+    if user_id.contains(char::is_control) {
+        return Err(UserIdUnusable::ControlCharacter);
+    }
+    if user_id.trim() != user_id {
+        return Err(UserIdUnusable::WhiteSpace);
+    }
+    Ok(())
+}
+
 impl Idp {
     /// Reads an IdP from its item, its metadata included.
     ///
@@ -222,16 +241,7 @@ impl Idp {
                 }
             }
         };
-        let length = user_id.chars().count();
-        if !(1..=256).contains(&length) {
-            return Err(UserIdUnusable::Length(length));
-        }
-        if user_id.contains(char::is_control) {
-            return Err(UserIdUnusable::ControlCharacter);
-        }
-        if user_id.trim() != user_id {
-            return Err(UserIdUnusable::WhiteSpace);
-        }
+        must_be_user_id(user_id)?;
         Ok(Person {
             owner: Owner::new(&self.directory, user_id),
             directory: self.directory.clone(),

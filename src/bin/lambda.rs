@@ -11,7 +11,7 @@ use serde_json::Value;
 use studio_broker::audit::Audit;
 use studio_broker::aws::sdk_config;
 use studio_broker::broker::Broker;
-use studio_broker::config::Settings;
+use studio_broker::config::{Settings, environment, with_sdk};
 use studio_broker::http::event::{self, Front};
 use studio_broker::mappings::stream;
 use studio_broker::{http, telemetry};
@@ -36,11 +36,12 @@ fn one_line(message: &str) -> String {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-#[expect(clippy::disallowed_methods, reason = "the edge: environment and time enter here")]
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 async fn start() -> Result<(), Failure> {
-    let settings = Settings::read(|name| std::env::var(name).ok())?;
+    let read = Settings::read(environment);
+    let sdk = sdk_config(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
+    let settings = with_sdk(read, &sdk)?;
     telemetry::start(&settings.log, std::io::stdout);
-    let sdk = sdk_config(settings.tls_roots).await?;
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stdout).await?);
     // One connection is open and the first person's identity provider is there before they come.
     if let Err(error) = broker.tables.preload_idps(jiff::Timestamp::now()).await {

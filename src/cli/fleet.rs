@@ -42,15 +42,27 @@ pub(super) struct Mappings {
 impl Mappings {
     /// Reads both tables, side by side.
     pub(super) async fn read(hub: &Hub) -> Result<Self, Failure> {
+        let (mappings, unread) = Self::read_each(hub).await;
+        match unread.into_iter().next() {
+            None => Ok(mappings),
+            Some((table, error)) => Err(hub.failure(table, error)),
+        }
+    }
+
+    /// The same where one that cannot be read is no reason to end: it is empty, and its error is told.
+    pub(super) async fn read_each(hub: &Hub) -> (Self, Vec<(Table, AwsError)>) {
         let tables = hub.tables();
         let (teams, idps) = tokio::join!(tables.all(Table::Teams), tables.all(Table::Idps));
-        let of = |table, items: BTreeMap<_, _>| {
-            items.into_iter().map(|(key, record)| (key, Stored::of(table, record))).collect()
+        let mut unread = Vec::new();
+        let mut of = |table, records: Result<BTreeMap<_, _>, AwsError>| {
+            let records = records.unwrap_or_else(|error| {
+                unread.push((table, error));
+                BTreeMap::new()
+            });
+            records.into_iter().map(|(key, record)| (key, Stored::of(table, record))).collect()
         };
-        Ok(Self {
-            teams: of(Table::Teams, teams.map_err(|e| hub.failure(Table::Teams, e))?),
-            idps: of(Table::Idps, idps.map_err(|e| hub.failure(Table::Idps, e))?),
-        })
+        let mappings = Self { teams: of(Table::Teams, teams), idps: of(Table::Idps, idps) };
+        (mappings, unread)
     }
 
     /// The teams that can be used.

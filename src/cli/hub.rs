@@ -7,7 +7,7 @@ use super::output::Failure;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::mapping_tables::MappingTables;
 use crate::aws::{patient, sdk_config};
-use crate::config::{SettingFault, SettingFaults, TableSettings};
+use crate::config::{TableSettings, TlsRoots, environment, with_sdk};
 use crate::mappings::Table;
 
 /// Settings and clients of a command that works on the tables.
@@ -23,26 +23,11 @@ impl Hub {
     /// # Errors
     ///
     /// Every setting that cannot be used, a missing Region among them, in one message.
-    #[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
     pub(super) async fn connect() -> Result<Self, Failure> {
-        let read = TableSettings::read(|name| std::env::var(name).ok());
-        let roots = read.as_ref().ok().and_then(|settings| settings.tls_roots);
-        let sdk = sdk_config(roots).await.map_err(|error| {
-            Failure::new(Exit::Failed, format!("the trust roots cannot be loaded: {error}"))
-        })?;
-        match (read, sdk.region().filter(|region| !region.as_ref().is_empty())) {
-            (Ok(settings), Some(_)) => {
-                let sdk = patient(&sdk);
-                Ok(Self { settings, sdk })
-            }
-            (read, region) => {
-                let mut faults = read.err().map(|faults| faults.0).unwrap_or_default();
-                if region.is_none() {
-                    faults.push(SettingFault::region());
-                }
-                Err(SettingFaults(faults).into())
-            }
-        }
+        let read = TableSettings::read(environment);
+        let sdk = load_sdk(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
+        let settings = with_sdk(read, &sdk)?;
+        Ok(Self { settings, sdk: patient(&sdk) })
     }
 
     /// The administrators' tables.
@@ -64,4 +49,11 @@ impl Hub {
         Failure::new(Exit::Failed, message)
             .hint(format!("aws dynamodb list-tables --region {region}"))
     }
+}
+
+/// The SDK's configuration with these trust roots.
+pub(super) async fn load_sdk(roots: Option<TlsRoots>) -> Result<SdkConfig, Failure> {
+    sdk_config(roots).await.map_err(|error| {
+        Failure::new(Exit::Failed, format!("the trust roots cannot be loaded: {error}"))
+    })
 }

@@ -18,7 +18,7 @@ use super::output::{
     say, styled, table, warn, word,
 };
 use super::{Exit, completions};
-use crate::config::Audience;
+use crate::config::{Audience, environment};
 use crate::idp::Idp;
 use crate::item::{Item, excerpt};
 use crate::mappings::plan::{Change, Plan, State};
@@ -319,8 +319,7 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
         }
         Failure::usage(message)
     })?;
-    #[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
-    let audience = Audience::read(|name| std::env::var(name).ok())?;
+    let audience = Audience::read(environment)?;
     let hub = Hub::connect().await?;
     let state = mapping_file::state(&hub, |table| table == Table::Idps).await?;
     let key = metadata.entity_id().to_owned();

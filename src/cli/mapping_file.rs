@@ -94,7 +94,7 @@ pub(super) async fn plan(arguments: &PlanArguments, format: Format) -> Result<Ex
         return Ok(Exit::Done);
     }
     if format == Format::Table {
-        let path = plain(&arguments.file.to_string_lossy());
+        let path = word(&arguments.file.to_string_lossy());
         let mut command = format!("studio-broker teams apply {path}");
         if arguments.prune {
             command.push_str(" --prune");

@@ -18,6 +18,7 @@ mod serve;
 mod spoke;
 mod teams;
 
+pub(crate) use output::data;
 pub(crate) use serve::stopped;
 
 use std::process::ExitCode;
@@ -105,13 +106,24 @@ enum Saml {
 pub fn run() -> ExitCode {
     // A shell that asks for completions is answered, and nothing else happens.
     completions::answer(command);
-    let matches = command().get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let arguments = match command().try_get_matches().and_then(|m| Arguments::from_arg_matches(&m))
+    {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && wants_json() => {
+            let message = error.render().to_string();
+            let message = message.trim().trim_start_matches("error: ");
+            return Failure::usage(message).report(Format::Json).into();
+        }
+        Err(error) => error.exit(),
+    };
     let format = arguments.output;
     let json = format == Format::Json;
     let done: Result<Exit, Failure> = match arguments.command {
-        Command::Local(local) => blocking(async { Ok(crate::local::run(local, json).await) }),
-        Command::Serve(serve) => blocking(async { Ok(serve::run(serve, json).await) }),
+        Command::Local(local) => blocking(async {
+            crate::local::run(local, json).await?;
+            Ok(Exit::Done)
+        }),
+        Command::Serve(serve) => blocking(serve::run(serve, json)),
         Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
         Command::Idps(idps) => blocking(idps::run(idps, format)),
@@ -120,7 +132,15 @@ pub fn run() -> ExitCode {
         Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
         Command::Completions(shell) => completions::print(&shell),
     };
+    let done = done.and_then(|exit| output::not_printed().map_or(Ok(exit), Err));
     done.unwrap_or_else(|failure| failure.report(format)).into()
+}
+
+/// Whether arguments that cannot be read ask for JSON all the same.
+fn wants_json() -> bool {
+    let words: Vec<_> = std::env::args().collect();
+    let apart = words.windows(2).any(|pair| pair == ["--output", "json"]);
+    apart || words.iter().any(|word| word == "--output=json")
 }
 
 /// All commands, each with its example at the top of its help.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
@@ -15,9 +16,11 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use crate::aws::error::{AwsError, Kind, NO_CREDENTIALS};
+use crate::broker::KeyError;
 use crate::config::SettingFaults;
 use crate::item::Item;
 pub(super) use crate::item::plain;
+use crate::local::LocalError;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -45,19 +48,36 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints data and a line end on standard output. A reader that went away (`| head`) wants no more.
-pub(super) fn data(text: impl Display) {
-    let _ = writeln!(anstream::stdout().lock(), "{text}");
+/// Prints data and a line end on standard output.
+pub(crate) fn data(text: impl Display) {
+    written(writeln!(anstream::stdout().lock(), "{text}"));
 }
 
 /// Prints a document on standard output, exactly as it is.
 pub(super) fn document(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// What could not be printed; a reader that went away (`| head`) wants no more.
+static NOT_PRINTED: OnceLock<std::io::Error> = OnceLock::new();
+
+fn written(result: std::io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = NOT_PRINTED.set(error);
+    }
+}
+
+/// The failure of a command that could not print everything, on a full disk for example.
+pub(super) fn not_printed() -> Option<Failure> {
+    let error = NOT_PRINTED.get()?;
+    Some(Failure::new(Exit::Failed, format!("standard output cannot be written: {error}")))
 }
 
 /// Prints one JSON value on standard output.
-pub(super) fn json(value: &Value) {
+pub(crate) fn json(value: &Value) {
     document(&format!("{value:#}\n"));
 }
 
@@ -174,6 +194,32 @@ impl From<SettingFaults> for Failure {
     }
 }
 
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unusable(faults) => faults.into(),
+            KeyError::Unreadable(error) => {
+                let failure = Self::from(error);
+                let message = format!("STUDIO_BROKER_SP_KEY: {}", failure.message);
+                Self { message, ..failure }
+            }
+        }
+    }
+}
+
+impl From<LocalError> for Failure {
+    fn from(error: LocalError) -> Self {
+        match error {
+            LocalError::Settings(faults) => faults.into(),
+            LocalError::Key(error) => error.into(),
+            LocalError::Port { .. } => {
+                Self::new(Exit::Failed, error.to_string()).hint("choose other ports with --port")
+            }
+            _ => Self::new(Exit::Failed, error.to_string()),
+        }
+    }
+}
+
 impl From<AwsError> for Failure {
     fn from(error: AwsError) -> Self {
         let AwsError { kind, operation, ref code, ref message, .. } = error;
@@ -196,7 +242,7 @@ impl From<AwsError> for Failure {
             Kind::Missing => Self::new(Exit::Failed, format!("{operation}: {code}: {said}")),
             Kind::Unreachable => {
                 Self::new(Exit::Failed, format!("{operation}: AWS cannot be reached: {said}"))
-                    .hint("env | grep '^AWS_'")
+                    .hint("env | grep -E '^AWS_(REGION|PROFILE|ENDPOINT_URL)'")
             }
             _ => Self::new(Exit::Failed, format!("{operation}: {code}: {said}")),
         }

@@ -1,5 +1,7 @@
 //! `studio-broker saml verify`: a response that a file holds, held against one `IdP`'s metadata.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
@@ -31,7 +33,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL")]
     acs_url: String,
     /// The moment that counts as now, such as 2026-01-31T12:00:00Z; the clock when absent.
-    #[arg(long, value_name = "RFC3339")]
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
     at: Option<Timestamp>,
     /// ID of the request that the response must answer; without it the response counts as unsolicited.
     #[arg(long, value_name = "ID")]
@@ -131,9 +133,36 @@ fn prepare<'a>(
     Ok(Verifier { metadata, service_provider, request_ids })
 }
 
+/// A time of RFC 3339 and no other of ISO 8601; what lies beyond the last moment that can be held is that.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    const EXPECTED: &str = "expected a time of RFC 3339, such as 2026-01-31T12:00:00Z";
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let (date_time, rest) = shape.split_at_checked(19).ok_or(EXPECTED)?;
+    let zone = match rest.strip_prefix('.') {
+        Some(part) if part.starts_with('0') => part.trim_start_matches('0'),
+        Some(_) => return Err(EXPECTED.into()),
+        None => rest,
+    };
+    let is_date_time = date_time.eq_ignore_ascii_case("0000-00-00T00:00:00");
+    if !is_date_time || !matches!(zone, "Z" | "z" | "+00:00" | "-00:00") {
+        return Err(EXPECTED.into());
+    }
+    match text.parse() {
+        Ok(at) => Ok(at),
+        Err(_) if text.starts_with("9999-12-31T") => Ok(Timestamp::MAX),
+        Err(error) => Err(format!("{EXPECTED}: {error}")),
+    }
+}
+
+/// A file, but no more of it than is needed to tell that it is too large.
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+    const LONGEST: u64 = 64 * 1024 * 1024;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
+    }
 }
 
 /// Says every check and, with a file of mappings, what they decide.
@@ -187,4 +216,35 @@ fn summary(assertion: &Assertion) -> serde_json::Value {
         "not_on_or_after": assertion.not_on_or_after(),
         "attributes": assertion.attributes(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_of_rfc_3339() {
+        for good in [
+            "2026-01-31T12:00:00Z",
+            "2026-01-31t12:00:00.123z",
+            "2026-01-31T12:00:00+01:00",
+            "9999-12-31T23:59:59Z",
+        ] {
+            assert!(moment(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "now",
+            "2026-01-31",
+            "2026-01-31T12Z",
+            "20260131T120000Z",
+            "2026-01-31T12:00:00",
+            "2026-01-31T12:00:00.Z",
+            "2026-01-31T12:00:00+0100",
+            "2026-01-31T12:00:00Z[UTC]",
+            "2026-13-31T12:00:00Z",
+        ] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
 }

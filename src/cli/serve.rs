@@ -9,10 +9,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
+use super::hub::load_sdk;
+use super::output::{Failure, data, say};
 use crate::audit::Audit;
-use crate::aws::sdk_config;
 use crate::broker::Broker;
-use crate::config::{SettingFault, SettingFaults, Settings};
+use crate::config::{Settings, environment, with_sdk};
 use crate::http::serve::serve;
 use crate::telemetry;
 
@@ -27,57 +28,31 @@ pub(super) struct Arguments {
     listen: SocketAddr,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: environment and time enter here")]
-pub(super) async fn run(arguments: Arguments, json: bool) -> Exit {
-    let settings = match Settings::read(|name| std::env::var(name).ok()) {
-        Ok(settings) => settings,
-        Err(faults) => {
-            eprintln!("error: {faults}");
-            return Exit::Usage;
-        }
-    };
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failure> {
+    let read = Settings::read(environment);
+    let sdk = load_sdk(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
+    let settings = with_sdk(read, &sdk)?;
     telemetry::start(&settings.log, std::io::stderr);
-    let sdk = match sdk_config(settings.tls_roots).await {
-        Ok(sdk) => sdk,
-        Err(error) => {
-            eprintln!("error: the trust roots cannot be loaded: {error}");
-            return Exit::Failed;
-        }
-    };
-    if sdk.region().is_none() {
-        eprintln!("error: {}", SettingFaults(vec![SettingFault::region()]));
-        return Exit::Usage;
-    }
-    let broker = match Broker::new(settings, sdk, Audit::Stderr).await {
-        Ok(broker) => Arc::new(broker),
-        Err(error) => {
-            eprintln!("error: {error}");
-            return Exit::Failed;
-        }
-    };
-    let listener = match TcpListener::bind(arguments.listen).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            eprintln!(
-                "error: cannot listen on {}: {error}\nhint: choose another address with --listen",
-                arguments.listen
-            );
-            return Exit::Failed;
-        }
-    };
+    let broker = Arc::new(Broker::new(settings, sdk, Audit::Stderr).await?);
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot listen on {}: {error}", arguments.listen))
+            .hint("choose another address with --listen")
+    })?;
     let address = listener.local_addr().unwrap_or(arguments.listen);
+    let stopped = stopped();
     if json {
-        println!("{}", json!({"listen": address.to_string()}));
+        data(json!({"listen": address.to_string()}));
     } else {
-        eprintln!("listening on http://{address}");
+        say(format!("listening on http://{address}"));
     }
     if let Err(error) = broker.tables.preload_idps(jiff::Timestamp::now()).await {
         tracing::warn!(error = %error, "identity providers could not be preloaded");
     }
     let refresh = tokio::spawn(keep_groups_fresh(Arc::clone(&broker)));
-    serve(listener, broker, stopped()).await;
+    serve(listener, broker, stopped).await;
     refresh.abort();
-    Exit::Done
+    Ok(Exit::Done)
 }
 
 /// Refreshes the index of groups before it grows too old, so that no sign-in has to.
@@ -90,13 +65,17 @@ async fn keep_groups_fresh(broker: Arc<Broker>) {
     }
 }
 
-/// Ends with SIGTERM or an interrupt.
-pub(crate) async fn stopped() {
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
+/// Ends with the first SIGTERM or interrupt from now on, whenever it is waited for.
+pub(crate) fn stopped() -> impl Future<Output = ()> {
+    let (terminated, interrupted) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut terminated), Ok(mut interrupted)) = (terminated, interrupted) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::mapping_file::{again, read};
 use super::output::{Failure, Format, count, data, hint, json, plain, say, table, warn, word};
-use crate::config::TableSettings;
+use crate::config::{TableSettings, environment};
 use crate::mappings::Table;
 use crate::team::spoke::{Spoke, TRUST_POLICY_DEFAULT, spokes};
 use crate::team::{AccountId, Team};
@@ -45,9 +45,8 @@ fn name_and_value(argument: &str) -> Result<(String, String), String> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
 pub(super) fn run(arguments: &SpokeArguments, format: Format) -> Result<Exit, Failure> {
-    let settings = TableSettings::read(|name| std::env::var(name).ok())?;
+    let settings = TableSettings::read(environment)?;
     let file = read(&arguments.file)?;
     let teams: Vec<Team> = file
         .entries(Table::Teams)

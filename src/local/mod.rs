@@ -30,8 +30,8 @@ use self::server::{ListenError, Server};
 use crate::audit::Audit;
 use crate::aws::{Access, sdk_config_for};
 use crate::broker::{Broker, KeyError};
-use crate::cli::{Exit, stopped};
-use crate::config::{SettingFaults, Settings};
+use crate::cli::{data, stopped};
+use crate::config::{SettingFaults, Settings, environment};
 use crate::http::{Request, handle};
 use crate::telemetry;
 
@@ -58,17 +58,28 @@ pub struct Arguments {
 
 /// Why `local` does not start.
 #[derive(Debug, thiserror::Error)]
-enum LocalError {
-    #[error("cannot listen on 127.0.0.1:{port}: {source}\nhint: choose other ports with --port")]
-    Port { port: u16, source: std::io::Error },
+pub enum LocalError {
+    /// A port is taken.
+    #[error("cannot listen on 127.0.0.1:{port}: {source}")]
+    Port {
+        /// Which.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The simulated AWS.
     #[error(transparent)]
     Aws(#[from] StartError),
+    /// The test identity provider.
     #[error(transparent)]
     Idp(#[from] IdpError),
+    /// The broker's own listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The broker's settings.
     #[error(transparent)]
     Settings(#[from] SettingFaults),
+    /// The key for encrypted assertions.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
@@ -80,39 +91,31 @@ struct Running {
 }
 
 /// Runs `studio-broker local` until it is told to stop.
-pub async fn run(arguments: Arguments, as_json: bool) -> Exit {
-    let running = match start(&arguments).await {
-        Ok(running) => running,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return if matches!(error, LocalError::Settings(_)) {
-                Exit::Usage
-            } else {
-                Exit::Failed
-            };
-        }
-    };
+///
+/// # Errors
+///
+/// It does not start.
+pub async fn run(arguments: Arguments, as_json: bool) -> Result<(), LocalError> {
+    let running = start(&arguments).await?;
     let aws = running.aws.endpoint_url();
     let sign_in = running.sign_in.as_ref();
     let broker = sign_in.map(|(broker, _)| format!("http://localhost:{}", broker.address().port()));
     let idp = sign_in.map(|(_, idp)| idp.base_url());
+    let stopped = stopped();
     if as_json {
-        println!("{}", json!({"broker": broker, "idp": idp, "aws_endpoint": aws}));
-    } else if let (Some(broker), Some(idp)) = (broker, idp) {
-        println!("portal        {idp}/        sign in as User 1: two teams, two accounts");
-        println!("broker        {broker}/        the chooser; /teams/team1 opens a team");
-        println!(
-            "simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults"
-        );
-        println!("stop with Ctrl-C; {}", kept(&arguments));
+        data(json!({"broker": broker, "idp": idp, "aws_endpoint": aws}));
     } else {
-        println!(
+        if let (Some(broker), Some(idp)) = (broker, idp) {
+            data(format!("portal        {idp}/        sign in as User 1: two teams, two accounts"));
+            data(format!("broker        {broker}/        the chooser; /teams/team1 opens a team"));
+        }
+        data(format!(
             "simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults"
-        );
-        println!("stop with Ctrl-C; {}", kept(&arguments));
+        ));
+        data(format!("stop with Ctrl-C; {}", kept(&arguments)));
     }
-    stopped().await;
-    Exit::Done
+    stopped.await;
+    Ok(())
 }
 
 fn kept(arguments: &Arguments) -> String {
@@ -190,7 +193,6 @@ const HUB_REGION: &str = "eu-central-1";
 const HUB_ACCESS_KEY: &str = "AKIALOCALHUB";
 
 /// The broker's own settings may be tried out here; where it stands is decided by the ports.
-#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
 fn local_settings(public_url: &str) -> Result<Settings, SettingFaults> {
     const FIXED: [&str; 6] = [
         "STUDIO_BROKER_ENTITY_ID",
@@ -203,7 +205,7 @@ fn local_settings(public_url: &str) -> Result<Settings, SettingFaults> {
     Settings::read(|name| match name {
         "STUDIO_BROKER_PUBLIC_URL" => Some(public_url.to_owned()),
         fixed if FIXED.contains(&fixed) => None,
-        name => std::env::var(name).ok(),
+        name => environment(name),
     })
 }
 

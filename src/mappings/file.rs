@@ -22,7 +22,7 @@ use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
 use super::change::{REVISION, is_count};
-use super::yaml::{Content, Node, Plain, Problem, parse, write_list};
+use super::yaml::{Content, Node, Plain, Problem, on_one_line, parse, write_list};
 use super::{Mapping, Stored, Table, subject, unknown_attribute};
 use crate::idp::Idp;
 use crate::item::{Fault, Item, Record, excerpt};
@@ -347,8 +347,8 @@ pub fn export(schema: &str, tables: &[(Table, &BTreeMap<String, Stored>)]) -> Ex
         for (key, stored) in items.iter().filter(|(_, stored)| !stored.unwritable.is_empty()) {
             let faults: Vec<_> = stored.unwritable.iter().map(ToString::to_string).collect();
             let reason = format!("{}: {}", subject(*table, key), faults.join("; "));
-            text.push_str(&format!("# not in this file: {reason}\n"));
-            text.push_str(&format!("#   {}\n", typed(&stored.record)));
+            text.push_str(&format!("# not in this file: {}\n", on_one_line(&reason)));
+            text.push_str(&format!("#   {}\n", on_one_line(&typed(&stored.record).to_string())));
             left_out.push(reason);
         }
         let items = exported(*table, items);

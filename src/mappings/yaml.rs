@@ -473,6 +473,12 @@ fn scalar(text: &str) -> String {
     quoted
 }
 
+/// A text for a comment: nothing in it ends the line, or makes the document unreadable.
+pub fn on_one_line(text: &str) -> String {
+    let escaped = |c: char| if needs_escape(c) { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(escaped).collect()
+}
+
 /// Characters that YAML does not allow, or that an editor may change or hide.
 fn needs_escape(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')

@@ -375,3 +375,22 @@ def test_regions_and_accounts_are_the_teams_own(fleet):
     regions = {call["account"]: call["region"] for call in fleet.calls("DescribeDomain")}
     assert regions == {ACCOUNTS[team]: REGIONS[team] for team in ACCOUNTS}
     assert {call["account"] for call in fleet.calls("GetCallerIdentity")} == {HUB}
+
+
+def test_a_table_that_cannot_be_read_is_a_finding_and_the_rest_is_checked(fleet):
+    fleet.control(
+        "faults", service="dynamodb", operation="Scan", about="studio-broker-idps", effect="deny"
+    )
+    report = fleet.json("doctor", code=4)
+    assert ("not_allowed", "table studio-broker-idps") in found_in(report)
+    assert fleet.calls("AssumeRole"), "the accounts were looked at all the same"
+
+
+def test_a_table_that_is_missing_does_not_hide_what_can_be_checked(fleet):
+    report = fleet.json("doctor", code=3, STUDIO_BROKER_IDPS_TABLE="nope")
+    assert ("table_missing", "table nope") in found_in(report)
+    assert fleet.calls("AssumeRole"), "the accounts were looked at all the same"
+
+
+def found_in(report):
+    return [(finding["code"], finding["subject"]) for finding in report["findings"]]

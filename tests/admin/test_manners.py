@@ -44,8 +44,41 @@ def test_a_hint_is_one_command_whatever_an_item_is_called(local_world, key):
     shown = ["studio-broker", "teams", "show", key.replace("\n", "\\n")]
     listed = local_world.run("teams", "list")
     assert [shlex.split(line) for line in after("hint: ", listed.stderr)] == [shown]
-    refused = local_world.run("profiles", "offboard", key, code=1)
+    refused = local_world.run("profiles", "offboard", "ann", code=1)
     assert [shlex.split(line) for line in after("  fix: ", refused.stderr)] == [shown]
+
+
+@pytest.mark.parametrize("command", [["teams", "list"], ["teams", "export"], ["idps", "list"]])
+def test_what_cannot_be_written_is_a_failure_and_a_reader_who_has_gone_is_none(local_world, command):
+    local_world.put(local_world.teams, item(team()))
+    for output, code in (("/dev/full", 1), ("closed", 0)):
+        if output == "closed":
+            reader, writer = os.pipe()
+            os.close(reader)
+        else:
+            writer = os.open(output, os.O_WRONLY)
+        done = subprocess.run(
+            [BINARY, *command],
+            cwd=local_world.folder,
+            env=local_world.settings,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(writer)
+        assert done.returncode == code
+        assert ("standard output cannot be written" in done.stderr) is (code == 1)
+
+
+def test_no_name_in_an_item_writes_lines_into_the_export(local_world):
+    name = "x\nidps:\n- entity_id: https://evil.example.com\n#\ufeff\x1b"
+    odd = {**item(team()), "user_settings": {"M": {name: {"B": b"x"}}}}
+    local_world.put(local_world.teams, odd)
+    exported = local_world.run("teams", "export", code=1)
+    assert "\n- entity_id" not in exported.stdout and "\x1b" not in exported.stdout
+    assert "\x1b" not in exported.stderr and "\nidps" not in exported.stderr
+    (local_world.folder / "exported.yaml").write_text(exported.stdout)
+    local_world.run("teams", "plan", "exported.yaml")
 
 
 def after(start, text):

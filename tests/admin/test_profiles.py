@@ -97,7 +97,7 @@ def test_a_profile_with_a_name_that_its_owner_does_not_have_is_not_repaired(flee
     fleet.profile("lab1", "ann", name="bob-lab1", DefaultLandingUri="studio::")
     lab = {"JupyterLabAppSettings": {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}}}
     fleet.put_team("lab1", user_settings=lab)
-    [found] = fleet.json("profiles", "drift", "--repair", code=3)["drift"]
+    [found] = fleet.json("profiles", "drift", "--repair", code=1)["drift"]
     assert found["repaired"] == "its name is none that ann has, look at its tags"
     assert fleet.calls("UpdateUserProfile") == []
 
@@ -420,6 +420,23 @@ def test_the_brokers_longest_cache_is_waited_for_unless_its_setting_is_known(fle
     process.kill()
     process.wait()
     assert "for 300 s" in lines[-1] and "set STUDIO_BROKER_TEAM_CACHE_SECONDS" in lines[-1]
+
+
+@pytest.mark.parametrize("user", ["", " jane", "jane\n", "a" * 257])
+def test_nobody_can_have_such_a_user_id_and_nothing_is_done(fleet, user):
+    fleet.profile("lab1", "jane")
+    refused = fleet.run("profiles", "offboard", user, "--yes", code=2)
+    assert "nobody can have this user id" in refused.stderr
+    assert "denied_users" not in fleet.idp() and fleet.profiles("lab1") == ["jane-lab1"]
+
+
+def test_a_plan_of_offboarding_is_data_too(fleet):
+    fleet.profile("lab1", "ann")
+    plan = fleet.json("profiles", "offboard", "ann", code=3)
+    assert plan["to_be_denied_at"] == ["https://idp.example.com/metadata"]
+    assert [(p["profile"], p["ended"]) for p in plan["profiles"]] == [("ann-lab1", None)]
+    done = fleet.json("profiles", "offboard", "ann", "--yes")
+    assert done["denied_at"] == plan["to_be_denied_at"] and "to_be_denied_at" not in done
 
 
 def test_hints_repeat_the_command_with_all_its_options(fleet):

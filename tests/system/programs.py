@@ -29,7 +29,11 @@ def binary(name):
 def clean_environment(settings):
     """The settings and nothing else that a program could find."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, **{name: str(value) for name, value in settings.items() if value is not None}}
+    return {**kept, **{
+        name: value if isinstance(value, bytes) else str(value)
+        for name, value in settings.items()
+        if value is not None
+    }}
 
 
 def run(*arguments, settings=None, input=None, program="studio-broker", timeout=60):

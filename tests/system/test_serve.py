@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from programs import binary, clean_environment
 from world import unique
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: studio.example.com\r\n\r\n"
@@ -55,6 +57,30 @@ def resident(broker):
     """MiB in memory."""
     status = Path(f"/proc/{broker.program.process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+@pytest.mark.parametrize("size", [600_000, 5_000_000])
+def test_a_client_that_sends_everything_first_hears_that_it_was_too_much(broker, size):
+    connection = http.client.HTTPConnection("127.0.0.1", broker.port, timeout=30)
+    connection.request("POST", "/saml/acs", b"x" * size)
+    assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["serve", "--listen", "127.0.0.1:0"], ["local", "--ephemeral", "--port", "0"]],
+    ids=["serve", "local"],
+)
+def test_told_to_stop_at_its_first_word_a_program_ends_well(world, command):
+    for _ in range(5):
+        settings = world.aws.environment(STUDIO_BROKER_PUBLIC_URL="https://studio.example.com")
+        arguments = [binary("studio-broker"), "--output", "json", *command]
+        process = subprocess.Popen(
+            arguments, env=clean_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 # the slow and the silent, all beside each other

@@ -128,6 +128,45 @@ def test_the_user_part_of_a_url_is_never_shown(program):
 
 
 @pytest.mark.parametrize(
+    "value", ["admin:hunter2@studio.example.com", "//admin:hunter2@x", "https://admin:hun/ter2@x"]
+)
+def test_nor_is_it_where_the_url_is_none(program, value):
+    message = start(program, {**GOOD, "STUDIO_BROKER_PUBLIC_URL": value})
+    assert "hunter2" not in message and "admin" not in message and "hun/" not in message
+
+
+def test_a_key_in_the_wrong_variable_is_never_shown(program):
+    key = (KEYS / "sp.pem").read_text()
+    message = start(program, {**GOOD, "STUDIO_BROKER_ENTITY_ID": key})
+    assert "STUDIO_BROKER_ENTITY_ID" in message and key.splitlines()[1][:20] not in message
+
+
+@pytest.mark.parametrize("variable", ["ENTITY_ID", "ORGANIZATION", "URL_SECONDS", "LOG"])
+def test_bytes_that_are_no_text_are_a_fault(program, variable):
+    message = start(program, {**GOOD, f"STUDIO_BROKER_{variable}": b"30\xff"})
+    assert f"STUDIO_BROKER_{variable}" in message
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:secretsmanager:xx",
+        "arn:aws:secretsmanager:eu-central-1:1:secret:x",
+        "arn:aws:secretsmanager:eu-central-1:111111111111:table:x",
+    ],
+)
+def test_what_is_no_arn_of_a_secret_is_a_fault(program, arn):
+    message = start(program, {**GOOD, "STUDIO_BROKER_SP_KEY": arn})
+    assert "STUDIO_BROKER_SP_KEY" in message and arn in message
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "ftp://x"])
+def test_an_endpoint_that_is_none_is_a_fault(program, url):
+    message = start(program, {**GOOD, "AWS_ENDPOINT_URL": url, "STUDIO_BROKER_URL_SECONDS": "1"})
+    assert "AWS_ENDPOINT_URL" in message and "STUDIO_BROKER_URL_SECONDS" in message
+
+
+@pytest.mark.parametrize(
     "key",
     [
         "-----BEGIN PRIVATE KEY-----\nMIIEvgIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n",
@@ -225,8 +264,8 @@ def test_a_secret_without_a_key_stops_the_start_and_is_not_shown(secrets, value)
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets["endpoint"],
     }
     ended = run("serve", "--listen", "127.0.0.1:0", settings={**GOOD, **settings})
-    assert ended.returncode in (1, 2)
-    assert "STUDIO_BROKER_SP_KEY" in ended.stderr
+    assert ended.returncode == 2
+    assert "STUDIO_BROKER_SP_KEY: found a secret that" in ended.stderr
     assert "hunter2" not in ended.stderr
 
 
@@ -252,8 +291,18 @@ def test_an_empty_variable_counts_as_unset(world):
 
 def test_without_a_region_the_tables_cannot_be_found():
     settings = {name: value for name, value in GOOD.items() if name != "AWS_REGION"}
-    message = start("serve", {**settings, "AWS_EC2_METADATA_DISABLED": "true"})
-    assert "AWS_REGION" in message
+    settings |= {"AWS_EC2_METADATA_DISABLED": "true", "STUDIO_BROKER_URL_SECONDS": "1"}
+    message = start("serve", settings)
+    assert "AWS_REGION" in message and "STUDIO_BROKER_URL_SECONDS" in message
+
+
+@pytest.mark.parametrize("command", [["serve"], ["local", "--ephemeral", "--port", "0"]])
+def test_a_fault_is_one_json_object_where_json_is_asked_for(command):
+    settings = {**GOOD, "STUDIO_BROKER_URL_SECONDS": "1"}
+    ended = run("--output", "json", *command, settings=settings)
+    error = json.loads(ended.stderr)["error"]
+    assert (ended.returncode, error["exit"]) == (2, 2)
+    assert "STUDIO_BROKER_URL_SECONDS" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +313,10 @@ def test_wrong_arguments_are_exit_2_and_words_on_standard_error(arguments):
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr
+    ended = run("--output", "json", *arguments, settings=GOOD)
+    assert ended.returncode == 2
+    if arguments:
+        assert json.loads(ended.stderr)["error"]["exit"] == 2
 
 
 def test_colour_is_only_for_terminals():

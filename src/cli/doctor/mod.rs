@@ -22,7 +22,10 @@ use super::findings::{Cause, Finding, lines, tally};
 use super::fleet::{self, Mappings, PARALLEL, Place};
 use super::hub::Hub;
 use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styled};
+use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
+use crate::config::environment;
+use crate::mappings::Table;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -69,42 +72,50 @@ const PROOF: [(&str, &str); 6] = [
     ),
 ];
 
-#[expect(clippy::disallowed_methods, reason = "the edge: environment and time enter here")]
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
     let started = fleet::now();
     let now = Timestamp::now();
     let hub = Hub::connect().await?;
-    let (settings, mut findings) = hub::settings(|name| std::env::var(name).ok())?;
+    let (settings, mut findings) = hub::settings(environment)?;
     let administrator = administrator(&hub.sdk).await?;
     findings.extend(hub::clock(&administrator, now, settings.clock_skew_seconds));
-    let ((of_tables, arns), mappings) =
-        tokio::join!(hub::tables(&hub, &settings), Mappings::read(&hub));
+    let ((of_tables, arns), (mappings, unread)) =
+        tokio::join!(hub::tables(&hub, &settings), Mappings::read_each(&hub));
     findings.extend(of_tables);
-    let mut summary = Summary::default();
-    match mappings {
-        Ok(mappings) => {
-            findings.extend(hub::mappings(&hub, &mappings, now).await);
-            let places = mappings.places(&arguments.teams)?;
-            let checks = Checks {
-                sdk: &hub.sdk,
-                administrator: &administrator,
-                target_role_name: &settings.target_role_name,
-                hub_role: arguments.hub_role.as_deref(),
-                directories: directories(&mappings),
-            };
-            let checked = targets(&checks, places.clone(), arguments.parallel).await;
-            let tables = HubTables::of(&settings, &arns);
-            findings.extend(hub_role(&hub, &checks, &tables, &places, &checked).await);
-            summary = Summary::of(&mappings, &places, &checked);
-            findings.extend(checked.into_iter().flat_map(|(checked, _)| checked.findings));
+    let is_read = |table| unread.iter().all(|(other, _)| *other != table);
+    // What hangs on a table that could not be read is not found out; everything else is.
+    if is_read(Table::Idps) && is_read(Table::Teams) {
+        findings.extend(hub::mappings(&hub, &mappings, now).await);
+    }
+    let places = match is_read(Table::Teams) {
+        true => mappings.places(&arguments.teams)?,
+        false => Vec::new(),
+    };
+    let checks = Checks {
+        sdk: &hub.sdk,
+        administrator: &administrator,
+        target_role_name: &settings.target_role_name,
+        hub_role: arguments.hub_role.as_deref(),
+        directories: directories(&mappings),
+    };
+    let checked = targets(&checks, places.clone(), arguments.parallel).await;
+    let tables = HubTables::of(&settings, &arns);
+    findings.extend(hub_role(&hub, &checks, &tables, &places, &checked).await);
+    let summary = Summary::of(&mappings, &places, &checked);
+    findings.extend(checked.into_iter().flat_map(|(checked, _)| checked.findings));
+    let mut exit = Exit::Refused;
+    for (table, error) in unread {
+        // That it is missing was found above.
+        if error.kind != Kind::Missing {
+            let subject = format!("table {}", hub.tables().name(table));
+            findings.push(Finding::of_error(subject, &error));
+            exit = Failure::from(error).exit;
         }
-        // The table's own finding says more than the failed reading.
-        Err(_) if findings.iter().any(|finding| finding.cause == Cause::TableMissing) => {}
-        Err(failure) => return Err(failure),
     }
     findings.sort_by(|a, b| (a.level, a.cause, &a.subject).cmp(&(b.level, b.cause, &b.subject)));
     report(&findings, &summary, started.elapsed(), format);
-    Ok(if findings.is_empty() { Exit::Done } else { Exit::Refused })
+    Ok(if findings.is_empty() { Exit::Done } else { exit })
 }
 
 fn directories(mappings: &Mappings) -> Vec<String> {

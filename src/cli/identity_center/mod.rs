@@ -24,7 +24,7 @@ use super::output::{
 };
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Written;
-use crate::config::Audience;
+use crate::config::{Audience, environment};
 use crate::idp::Idp;
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
@@ -315,9 +315,8 @@ fn with_group(read: &Record, group: &str) -> Record {
 }
 
 /// What only the console can do, field by field.
-#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
 fn console() -> Result<Vec<(&'static str, String)>, Failure> {
-    let audience = Audience::read(|name| std::env::var(name).ok())?;
+    let audience = Audience::read(environment)?;
     let (acs_url, entity_id) = match audience {
         Some(audience) => (audience.acs_url, audience.entity_id),
         None => ("<public URL>/saml/acs".into(), "<public URL>/saml/metadata".into()),

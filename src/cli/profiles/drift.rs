@@ -123,7 +123,8 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     report(&drifts, &failed, format);
     let left = drifts.iter().any(|drift| drift.repaired != Some(Ok(())));
-    Ok(match (failed.is_empty(), left) {
+    let refused = drifts.iter().any(|drift| matches!(drift.repaired, Some(Err(_))));
+    Ok(match (failed.is_empty() && !refused, left) {
         (false, _) => Exit::Failed,
         (true, true) => Exit::Refused,
         (true, false) => Exit::Done,

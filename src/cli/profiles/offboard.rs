@@ -19,6 +19,7 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
+use crate::idp::must_be_user_id;
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
 use crate::team::TeamId;
@@ -94,6 +95,9 @@ impl Plan {
 }
 
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
+    // An empty variable of a script would be denied at every IdP, whose items nobody could read then.
+    must_be_user_id(&arguments.user)
+        .map_err(|why| Failure::usage(format!("nobody can have this user id: {why}")))?;
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
@@ -113,6 +117,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     show(&leaver, &plan, format);
     if !arguments.yes && !confirmed(&leaver, format) {
+        if format == Format::Json {
+            json(&as_json(&leaver, &plan, None));
+        }
         return Ok(Exit::Refused);
     }
     let denied_at = fleet::now();
@@ -488,7 +495,7 @@ fn home(standing: &Standing, file_system: Option<&str>) -> Option<String> {
 
 fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Format) {
     if format == Format::Json {
-        json(&as_json(leaver, plan, ended));
+        json(&as_json(leaver, plan, Some(ended)));
         return;
     }
     if plan.deny.is_empty() && ended.is_empty() {
@@ -522,7 +529,10 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
     }
 }
 
-fn as_json(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)]) -> Value {
+/// What was done, or is to be done while nothing has `ended`.
+fn as_json(leaver: &Leaver, plan: &Plan, ended: Option<&[(Planned, Ended)]>) -> Value {
+    let denied = if ended.is_some() { "denied_at" } else { "to_be_denied_at" };
+    let ended = ended.unwrap_or_default();
     let outcome = |standing: &Standing| {
         let same = |(planned, _): &&(Planned, Ended)| planned.standing.place() == standing.place();
         match ended.iter().find(same) {
@@ -558,7 +568,7 @@ fn as_json(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)]) -> Value {
         "user": leaver.user,
         "directory": leaver.directory,
         "owner": leaver.owner.as_str(),
-        "denied_at": plan.deny,
+        denied: plan.deny,
         "profiles": profiles.collect::<Vec<_>>(),
         "left_alone": plan.left_alone,
         "failed": plan.failed,
