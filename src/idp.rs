@@ -58,7 +58,7 @@ pub struct Idp {
     pub handoff: Handoff,
     /// Which element must be signed.
     #[serde(serialize_with = "require_signed_name")]
-    #[schemars(with = "RequireSignedName", default = "RequireSignedName::default")]
+    #[schemars(with = "RequireSignedName", default, extend("default" = "either"))]
     pub require_signed: RequireSigned,
     /// Whether its responses are accepted at all.
     #[schemars(default = "default_true")]

@@ -18,15 +18,12 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use schemars::schema_for;
 use serde_json::{Map, Value, json};
 
 use super::change::{REVISION, is_count};
 use super::yaml::{Content, Node, Plain, Problem, on_one_line, parse, write_list};
 use super::{Mapping, Stored, Table, subject, unknown_attribute};
-use crate::idp::Idp;
 use crate::item::{Fault, Item, Record, excerpt};
-use crate::team::Team;
 
 /// What a file says: the items of each table that it speaks of.
 #[derive(Debug, Clone)]
@@ -404,8 +401,8 @@ pub fn schema() -> Value {
         }
         schema
     };
-    let team = item(json!(schema_for!(Team)));
-    let mut idp = item(json!(schema_for!(Idp)));
+    let team = item(Table::Teams.schema());
+    let mut idp = item(Table::Idps.schema());
     if let Some(properties) = idp.get_mut("properties").and_then(Value::as_object_mut) {
         properties.insert(
             METADATA_FILE.into(),

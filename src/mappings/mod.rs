@@ -24,7 +24,9 @@ pub mod yaml;
 
 use std::collections::BTreeSet;
 
+use schemars::schema_for;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::idp::Idp;
 use crate::item::{Fault, Item, Read, Record, excerpt, read_record, readable_part};
@@ -55,6 +57,17 @@ impl Table {
             Self::Teams => "team",
             Self::Idps => "IdP",
         }
+    }
+
+    /// The JSON Schema of an item: what may be absent is never null, and no text is empty.
+    pub fn schema(self) -> Value {
+        let mut schema = match self {
+            Self::Teams => json!(schema_for!(Team)),
+            Self::Idps => json!(schema_for!(Idp)),
+        };
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        properties.into_iter().flat_map(Map::values_mut).for_each(tighten);
+        schema
     }
 
     /// Every attribute that an item may have.
@@ -149,6 +162,28 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+fn tighten(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    let null = json!("null");
+    if let Some(Value::Array(types)) = schema.get("type")
+        && let Some(kind) = types.iter().find(|kind| **kind != null).cloned()
+    {
+        schema.insert("type".into(), kind);
+    }
+    if let Some(Value::Array(choices)) = schema.remove("anyOf") {
+        let kept = choices.into_iter().filter(|choice| *choice != json!({"type": null}));
+        let kept = kept.filter_map(|choice| choice.as_object().cloned());
+        schema.extend(kept.flatten());
+    }
+    let bounded = ["pattern", "minLength", "enum"].iter().any(|key| schema.contains_key(*key));
+    if schema.get("type") == Some(&json!("string")) && !bounded {
+        schema.insert("minLength".into(), json!(1));
+    }
+    if let Some(items) = schema.get_mut("items") {
+        tighten(items);
+    }
 }
 
 /// An item that can be used.
