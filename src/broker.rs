@@ -464,7 +464,7 @@ impl Broker {
                 message: panicked.to_string(),
                 request_id: None,
             }))),
-            Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now))),
+            Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now, true))),
         }
     }
 

@@ -128,10 +128,11 @@ pub enum Reason {
 
 impl Wait {
     /// For a profile that SageMaker prepares since then (epoch seconds): the longer it takes, the less
-    /// often it is looked at.
-    pub fn for_profile(since: i64, now: Timestamp) -> Self {
+    /// often it is looked at, and less often still while calls have to be saved.
+    pub fn for_profile(since: i64, now: Timestamp, others_wait: bool) -> Self {
         let age = u64::try_from(now.as_second().saturating_sub(since)).unwrap_or(0);
-        let due = (Duration::from_secs(age) / 3).clamp(LOOK_AGAIN, LOOK_AGAIN_LATEST);
+        let (part, soonest) = if others_wait { (3, LOOK_AGAIN_IN_LINE) } else { (5, LOOK_AGAIN) };
+        let due = (Duration::from_secs(age) / part).clamp(soonest, LOOK_AGAIN_LATEST);
         Self { reason: Reason::Profile, seconds: spread(due, random()), in_line: true, seen: None }
     }
 
@@ -198,7 +199,8 @@ impl From<AwsError> for OpeningError {
 const POLL: Duration = Duration::from_millis(600);
 
 /// Between two looks of a waiting page at a profile that is being prepared.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_IN_LINE: Duration = Duration::from_secs(2);
 const LOOK_AGAIN_LATEST: Duration = Duration::from_secs(10);
 
 /// When a page comes back that waits for a table.
@@ -408,7 +410,8 @@ impl Visit<'_> {
             url = None;
             opener.preparing.insert(key.clone(), (), now, PREPARING_LIFE).await;
             if self.is_crowded() || time_left(self.deadline) < POLL {
-                return Ok(Opening::NotYet(Wait::for_profile(changed_at, now)));
+                let wait = Wait::for_profile(changed_at, now, self.are_others_waiting());
+                return Ok(Opening::NotYet(wait));
             }
             tokio::time::sleep(POLL).await;
             found = look_again().await;
@@ -507,10 +510,13 @@ impl Visit<'_> {
 
     /// Whether calls of any kind have to be saved now.
     fn is_crowded(&self) -> bool {
+        self.request.waited.is_some_and(|waited| waited.is_positive()) || self.are_others_waiting()
+    }
+
+    /// Whether there is a line for what a profile is looked at with, or opened.
+    fn are_others_waiting(&self) -> bool {
         let crowded = |step| self.opener.turns.is_crowded(&self.line(step), self.now);
-        self.request.waited.is_some_and(|waited| waited.is_positive())
-            || crowded(Step::Presign)
-            || crowded(Step::Look)
+        crowded(Step::Presign) || crowded(Step::Look)
     }
 
     fn line(&self, step: Step) -> Line {
@@ -521,7 +527,7 @@ impl Visit<'_> {
     /// When to come back after a call that was throttled, or not made.
     async fn wait_after(&self, error: &AwsError) -> Wait {
         if error.kind == Kind::Conflict {
-            return Wait::for_profile(self.now.as_second(), self.now);
+            return Wait::for_profile(self.now.as_second(), self.now, self.are_others_waiting());
         }
         let Request { facts, waited, .. } = self.request;
         if error.code != NOT_ASKED {

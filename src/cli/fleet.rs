@@ -104,6 +104,15 @@ impl Mappings {
     }
 }
 
+/// The ids that differ in case only: their profiles are the same to SageMaker.
+pub(super) fn alike(teams: &BTreeMap<String, Stored>) -> Vec<Vec<&str>> {
+    let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for id in teams.keys() {
+        folded.entry(id.to_ascii_lowercase()).or_default().push(id);
+    }
+    folded.into_values().filter(|ids| ids.len() > 1).collect()
+}
+
 fn is_wanted(key: &str, wanted: &[String]) -> bool {
     wanted.is_empty() || wanted.iter().any(|one| one == key)
 }

@@ -25,6 +25,7 @@ pub(super) fn print(
             "changes": plan.changes,
             "gains": plan.gains,
             "losses": plan.losses,
+            "partial": plan.is_partial,
             "unlisted": unlisted.collect::<Vec<_>>(),
             "counts": {"create": creates, "update": updates, "remove": removals},
             "privileged": plan.is_privileged(),

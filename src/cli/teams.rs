@@ -6,6 +6,7 @@ use clap::Subcommand;
 use clap_complete::ArgValueCompleter;
 use serde_json::{Value, json};
 
+use super::fleet::alike;
 use super::hub::Hub;
 use super::mapping_file::{
     self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, PLAN_HELP, PlanArguments,
@@ -107,6 +108,12 @@ async fn list(hub: &Hub, format: Format) -> Result<Exit, Failure> {
     data(table(["TEAM", "NAME", "ACCOUNT", "REGION", "DOMAIN", "STATE"], &rows));
     let faulty = teams.values().filter(|stored| stored.read.is_err()).count();
     say(count(teams.len(), "team"));
+    for ids in alike(&teams) {
+        warn(format!(
+            "{} differ in case only: their profiles are the same",
+            plain(&ids.join(", "))
+        ));
+    }
     if faulty > 0 {
         warn(format!("{} cannot be used", count(faulty, "item")));
         if let Some((key, _)) = teams.iter().find(|(_, stored)| stored.read.is_err()) {

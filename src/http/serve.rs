@@ -218,8 +218,7 @@ impl Default for Bodies {
 }
 
 /// The whole body, while there is room for what has arrived of all bodies; else why not.
-async fn read(body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
-    let mut body = body;
+async fn read(mut body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
     let mut whole = BytesMut::new();
     let (mut beginning, mut rest) = (None, None);
     while let Some(frame) = body.frame().await {

@@ -166,14 +166,13 @@ fn distance(a: &str, b: &str) -> usize {
 
 fn tighten(schema: &mut Value) {
     let Some(schema) = schema.as_object_mut() else { return };
-    let null = json!("null");
     if let Some(Value::Array(types)) = schema.get("type")
-        && let Some(kind) = types.iter().find(|kind| **kind != null).cloned()
+        && let Some(kind) = types.iter().find(|kind| **kind != "null").cloned()
     {
         schema.insert("type".into(), kind);
     }
     if let Some(Value::Array(choices)) = schema.remove("anyOf") {
-        let kept = choices.into_iter().filter(|choice| *choice != json!({"type": null}));
+        let kept = choices.into_iter().filter(|choice| choice.get("type") != Some(&json!("null")));
         let kept = kept.filter_map(|choice| choice.as_object().cloned());
         schema.extend(kept.flatten());
     }

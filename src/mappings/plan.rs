@@ -96,6 +96,8 @@ pub struct Plan {
     pub losses: Vec<Access>,
     /// Items that the file lacks and that stay.
     pub unlisted: Vec<(Table, String)>,
+    /// One of the tables could not be read: more access may come or go than is said here.
+    pub is_partial: bool,
 }
 
 impl Plan {
@@ -196,6 +198,7 @@ impl Plan {
         wanted_teams: &BTreeMap<&'a str, &'a Mapping>,
         wanted_idps: &BTreeMap<&'a str, &'a Mapping>,
     ) {
+        self.is_partial = state.is_partial;
         let mappings = |table: Table| -> BTreeMap<&'a str, &'a Mapping> {
             let usable = state.items(table).iter();
             usable.filter_map(|(key, stored)| Some((key.as_str(), stored.mapping()?))).collect()

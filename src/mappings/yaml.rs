@@ -228,11 +228,15 @@ fn size(node: &Node) -> usize {
     }
 }
 
+/// The tags of YAML's core schema beside that of texts.
+const CORE: [&str; 6] = ["null", "bool", "int", "float", "seq", "map"];
+
 /// Whether a tag makes a scalar a text; the other tags of YAML's core schema say what is plain anyway.
 fn is_text(tag: Option<&Tag>) -> Result<bool, String> {
     match tag {
         None => Ok(false),
-        Some(tag) if tag.is_yaml_core_schema() => Ok(tag.suffix == "str"),
+        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => Ok(true),
+        Some(tag) if tag.is_yaml_core_schema() && CORE.contains(&tag.suffix.as_str()) => Ok(false),
         Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => Ok(true),
         Some(tag) => Err(format!(
             "the tag {}, expected none",
@@ -515,6 +519,17 @@ mod tests {
             read(text),
             json!({"teams": [{"display_name": "é😀/\\ud83d", "n": 1}], "idps": []})
         );
+    }
+
+    #[test]
+    fn a_tag_that_is_not_of_the_core_schema_is_a_fault() {
+        assert_eq!(is_text(None), Ok(false));
+        let tag = |suffix: &str| Tag { handle: "tag:yaml.org,2002:".into(), suffix: suffix.into() };
+        assert_eq!(is_text(Some(&tag("str"))), Ok(true));
+        assert_eq!(is_text(Some(&tag("int"))), Ok(false));
+        for other in ["binary", "set", "timestamp", "x"] {
+            assert!(is_text(Some(&tag(other))).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -48,6 +48,19 @@ def test_a_hint_is_one_command_whatever_an_item_is_called(local_world, key):
     assert [shlex.split(line) for line in after("  fix: ", refused.stderr)] == [shown]
 
 
+def test_ids_that_differ_in_case_only_are_called_out(local_world):
+    for team_id in ("Vision", "vision"):
+        local_world.put(local_world.teams, item(team(team_id)))
+    listed = local_world.run("teams", "list")
+    assert "Vision, vision differ in case only" in listed.stderr
+
+
+@pytest.mark.parametrize("role", ["garbage", "arn:aws:iam::1:role/x"])
+def test_a_hub_role_that_is_none_is_a_wrong_argument(local_world, role):
+    refused = local_world.run("doctor", "--hub-role", role, code=2)
+    assert "IAM role" in refused.stderr
+
+
 @pytest.mark.parametrize("command", [["teams", "list"], ["teams", "export"], ["idps", "list"]])
 def test_what_cannot_be_written_is_a_failure_and_a_reader_who_has_gone_is_none(local_world, command):
     local_world.put(local_world.teams, item(team()))

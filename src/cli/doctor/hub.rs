@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::Administrator;
 use crate::cli::findings::{Cause, Finding};
-use crate::cli::fleet::Mappings;
+use crate::cli::fleet::{Mappings, alike};
 use crate::cli::hub::Hub;
 use crate::cli::output::word;
 use crate::config::{SettingFaults, Settings};
@@ -254,11 +254,7 @@ fn items(mappings: &Mappings) -> Vec<Finding> {
             }
         }
     }
-    let mut folded: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for id in mappings.teams.keys() {
-        folded.entry(id.to_lowercase()).or_default().push(id);
-    }
-    for ids in folded.into_values().filter(|ids| ids.len() > 1) {
+    for ids in alike(&mappings.teams) {
         let last = word(ids.last().copied().unwrap_or_default());
         let fix = format!("studio-broker teams remove {last}");
         let (subject, found) = (format!("teams {}", ids.join(", ")), "their profiles are the same");

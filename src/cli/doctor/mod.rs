@@ -25,7 +25,9 @@ use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styl
 use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
 use crate::config::environment;
+use crate::item::Attribute;
 use crate::mappings::Table;
+use crate::team::RoleArn;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -37,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<String>,
     /// ARN of the role that the broker runs with; else the one that the trust policies name.
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", value_parser = role_arn)]
     hub_role: Option<String>,
     /// How many accounts are checked at once.
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = fleet::parallel)]
@@ -116,6 +118,11 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     findings.sort_by(|a, b| (a.level, a.cause, &a.subject).cmp(&(b.level, b.cause, &b.subject)));
     report(&findings, &summary, started.elapsed(), format);
     Ok(if findings.is_empty() { Exit::Done } else { exit })
+}
+
+fn role_arn(text: &str) -> Result<String, String> {
+    let expected = || format!("expected {}", <RoleArn as Attribute>::EXPECTED);
+    RoleArn::try_from(text.to_owned()).map(String::from).map_err(|_| expected())
 }
 
 fn directories(mappings: &Mappings) -> Vec<String> {
