@@ -95,7 +95,7 @@ impl PublicUrl {
             Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
             None => true,
         };
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
         let host_holds = host.bytes().all(is_name) || host.starts_with('[');
         let no_dots = parsed.path().split('/').all(|segment| segment != "." && segment != "..");
         let allowed = match scheme {
