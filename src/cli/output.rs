@@ -77,7 +77,7 @@ pub(super) fn not_printed() -> Option<Failure> {
 }
 
 /// Prints one JSON value on standard output.
-pub(crate) fn json(value: &Value) {
+pub(super) fn json(value: &Value) {
     document(&format!("{value:#}\n"));
 }
 

@@ -19,6 +19,7 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
+use crate::config::environment;
 use crate::idp::must_be_user_id;
 use crate::item::{Record, excerpt};
 use crate::mappings::Table;
@@ -365,10 +366,9 @@ const LONGEST_CACHE: Duration = Duration::from_secs(300);
 
 /// How long the broker may go on without the denial. Its own setting cannot be seen from here, so that
 /// its longest counts unless somebody says here what it is.
-#[expect(clippy::disallowed_methods, reason = "the edge: the environment enters here")]
 fn noticed(hub: &Hub, format: Format) -> Duration {
     const VARIABLE: &str = "STUDIO_BROKER_TEAM_CACHE_SECONDS";
-    let set = std::env::var(VARIABLE).is_ok_and(|value| !value.is_empty());
+    let set = environment(VARIABLE).is_some_and(|value| !value.is_empty());
     let wait = match set {
         true => Duration::from_secs(u64::from(hub.settings.team_cache_seconds)),
         false => LONGEST_CACHE,
