@@ -28,7 +28,9 @@ use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
 use crate::idp::{Idp, UserIdUnusable};
 use crate::item::ItemFaults;
-use crate::opening::{Opener, Opening, OpeningError, Request, Wait, time_left};
+use crate::opening::{
+    LOOK_AGAIN_THROTTLED, Opener, Opening, OpeningError, Request, Wait, time_left,
+};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::team::owner::{Owner, profile_name};
@@ -447,7 +449,7 @@ impl Broker {
                 warn!(reference, team, account, region, owner, error = %error, "an opening failed after its person was told to wait");
             }
             if let Ok(Opening::NotYet(Wait { seen: Some(seen), .. })) = &opening
-                && request.seen.as_ref().is_none_or(|known| known.profile != seen.profile)
+                && request.seen.as_ref().is_none_or(|known| !known.says_the_same(seen))
                 && let Err(error) = state.remember(&key, seen).await
             {
                 info!(error = %error, "the session could not remember a profile");
@@ -464,7 +466,7 @@ impl Broker {
                 message: panicked.to_string(),
                 request_id: None,
             }))),
-            Err(_) => Ok(Opening::NotYet(Wait::for_profile(now.as_second(), now, true))),
+            Err(_) => Ok(Opening::NotYet(Wait::for_profile(LOOK_AGAIN_THROTTLED))),
         }
     }
 

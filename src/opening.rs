@@ -44,8 +44,6 @@ pub struct Opener {
     sagemaker: SageMaker,
     /// Profiles that were seen ready and the owner's, and when (epoch seconds).
     ready: Cache<ProfileKey, i64>,
-    /// Profiles that were seen being prepared: a URL for them is not worth a call.
-    preparing: Cache<ProfileKey, ()>,
     /// How often profiles were sent what their mapping says. What differs all the same is SageMaker's
     /// own way to write it, and must not keep a person waiting for ever.
     updates: Cache<ProfileKey, u8>,
@@ -85,14 +83,24 @@ pub struct Request {
     pub seen: Option<Seen>,
 }
 
-/// A profile that was seen ready and the owner's: the same belief as the one in memory, kept in the
-/// session while its person waits, since the next visit may be answered by another process.
+/// What a profile was when its person was told to come back: kept in the session, since the next visit
+/// may be answered by another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Digest of the owner, the name, and everything in the mapping that the profile depends on.
     pub profile: String,
+    /// Whether SageMaker prepares it; otherwise it is ready and the owner's.
+    #[serde(default)]
+    pub preparing: bool,
     /// When it was seen, epoch seconds.
     pub at: i64,
+}
+
+impl Seen {
+    /// Whether the session need not be told.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (&self.profile, self.preparing) == (&other.profile, other.preparing)
+    }
 }
 
 /// What came of it.
@@ -111,8 +119,8 @@ pub struct Wait {
     pub reason: Reason,
     /// When to come back: whole seconds, spread.
     pub seconds: u16,
-    /// Whether the person stands in a line, and keeps the place.
-    pub in_line: bool,
+    /// Since when the person waits who stands in a line, epoch seconds.
+    pub since: Option<i64>,
     /// What the next visit need not look at again.
     pub seen: Option<Seen>,
 }
@@ -127,19 +135,14 @@ pub enum Reason {
 }
 
 impl Wait {
-    /// For a profile that SageMaker prepares since then (epoch seconds): the longer it takes, the less
-    /// often it is looked at, and less often still while calls have to be saved.
-    pub fn for_profile(since: i64, now: Timestamp, others_wait: bool) -> Self {
-        let age = u64::try_from(now.as_second().saturating_sub(since)).unwrap_or(0);
-        let (part, soonest) = if others_wait { (3, LOOK_AGAIN_IN_LINE) } else { (5, LOOK_AGAIN) };
-        let due = (Duration::from_secs(age) / part).clamp(soonest, LOOK_AGAIN_LATEST);
-        Self { reason: Reason::Profile, seconds: spread(due, random()), in_line: true, seen: None }
+    /// For a profile that is looked at again after `gap`.
+    pub fn for_profile(gap: Duration) -> Self {
+        Self { reason: Reason::Profile, seconds: spread(gap, random()), since: None, seen: None }
     }
 
     /// For AWS, where it is nobody's turn in particular.
     pub fn for_aws() -> Self {
-        let seconds = spread(ASK_AGAIN, random());
-        Self { reason: Reason::Aws, seconds, in_line: false, seen: None }
+        Self { reason: Reason::Aws, seconds: spread(ASK_AGAIN, random()), since: None, seen: None }
     }
 }
 
@@ -195,12 +198,12 @@ impl From<AwsError> for OpeningError {
     }
 }
 
-/// Between two looks at a profile that is being prepared.
-const POLL: Duration = Duration::from_millis(600);
-
-/// Between two looks of a waiting page at a profile that is being prepared.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-const LOOK_AGAIN_IN_LINE: Duration = Duration::from_secs(2);
+/// Between two looks at a profile that is being prepared: a fifth of the time that it has taken, so
+/// that nobody waits much longer than SageMaker takes, and at least …
+const LOOK_AGAIN: Duration = Duration::from_millis(900);
+/// … or, for a page that came back while looks are throttled, …
+pub(crate) const LOOK_AGAIN_THROTTLED: Duration = Duration::from_secs(2);
+/// … but never longer than this.
 const LOOK_AGAIN_LATEST: Duration = Duration::from_secs(10);
 
 /// When a page comes back that waits for a table.
@@ -212,7 +215,7 @@ const PAUSE: Duration = Duration::from_millis(350);
 /// The code of a call that was not made, since others have waited longer.
 const NOT_ASKED: &str = "NotAsked";
 
-/// How long a profile that was seen being prepared is looked at before a URL is asked for.
+/// How long a profile counts as being prepared that was seen so.
 const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The same mapping is sent to the same profile at most this often …
@@ -233,7 +236,6 @@ impl Opener {
             targets,
             sagemaker,
             ready: Cache::new(20_000),
-            preparing: Cache::new(5_000),
             updates: Cache::new(5_000),
             turns: Turns::default(),
             profile_life: SignedDuration::from_secs(i64::from(profile_cache_seconds)),
@@ -300,8 +302,11 @@ impl Visit<'_> {
     async fn open(&self) -> Result<Opening, OpeningError> {
         let Request { team, owner, .. } = self.request;
         // Whoever is going to be told to come back is told so before the first call.
-        let believed = self.is_believed_ready().await;
-        self.must_be_due(if believed { Step::Presign } else { Step::Look })?;
+        if self.is_believed_ready().await {
+            self.until_due(Step::Presign).await?;
+        } else if !self.was_preparing() {
+            self.until_due(Step::Look).await?;
+        }
         let credentials = self.assume().await?;
         match Box::pin(self.open_with(&credentials)).await {
             // The credentials were revoked, or a clock is off: once more with fresh ones.
@@ -335,8 +340,8 @@ impl Visit<'_> {
             url_seconds: opener.url_seconds,
         };
         let endpoint = opener.sagemaker.endpoint_host.as_ref();
-        let presign =
-            || self.in_turn(Step::Presign, || presign(&client, credentials, endpoint, &wish));
+        let ask = || presign(&client, credentials, endpoint, &wish);
+        let presign = || self.in_turn(Step::Presign, ask);
 
         if self.is_believed_ready().await {
             match presign().await {
@@ -347,19 +352,26 @@ impl Visit<'_> {
             }
         }
 
-        let look_again = || self.in_turn(Step::Look, || profile.look_one_by_one(now));
-        let one_by_one = opener.preparing.get(key, now).await.is_some() || self.is_crowded();
-        let (mut url, mut found) = if one_by_one {
-            (None, look_again().await)
+        let look_again = || profile.look_one_by_one(now);
+        let mut preparing = self.was_preparing();
+        let (mut url, mut found) = if preparing {
+            (None, self.beside_the_line(look_again()).await)
+        } else if self.calls_are_scarce() {
+            (None, self.in_turn(Step::Look, look_again).await)
         } else {
             let look = self.in_turn(Step::Look, || profile.look(now));
-            let (url, found) = tokio::join!(presign(), look);
+            // Only once: while the profile is not known, nobody waits for its URL.
+            let (url, found) = tokio::join!(self.once_in_turn(Step::Presign, ask()), look);
             (Some(url), found)
         };
         let updates = opener.updates.get(key, now).await.unwrap_or(0);
         let (mut asked_for_change, mut adopted) = (false, false);
         loop {
             let mut changed_at = now.as_second();
+            if preparing && found.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
+                let due = opener.turns.come_back(&self.line(Step::Look), SignedDuration::MAX, now);
+                return Ok(Opening::NotYet(self.wait_for_profile(due)));
+            }
             match found? {
                 Found::Ready => break,
                 Found::Preparing { status, since } => {
@@ -401,29 +413,27 @@ impl Visit<'_> {
                     }
                     adopted = true;
                     url = None;
-                    found = look_again().await;
+                    found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }
             url = None;
-            opener.preparing.insert(key.clone(), (), now, PREPARING_LIFE).await;
-            if self.is_crowded() || time_left(self.deadline) < POLL {
-                let wait = Wait::for_profile(changed_at, now, self.are_others_waiting());
-                return Ok(Opening::NotYet(wait));
+            preparing = true;
+            let gap = self.look_again_after(changed_at);
+            if time_left(self.deadline) < gap {
+                return Ok(Opening::NotYet(self.wait_for_profile(gap)));
             }
-            tokio::time::sleep(POLL).await;
-            found = look_again().await;
+            tokio::time::sleep(gap).await;
+            found = self.beside_the_line(look_again()).await;
         }
 
         // Known from here on, whether a URL can be had now or at the next visit.
-        opener.preparing.remove(key).await;
         opener.ready.insert(key.clone(), now.as_second(), now, opener.profile_life).await;
         let url = match url {
             Some(Ok(url)) => Ok(url),
-            // What was refused while the profile could not be seen may be granted now.
-            Some(Err(error)) if !may_mean_another_profile(&error) => Err(error),
+            Some(Err(error)) if !may_be_granted_now(&error) => Err(error),
             _ => presign().await,
         };
         match url {
@@ -451,13 +461,32 @@ impl Visit<'_> {
     /// Whether the profile was seen ready and the owner's, by this process or by another one that
     /// answered the same waiting person.
     async fn is_believed_ready(&self) -> bool {
-        let key = self.key;
-        let life = self.opener.profile_life;
-        let seen = self.request.seen.as_ref().is_some_and(|seen| {
-            let age = self.now.as_second().saturating_sub(seen.at);
-            (0..life.as_secs()).contains(&age) && seen.profile == key.seal()
-        });
-        seen || self.opener.ready.get(key, self.now).await.is_some()
+        self.seen_for(false).is_some_and(|age| age < self.opener.profile_life)
+            || self.opener.ready.get(self.key, self.now).await.is_some()
+    }
+
+    /// Whether SageMaker prepared the profile when its person was told to come back.
+    fn was_preparing(&self) -> bool {
+        self.seen_for(true).is_some_and(|age| age < PREPARING_LIFE)
+    }
+
+    /// How long the person has waited, for AWS or for SageMaker to prepare the profile; `None` for a
+    /// client that cannot tell.
+    fn waited(&self) -> Option<SignedDuration> {
+        let prepared = self.seen_for(true).filter(|age| *age < PREPARING_LIFE);
+        self.request.waited.map(|waited| waited.max(prepared.unwrap_or_default()))
+    }
+
+    /// How long ago the session's person was told what the profile was.
+    fn seen_for(&self, preparing: bool) -> Option<SignedDuration> {
+        let seen = self.request.seen.as_ref()?;
+        let age = SignedDuration::from_secs(self.now.as_second().checked_sub(seen.at)?);
+        let is_this = seen.preparing == preparing && seen.profile == self.key.seal();
+        (is_this && !age.is_negative()).then_some(age)
+    }
+
+    fn seen(&self, preparing: bool, at: i64) -> Seen {
+        Seen { profile: self.key.seal(), preparing, at }
     }
 
     /// Makes a call when it is this person's turn, and again within the request as long as the line is
@@ -466,57 +495,91 @@ impl Visit<'_> {
     where
         F: Future<Output = Result<T, AwsError>>,
     {
-        let (turns, line) = (&self.opener.turns, self.line(step));
-        self.must_be_due(step)?;
+        let line = self.line(step);
         loop {
-            let answer = call().await;
-            match &answer {
-                Err(error) if error.kind == Kind::Throttled => {
-                    let waited = self.request.waited.unwrap_or_default();
-                    turns.throttled(&line, waited, self.now);
-                    let [chance] = random::<1>();
-                    let pause = PAUSE + PAUSE * u32::from(chance) / 256;
-                    if !turns.is_short(&line, self.now) || time_left(self.deadline) < 2 * pause {
-                        return answer;
-                    }
-                    tokio::time::sleep(pause).await;
-                }
-                // Whatever AWS says to it, the call was let through.
-                Err(error) if error.leaves_open() => {
-                    return answer;
-                }
-                _ => {
-                    turns.served(&line);
-                    return answer;
-                }
+            let answer = Box::pin(self.once_in_turn(step, call())).await;
+            let throttled = answer.as_ref().is_err_and(|error| error.kind == Kind::Throttled);
+            if !throttled || self.pause_in(&line).await.is_none() {
+                return answer;
             }
         }
     }
 
-    fn must_be_due(&self, step: Step) -> Result<(), AwsError> {
-        // A client that cannot say how long it has waited would never be due.
-        let Some(waited) = self.request.waited else { return Ok(()) };
-        if self.opener.turns.is_due(&self.line(step), waited, self.now) {
-            return Ok(());
+    /// Makes a call when it is this person's turn, and learns from the answer.
+    async fn once_in_turn<T>(
+        &self,
+        step: Step,
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        self.until_due(step).await?;
+        let answer = call.await;
+        self.learn(step, self.waited().unwrap_or_default(), &answer);
+        answer
+    }
+
+    /// Looks at a profile that SageMaker prepares. Its person has waited for SageMaker and not for a
+    /// turn, and comes back at times of its own: nobody else is let wait for that.
+    async fn beside_the_line(
+        &self,
+        look: impl Future<Output = Result<Found, AwsError>>,
+    ) -> Result<Found, AwsError> {
+        let found = look.await;
+        self.learn(Step::Look, SignedDuration::ZERO, &found);
+        found
+    }
+
+    fn learn<T>(&self, step: Step, waited: SignedDuration, answer: &Result<T, AwsError>) {
+        let (turns, line) = (&self.opener.turns, self.line(step));
+        match answer {
+            Err(error) if error.kind == Kind::Throttled => {
+                turns.throttled(&line, waited, self.now);
+            }
+            // Whether it was let through is not known.
+            Err(error) if error.leaves_open() => {}
+            // Whatever AWS says to it, the call was let through.
+            _ => turns.served(&line),
         }
-        Err(AwsError {
-            kind: Kind::Throttled,
-            operation: step.operation(),
-            code: NOT_ASKED.into(),
-            message: "others have waited longer".into(),
-            request_id: None,
-        })
     }
 
-    /// Whether calls of any kind have to be saved now.
-    fn is_crowded(&self) -> bool {
-        self.request.waited.is_some_and(|waited| waited.is_positive()) || self.are_others_waiting()
+    /// Waits until it is this person's turn, within the request as long as the line is short.
+    async fn until_due(&self, step: Step) -> Result<(), AwsError> {
+        // A client that cannot say how long it has waited would never be due.
+        let Some(mut waited) = self.waited() else { return Ok(()) };
+        let (line, mut now) = (self.line(step), self.now);
+        while !self.opener.turns.is_due(&line, waited, now) {
+            let Some(pause) = self.pause_in(&line).await else {
+                return Err(AwsError {
+                    kind: Kind::Throttled,
+                    operation: step.operation(),
+                    code: NOT_ASKED.into(),
+                    message: "others have waited longer".into(),
+                    request_id: None,
+                });
+            };
+            waited += pause;
+            now += pause;
+        }
+        Ok(())
     }
 
-    /// Whether there is a line for what a profile is looked at with, or opened.
-    fn are_others_waiting(&self) -> bool {
-        let crowded = |step| self.opener.turns.is_crowded(&self.line(step), self.now);
-        crowded(Step::Presign) || crowded(Step::Look)
+    /// Pauses where that can help; `None` where the line is long, or the time up.
+    async fn pause_in(&self, line: &Line) -> Option<SignedDuration> {
+        let [chance] = random::<1>();
+        let pause = PAUSE + PAUSE * u32::from(chance) / 256;
+        let helps = self.opener.turns.is_short(line, self.now);
+        if !helps || time_left(self.deadline) < 2 * pause {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        SignedDuration::try_from(pause).ok()
+    }
+
+    /// Whether this person was told to wait, or somebody else was throttled lately.
+    fn calls_are_scarce(&self) -> bool {
+        let throttled = |step| self.opener.turns.is_throttled(&self.line(step), self.now);
+        self.waited().is_some_and(|waited| waited.is_positive())
+            || throttled(Step::Presign)
+            || throttled(Step::Look)
     }
 
     fn line(&self, step: Step) -> Line {
@@ -524,22 +587,38 @@ impl Visit<'_> {
         Line::new(&team.account_id, &team.region, step)
     }
 
+    /// For the profile, to be looked at again after `gap`.
+    fn wait_for_profile(&self, gap: Duration) -> Wait {
+        Wait { seen: Some(self.seen(true, self.now.as_second())), ..Wait::for_profile(gap) }
+    }
+
+    /// When to look again at a profile that SageMaker prepares since then (epoch seconds).
+    fn look_again_after(&self, since: i64) -> Duration {
+        let age = u64::try_from(self.now.as_second().saturating_sub(since)).unwrap_or(0);
+        let throttled = self.opener.turns.is_throttled(&self.line(Step::Look), self.now);
+        let spares = throttled && self.was_preparing();
+        let soonest = if spares { LOOK_AGAIN_THROTTLED } else { LOOK_AGAIN };
+        (Duration::from_secs(age) / 5).clamp(soonest, LOOK_AGAIN_LATEST)
+    }
+
     /// When to come back after a call that was throttled, or not made.
     async fn wait_after(&self, error: &AwsError) -> Wait {
         if error.kind == Kind::Conflict {
-            return Wait::for_profile(self.now.as_second(), self.now, self.are_others_waiting());
+            return self.wait_for_profile(LOOK_AGAIN_THROTTLED);
         }
-        let Request { facts, waited, .. } = self.request;
+        let Request { facts, .. } = self.request;
         if error.code != NOT_ASKED {
             let Facts { reference, team, account, region, .. } = facts;
             warn!(reference, team, account, region, error = %error, "AWS throttles");
         }
         let line = self.line(Step::of(error.operation));
         let turns = &self.opener.turns;
-        let due = turns.come_back(&line, waited.unwrap_or_default(), self.now);
+        let waited = self.waited().unwrap_or_default();
+        let due = turns.come_back(&line, waited, self.now);
         let seen_at = self.opener.ready.get(self.key, self.now).await;
-        let seen = seen_at.map(|at| Seen { profile: self.key.seal(), at });
-        Wait { reason: Reason::Aws, seconds: spread(due, random()), in_line: true, seen }
+        let seen = seen_at.map(|at| self.seen(false, at));
+        let since = Some((self.now - waited).as_second());
+        Wait { reason: Reason::Aws, seconds: spread(due, random()), since, seen }
     }
 
     /// Creates the profile; where SageMaker refuses, the domain tells why.
@@ -621,6 +700,11 @@ impl Visit<'_> {
 /// that SageMaker does not sign for may have another code again.
 fn may_mean_another_profile(error: &AwsError) -> bool {
     matches!(error.kind, Kind::Denied | Kind::Missing | Kind::Invalid | Kind::Conflict)
+}
+
+/// Whether a URL that was refused while the profile could not be seen is worth another call.
+fn may_be_granted_now(error: &AwsError) -> bool {
+    error.kind == Kind::Throttled || may_mean_another_profile(error)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a deadline can only be compared with the clock")]

@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | somebody is throttled who has waited longer than the front | moves to what they have waited |
 //! | somebody gets through | comes nearer, by a seventh and 0.3 s |
-//! | nobody is throttled for ten seconds | is forgotten: there is no line |
+//! | nobody is throttled for two seconds | fades, and after five is forgotten: there is no line |
 //!
 //! Where nobody gets through at all, the visits become rarer.
 //!
@@ -67,8 +67,10 @@ struct Front {
     in_vain: u32,
 }
 
-/// After this long without a throttled call there is no line.
-const MEMORY: SignedDuration = SignedDuration::from_secs(10);
+/// After this long without a throttled call there is no line …
+const MEMORY: SignedDuration = SignedDuration::from_secs(5);
+/// … and after so many seconds it begins to fade.
+const QUIET_SECONDS: f64 = 2.0;
 
 /// A line this short is waited for within the request, in seconds …
 const SHORT_SECONDS: f64 = 3.0;
@@ -126,15 +128,15 @@ impl Turns {
         waited.as_secs_f64() >= self.front(line, now).unwrap_or(0.0)
     }
 
-    /// Whether people wait for calls of this kind.
-    pub fn is_crowded(&self, line: &Line, now: Timestamp) -> bool {
-        self.front(line, now).unwrap_or(0.0) >= 1.0
+    /// Whether somebody was throttled lately.
+    pub fn is_throttled(&self, line: &Line, now: Timestamp) -> bool {
+        self.known(line, now).is_some()
     }
 
     /// Whether waiting within the request can help.
     pub fn is_short(&self, line: &Line, now: Timestamp) -> bool {
         self.known(line, now)
-            .is_none_or(|front| front.seconds < SHORT_SECONDS && front.in_vain < JAMMED)
+            .is_none_or(|front| front.seconds_at(now) < SHORT_SECONDS && front.in_vain < JAMMED)
     }
 
     /// Somebody who has waited this long was throttled.
@@ -148,7 +150,7 @@ impl Turns {
         let mut front = known.copied().unwrap_or(new);
         // Nobody waits in a line for longer than there is one: whoever says so left a page open.
         let waited = waited.min(now.duration_since(front.began_at)).as_secs_f64();
-        front.seconds = front.seconds.max(waited);
+        front.seconds = front.seconds_at(now).max(waited);
         front.throttled_at = front.throttled_at.max(now);
         front.in_vain = front.in_vain.saturating_add(1);
         fronts.insert(line.clone(), front);
@@ -166,7 +168,8 @@ impl Turns {
     /// When somebody who has waited this long comes back, before it is spread.
     pub fn come_back(&self, line: &Line, waited: SignedDuration, now: Timestamp) -> Duration {
         let known = self.known(line, now);
-        let (front, in_vain) = known.map_or((0.0, 0), |front| (front.seconds, front.in_vain));
+        let (front, in_vain) =
+            known.map_or((0.0, 0), |front| (front.seconds_at(now), front.in_vain));
         // Where nothing moves at all, nobody gains by coming soon.
         let jam = f64::from(1 + in_vain / JAMMED);
         let soonest = (SOONEST_SECONDS * jam).min(LATEST_SECONDS / 2.0);
@@ -175,7 +178,7 @@ impl Turns {
     }
 
     fn front(&self, line: &Line, now: Timestamp) -> Option<f64> {
-        self.known(line, now).map(|front| front.seconds)
+        self.known(line, now).map(|front| front.seconds_at(now))
     }
 
     fn known(&self, line: &Line, now: Timestamp) -> Option<Front> {
@@ -189,6 +192,13 @@ impl Front {
         // Requests beside each other have begun at different moments: one may be the other's future.
         now.duration_since(self.throttled_at).abs() < MEMORY
     }
+
+    /// What is left of it: the longer nobody was throttled, the less there is a line.
+    fn seconds_at(&self, now: Timestamp) -> f64 {
+        let quiet = now.duration_since(self.throttled_at).abs().as_secs_f64();
+        let memory = MEMORY.as_secs_f64();
+        self.seconds * ((memory - quiet) / (memory - QUIET_SECONDS)).clamp(0.0, 1.0)
+    }
 }
 
 /// How long a waiting page has waited that began at `since` (epoch seconds); `None` when that cannot be.
@@ -201,7 +211,7 @@ pub fn waited_since(since: i64, now: Timestamp) -> Option<SignedDuration> {
 /// at once. `random` decides.
 pub fn spread(duration: Duration, random: [u8; 4]) -> u16 {
     let fraction = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
-    let span = 0.75 + duration.as_secs_f64() * 0.1;
+    let span = 0.25 + duration.as_secs_f64() * 0.15;
     let seconds = duration.as_secs_f64() + span * (2.0 * fraction - 1.0);
     // Rounded up or down by the digits that the line above does not use.
     let [.., last] = random;
@@ -233,7 +243,7 @@ mod tests {
     fn without_a_throttled_call_it_is_everybodys_turn() {
         let turns = Turns::default();
         assert!(turns.is_due(&line(Step::Presign), seconds(0), at(0)));
-        assert!(!turns.is_crowded(&line(Step::Presign), at(0)));
+        assert!(!turns.is_throttled(&line(Step::Presign), at(0)));
     }
 
     #[test]
@@ -241,15 +251,15 @@ mod tests {
         for waited in [0, 1_000] {
             let turns = Turns::default();
             turns.throttled(&line(Step::Presign), seconds(waited), at(0));
-            assert!(!turns.is_crowded(&line(Step::Presign), at(1)));
+            assert!(turns.is_throttled(&line(Step::Presign), at(1)));
             assert!(turns.is_due(&line(Step::Presign), seconds(0), at(1)));
         }
     }
 
-    /// A line in which somebody was throttled every five seconds, the last who had waited this long.
+    /// A line in which somebody was throttled every four seconds, the last who had waited this long.
     fn turns_after(waited: i64) -> Turns {
         let turns = Turns::default();
-        for second in (-100..0).step_by(5) {
+        for second in (-100..0).step_by(4) {
             turns.throttled(&line(Step::Presign), seconds(0), at(second));
         }
         turns.throttled(&line(Step::Presign), seconds(waited), at(0));
@@ -259,7 +269,6 @@ mod tests {
     #[test]
     fn nobody_has_waited_longer_than_there_is_a_line() {
         let turns = turns_after(1_000);
-        assert!(turns.is_crowded(&line(Step::Presign), at(0)));
         assert!(!turns.is_due(&line(Step::Presign), seconds(99), at(0)));
         assert!(turns.is_due(&line(Step::Presign), seconds(100), at(0)));
     }
@@ -276,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_front_comes_nearer_with_each_that_gets_through_and_is_forgotten_after_ten_seconds() {
+    fn the_front_comes_nearer_with_each_that_gets_through() {
         let turns = turns_after(7);
         turns.served(&line(Step::Presign));
         assert!(!turns.is_due(&line(Step::Presign), seconds(5), at(1)));
@@ -285,9 +294,18 @@ mod tests {
             turns.served(&line(Step::Presign));
         }
         assert!(turns.is_due(&line(Step::Presign), seconds(0), at(1)));
-        turns.throttled(&line(Step::Presign), seconds(7), at(1));
-        assert!(turns.is_due(&line(Step::Presign), seconds(0), at(11)));
-        assert!(turns.is_due(&line(Step::Presign), seconds(0), at(-9)), "the clock was set back");
+    }
+
+    #[test]
+    fn the_front_fades_after_two_seconds_and_is_forgotten_after_five() {
+        let (turns, line) = (turns_after(6), line(Step::Presign));
+        assert!(!turns.is_due(&line, seconds(5), at(2)));
+        assert!(turns.is_due(&line, seconds(4), at(3)));
+        assert!(!turns.is_due(&line, seconds(3), at(3)));
+        assert!(turns.is_throttled(&line, at(4)));
+        assert!(turns.is_due(&line, seconds(0), at(5)));
+        assert!(!turns.is_throttled(&line, at(5)));
+        assert!(turns.is_due(&line, seconds(0), at(-5)), "the clock was set back");
     }
 
     #[test]
@@ -330,7 +348,7 @@ mod tests {
             all.dedup();
             all
         };
-        assert_eq!(all(Duration::from_millis(1_500)), [1, 2, 3]);
+        assert_eq!(all(Duration::from_millis(1_500)), [1, 2]);
         assert_eq!(all(Duration::from_secs(10)), [8, 9, 10, 11, 12]);
         assert_eq!(all(Duration::ZERO), [1]);
     }

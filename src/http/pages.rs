@@ -180,11 +180,10 @@ struct Waiting<'a> {
 
 /// The page that comes back by itself, unless its link has switched that off.
 ///
-/// Its address says since when its person waits for AWS, so that it keeps its place in the line
+/// Its address says since when its person waits, so that it keeps its place in the line
 /// ([`crate::turns`]) whichever process answers next, over reloads, and when the person takes over.
 pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
-    let begins = wait.in_line && wait.reason == Reason::Aws;
-    let since = context.waiting_since().or_else(|| begins.then(|| context.now.as_second()));
+    let since = wait.since.or_else(|| context.waiting_since());
     let since = since.map(|since| format!("since={since}"));
     let path = destination.to_path();
     let address = |parameters: &[&str]| {
