@@ -432,6 +432,24 @@ def test_the_times_between_two_looks_differ(broker, aws):
     assert len(seconds) > 1
 
 
+def test_who_waits_for_a_profile_stands_in_nobodys_way(broker, aws):
+    team = aws.new_team()
+    aws.settings(profile_delay_ms=60_000)
+    waiting, _ = broker.sign_in(teams=[team["team_id"]])
+    aws.settings(profile_delay_ms=0)
+    # The looks of somebody who has waited for a minute are throttled, again and again.
+    path = f"/teams/{team['team_id']}?since={int(time.time()) - 60}"
+    ended = time.monotonic() + 4
+    while time.monotonic() < ended:
+        aws.fault(operation="DescribeUserProfile", effect="throttle", times=1)
+        page = waiting.get(path)
+        assert (page.status, "Preparing your profile" in page.text) == (200, True)
+        time.sleep(0.2)
+    aws.clear_faults()
+    _, answer = broker.sign_in(user_id=unique("user-"), teams=[team["team_id"]])
+    assert answer.opens_studio()
+
+
 def test_other_clients_get_503_with_retry_after_while_the_profile_is_prepared(broker, aws):
     team = aws.new_team()
     aws.settings(profile_delay_ms=60_000)
