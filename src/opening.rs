@@ -512,20 +512,9 @@ impl Visit<'_> {
         call: impl Future<Output = Result<T, AwsError>>,
     ) -> Result<T, AwsError> {
         self.until_due(step).await?;
-        self.fall_out_of_step(step).await;
         let answer = call.await;
         self.learn(step, self.waited().unwrap_or_default(), &answer);
         answer
-    }
-
-    /// Pages come back after whole seconds: whoever came just after somebody else would do so again and
-    /// again, and find the bucket empty each time. So in a long line everybody asks at a random moment.
-    async fn fall_out_of_step(&self, step: Step) {
-        if self.waited().is_some() && !self.opener.turns.is_short(&self.line(step), self.now) {
-            let [chance] = random::<1>();
-            let moment = Duration::from_secs(1) * u32::from(chance) / 256;
-            tokio::time::sleep(moment.min(time_left(self.deadline) / 2)).await;
-        }
     }
 
     /// Looks at a profile that SageMaker prepares. Its person has waited for SageMaker and not for a

@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | somebody is throttled who has waited longer than the front | moves to what they have waited |
 //! | somebody gets through | comes nearer, by a seventh and 0.3 s |
-//! | nobody is throttled for two seconds | fades, and after five is forgotten: there is no line |
+//! | nobody is throttled for five seconds | fades, and after ten is forgotten: there is no line |
 //!
 //! Where nobody gets through at all, the visits become rarer.
 //!
@@ -68,9 +68,9 @@ struct Front {
 }
 
 /// After this long without a throttled call there is no line …
-const MEMORY: SignedDuration = SignedDuration::from_secs(5);
+const MEMORY: SignedDuration = SignedDuration::from_secs(10);
 /// … and after so many seconds it begins to fade.
-const QUIET_SECONDS: f64 = 2.0;
+const QUIET_SECONDS: f64 = 5.0;
 
 /// A line this short is waited for within the request, in seconds …
 const SHORT_SECONDS: f64 = 3.0;
@@ -297,15 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn the_front_fades_after_two_seconds_and_is_forgotten_after_five() {
-        let (turns, line) = (turns_after(6), line(Step::Presign));
-        assert!(!turns.is_due(&line, seconds(5), at(2)));
-        assert!(turns.is_due(&line, seconds(4), at(3)));
-        assert!(!turns.is_due(&line, seconds(3), at(3)));
-        assert!(turns.is_throttled(&line, at(4)));
-        assert!(turns.is_due(&line, seconds(0), at(5)));
-        assert!(!turns.is_throttled(&line, at(5)));
-        assert!(turns.is_due(&line, seconds(0), at(-5)), "the clock was set back");
+    fn the_front_fades_after_five_seconds_and_is_forgotten_after_ten() {
+        let (turns, line) = (turns_after(10), line(Step::Presign));
+        assert!(!turns.is_due(&line, seconds(9), at(5)));
+        assert!(turns.is_due(&line, seconds(8), at(6)));
+        assert!(!turns.is_due(&line, seconds(7), at(6)));
+        assert!(turns.is_throttled(&line, at(9)));
+        assert!(turns.is_due(&line, seconds(0), at(10)));
+        assert!(!turns.is_throttled(&line, at(10)));
+        assert!(turns.is_due(&line, seconds(0), at(-10)), "the clock was set back");
     }
 
     #[test]
