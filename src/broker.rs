@@ -191,7 +191,7 @@ pub struct Landing {
 pub struct Waiting<'a> {
     /// The session's record, which remembers what the next visit need not look at again.
     pub key: &'a StateKey,
-    /// How long the person has waited for AWS; `None` for a client that cannot tell.
+    /// How long the person has waited on pages that say so; `None` for a client that cannot tell.
     pub waited: Option<SignedDuration>,
 }
 

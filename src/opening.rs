@@ -77,7 +77,7 @@ pub struct Request {
     pub space: Option<String>,
     /// For the audit lines of what happens to the profile.
     pub facts: Facts,
-    /// How long the person has waited for AWS; `None` for a client that cannot tell.
+    /// How long the person has waited on pages that say so; `None` for a client that cannot tell.
     pub waited: Option<SignedDuration>,
     /// What the session knows about the profile from a visit that another process answered.
     pub seen: Option<Seen>,
@@ -98,8 +98,9 @@ pub struct Seen {
 
 impl Seen {
     /// Whether the session need not be told.
-    pub fn says_the_same(&self, other: &Self) -> bool {
-        (&self.profile, self.preparing) == (&other.profile, other.preparing)
+    pub fn says_the_same(&self, newer: &Self) -> bool {
+        (&self.profile, self.preparing) == (&newer.profile, newer.preparing)
+            && newer.at.saturating_sub(self.at) < TELL_AGAIN
     }
 }
 
@@ -218,6 +219,14 @@ const NOT_ASKED: &str = "NotAsked";
 /// How long a profile counts as being prepared that was seen so.
 const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
+/// In line for a URL, waiting for the profile counts up to this long: nobody tells the session when the
+/// profile was opened, and who comes again later is not before everybody else.
+const PREPARING_COUNTS: SignedDuration = SignedDuration::from_secs(30);
+
+/// The session is told again of what it knows for longer than this, in seconds: half of
+/// [`PREPARING_LIFE`].
+const TELL_AGAIN: i64 = 300;
+
 /// The same mapping is sent to the same profile at most this often …
 const MAX_UPDATES: u8 = 3;
 /// … within this time.
@@ -304,7 +313,7 @@ impl Visit<'_> {
         // Whoever is going to be told to come back is told so before the first call.
         if self.is_believed_ready().await {
             self.until_due(Step::Presign).await?;
-        } else if !self.was_preparing() {
+        } else if self.preparing_for().is_none() {
             self.until_due(Step::Look).await?;
         }
         let credentials = self.assume().await?;
@@ -353,7 +362,7 @@ impl Visit<'_> {
         }
 
         let look_again = || profile.look_one_by_one(now);
-        let mut preparing = self.was_preparing();
+        let mut preparing = self.preparing_for().is_some();
         let (mut url, mut found) = if preparing {
             (None, self.beside_the_line(look_again()).await)
         } else if self.calls_are_scarce() {
@@ -369,8 +378,10 @@ impl Visit<'_> {
         loop {
             let mut changed_at = now.as_second();
             if preparing && found.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
+                let since = now - self.preparing_for().unwrap_or_default();
                 let due = opener.turns.come_back(&self.line(Step::Look), SignedDuration::MAX, now);
-                return Ok(Opening::NotYet(self.wait_for_profile(due)));
+                let gap = due.max(self.look_again_after(since.as_second()));
+                return Ok(Opening::NotYet(self.wait_for_profile(gap)));
             }
             match found? {
                 Found::Ready => break,
@@ -431,6 +442,11 @@ impl Visit<'_> {
 
         // Known from here on, whether a URL can be had now or at the next visit.
         opener.ready.insert(key.clone(), now.as_second(), now, opener.profile_life).await;
+        if url.is_none() && time_left(self.deadline).is_zero() {
+            // Its person was told to wait meanwhile: the next visit asks for the URL at once.
+            let seen = Some(self.seen(false, now.as_second()));
+            return Ok(Opening::NotYet(Wait { seen, ..Wait::for_profile(LOOK_AGAIN) }));
+        }
         let url = match url {
             Some(Ok(url)) => Ok(url),
             Some(Err(error)) if !may_be_granted_now(&error) => Err(error),
@@ -465,15 +481,15 @@ impl Visit<'_> {
             || self.opener.ready.get(self.key, self.now).await.is_some()
     }
 
-    /// Whether SageMaker prepared the profile when its person was told to come back.
-    fn was_preparing(&self) -> bool {
-        self.seen_for(true).is_some_and(|age| age < PREPARING_LIFE)
+    /// How long ago the person was told to come back since SageMaker prepares the profile.
+    fn preparing_for(&self) -> Option<SignedDuration> {
+        self.seen_for(true).filter(|age| *age < PREPARING_LIFE)
     }
 
-    /// How long the person has waited, for AWS or for SageMaker to prepare the profile; `None` for a
+    /// How long the person has waited for AWS, or for SageMaker to prepare the profile; `None` for a
     /// client that cannot tell.
     fn waited(&self) -> Option<SignedDuration> {
-        let prepared = self.seen_for(true).filter(|age| *age < PREPARING_LIFE);
+        let prepared = self.preparing_for().filter(|age| *age < PREPARING_COUNTS);
         self.request.waited.map(|waited| waited.max(prepared.unwrap_or_default()))
     }
 
@@ -517,8 +533,8 @@ impl Visit<'_> {
         answer
     }
 
-    /// Looks at a profile that SageMaker prepares. Its person has waited for SageMaker and not for a
-    /// turn, and comes back at times of its own: nobody else is let wait for that.
+    /// Looks at a profile that SageMaker prepares. Its person has waited for SageMaker and not in the
+    /// line for looks, and comes back at times of its own: the line moves back for nobody of them.
     async fn beside_the_line(
         &self,
         look: impl Future<Output = Result<Found, AwsError>>,
@@ -596,7 +612,7 @@ impl Visit<'_> {
     fn look_again_after(&self, since: i64) -> Duration {
         let age = u64::try_from(self.now.as_second().saturating_sub(since)).unwrap_or(0);
         let throttled = self.opener.turns.is_throttled(&self.line(Step::Look), self.now);
-        let spares = throttled && self.was_preparing();
+        let spares = throttled && self.preparing_for().is_some();
         let soonest = if spares { LOOK_AGAIN_THROTTLED } else { LOOK_AGAIN };
         (Duration::from_secs(age) / 5).clamp(soonest, LOOK_AGAIN_LATEST)
     }

@@ -37,7 +37,7 @@ pub struct Session {
     pub signed_in_at: i64,
     /// Moment after which nothing can be opened, epoch seconds.
     pub ends_at: i64,
-    /// The profile that its person waits for and that was seen ready.
+    /// What the profile was for which its person waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
 }

@@ -216,13 +216,13 @@ impl Context<'_> {
             .any(is_html)
     }
 
-    /// Since when the page waits for AWS that this request reloads, epoch seconds.
+    /// Since when the page waits that this request reloads, epoch seconds.
     fn waiting_since(&self) -> Option<i64> {
         let since = self.request.query_value("since")?.parse().ok()?;
         waited_since(since, self.now).map(|_| since)
     }
 
-    /// How long the person has waited for AWS; `None` for a client that has no page to wait on.
+    /// How long the person has waited; `None` for a client that has no page to wait on.
     fn waited(&self) -> Option<SignedDuration> {
         let waited = self.waiting_since().and_then(|since| waited_since(since, self.now));
         self.wants_page().then(|| waited.unwrap_or_default())

@@ -68,23 +68,6 @@ def test_two_hundred_people_at_ten_processes_each_get_their_own(world, aws):
         program.stop()
 
 
-def test_whoever_answers_next_knows_that_the_profile_is_being_prepared(world, broker, aws):
-    team = aws.new_team()
-    aws.settings(profile_delay_ms=6_000)
-    browser, answer = broker.sign_in(teams=[team["team_id"]])
-    assert answer.status == 303
-    aws.forget_calls()
-    other = world.serve()
-    assert at(other, browser).get(answer.location).status == 200
-    # A URL is the scarcest call: none is asked for that could not be given out.
-    assert "DescribeUserProfile" in aws.operations()
-    assert not {"CreatePresignedDomainUrl", "ListTags"} & set(aws.operations())
-    assert opens_in_the_end(browser, team)
-    assert len(aws.calls(operation="CreatePresignedDomainUrl")) == 1
-    assert aws.calls(operation="UpdateItem") == [], "the session was told once"
-    other.program.stop()
-
-
 # killed
 
 

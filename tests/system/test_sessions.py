@@ -450,6 +450,27 @@ def test_who_waits_for_a_profile_stands_in_nobodys_way(broker, aws):
     assert answer.opens_studio()
 
 
+def test_whoever_answers_next_knows_that_the_profile_is_being_prepared(world, broker, aws):
+    team = aws.new_team()
+    aws.settings(profile_delay_ms=6_000)
+    browser, answer = broker.sign_in(teams=[team["team_id"]])
+    assert answer.status == 303
+    aws.forget_calls()
+    other = world.serve()
+    browser.send = over_http(other.port)
+    assert browser.get(answer.location).status == 200
+    # A URL is the scarcest call: none is asked for that could not be given out.
+    assert "DescribeUserProfile" in aws.operations()
+    assert not {"CreatePresignedDomainUrl", "ListTags"} & set(aws.operations())
+    deadline = time.monotonic() + 20
+    while not (page := browser.get(answer.location)).opens_studio():
+        assert page.status == 200
+        assert time.monotonic() < deadline
+    assert len(aws.calls(operation="CreatePresignedDomainUrl")) == 1
+    assert aws.calls(operation="UpdateItem") == [], "the session was told once"
+    other.program.stop()
+
+
 def test_other_clients_get_503_with_retry_after_while_the_profile_is_prepared(broker, aws):
     team = aws.new_team()
     aws.settings(profile_delay_ms=60_000)
