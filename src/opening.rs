@@ -447,10 +447,15 @@ impl Visit<'_> {
             let seen = Some(self.seen(false, now.as_second()));
             return Ok(Opening::NotYet(Wait { seen, ..Wait::for_profile(LOOK_AGAIN) }));
         }
-        let url = match url {
-            Some(Ok(url)) => Ok(url),
-            Some(Err(error)) if !may_be_granted_now(&error) => Err(error),
-            _ => presign().await,
+        let asked = match url {
+            Some(Err(error)) if error.kind == Kind::Throttled => presign().await,
+            Some(asked) => asked,
+            None => presign().await,
+        };
+        let url = match asked {
+            // Refused before the profile was there, or before IAM knew of its tags.
+            Err(error) if may_mean_another_profile(&error) => presign().await,
+            asked => asked,
         };
         match url {
             Ok(url) => Ok(Opening::Ready(url)),
@@ -716,11 +721,6 @@ impl Visit<'_> {
 /// that SageMaker does not sign for may have another code again.
 fn may_mean_another_profile(error: &AwsError) -> bool {
     matches!(error.kind, Kind::Denied | Kind::Missing | Kind::Invalid | Kind::Conflict)
-}
-
-/// Whether a URL that was refused while the profile could not be seen is worth another call.
-fn may_be_granted_now(error: &AwsError) -> bool {
-    error.kind == Kind::Throttled || may_mean_another_profile(error)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a deadline can only be compared with the clock")]
