@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 use crate::config::{ClientAddress, PublicUrl, Settings};
 use crate::http::event;
 use crate::http::form::Form;
-use crate::idp::Idp;
-use crate::item::Item;
 use crate::mappings;
 use crate::saml::{
     DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse, canonical_form_twice,
 };
 use crate::team::Team;
+use crate::team::idp::Idp;
+use crate::team::item::Item;
 use crate::team::owner::{Owner, profile_name};
 
 /// What must hold of any bytes, or it panics.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::item::excerpt;
 use crate::saml::DecryptionKeys;
+use crate::team::item::excerpt;
 
 /// The settings of `serve` and of the Lambda function.
 #[derive(Debug, Clone)]

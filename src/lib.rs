@@ -6,32 +6,26 @@
 //!
 //! A browser posts a SAML response ([`http`]). It is verified by pure functions ([`saml`]) and
 //! consumed by one conditional write ([`aws::state_table`]). The person's teams come from the response
-//! and the administrators' tables ([`team`], [`idp`], [`aws::tables`]). The team's role is assumed
+//! and the administrators' tables ([`team`], [`team::idp`], [`aws::tables`]). The team's role is assumed
 //! ([`aws::target`]), the person's profile for that team is found, created or repaired
 //! ([`aws::profile`]), and the browser is sent to a presigned URL ([`aws::studio_url`]).
 //!
-//! [`broker`] holds it together and is the file to read first; [`opening`] is its last third.
+//! [`broker`] holds it together and is the file to read first; [`broker::opening`] is its last third.
 
-pub mod audit;
 pub mod aws;
 pub mod broker;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod http;
-pub mod idp;
-pub mod item;
 #[cfg(feature = "cli")]
 pub mod local;
 pub mod mappings;
-pub mod opening;
 #[cfg(feature = "cli")]
 pub mod policy;
 pub mod saml;
-pub mod session;
 pub mod team;
 pub mod telemetry;
-pub mod turns;
 
 /// What fuzzing checks, replayed over the committed seeds.
 #[cfg(test)]

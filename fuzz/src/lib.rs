@@ -6,10 +6,6 @@ pub mod checks;
 #[path = "../../src/config.rs"]
 mod config;
 mod http;
-#[path = "../../src/idp.rs"]
-mod idp;
-#[path = "../../src/item.rs"]
-mod item;
 #[path = "../../src/mappings/mod.rs"]
 mod mappings;
 #[path = "../../src/saml/mod.rs"]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use super::{tables_budget, tables_timeouts};
-use crate::idp::Idp;
-use crate::session::Session;
+use crate::broker::session::Session;
+use crate::team::idp::Idp;
 
 /// Identity stores of any Region, asked with the broker's own credentials.
 #[derive(Debug)]

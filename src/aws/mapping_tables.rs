@@ -16,9 +16,9 @@ use futures_util::stream::{self, StreamExt as _};
 
 use super::error::{AwsError, Kind, sorted};
 use crate::config::TableSettings;
-use crate::item::Record;
 use crate::mappings::Table;
 use crate::mappings::plan::Change;
+use crate::team::item::Record;
 
 /// The administrators' tables.
 #[derive(Debug, Clone)]

@@ -149,7 +149,7 @@ pub fn tables_budget() -> RetryPartition {
 }
 
 /// What repeated calls of STS and `SageMaker` may cost, all together. A throttled one costs more than
-/// there is: it is the person's waiting page that comes again, in turn ([`crate::turns`]).
+/// there is: it is the person's waiting page that comes again, in turn ([`crate::broker::turns`]).
 pub fn targets_budget() -> RetryPartition {
     static BUDGET: LazyLock<RetryPartition> =
         LazyLock::new(|| budget("targets", RETRIES * RETRY_COST + 1));

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
-use crate::opening::Seen;
-use crate::session::{Secret, Session};
+use crate::broker::opening::Seen;
+use crate::broker::session::{Secret, Session};
 
 /// The table of consumed responses.
 #[derive(Debug, Clone)]

@@ -13,9 +13,9 @@ use tracing::warn;
 
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
-use crate::idp::Idp;
-use crate::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
 use crate::mappings::Table;
+use crate::team::idp::Idp;
+use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
 use crate::team::{Team, TeamId};
 
 /// Longest life of a missing or bad item in memory, in seconds.

@@ -12,8 +12,8 @@ use super::hub::Hub;
 use super::output::{Failure, word};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
-use crate::item::{Fault, excerpt};
 use crate::mappings::{Stored, Table};
+use crate::team::item::{Fault, excerpt};
 use crate::team::{AccountId, DomainId, Region, Team};
 
 /// One account in one Region, with the teams that have their domain there.

@@ -19,11 +19,11 @@ use super::output::{
 };
 use super::{Exit, completions};
 use crate::config::{Audience, environment};
-use crate::idp::Idp;
-use crate::item::{Item, excerpt};
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::{Stored, Table};
 use crate::saml::{IdpMetadata, MetadataWarning};
+use crate::team::idp::Idp;
+use crate::team::item::{Item, excerpt};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Idps {

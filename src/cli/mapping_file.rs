@@ -19,11 +19,11 @@ use super::plan_words::print;
 use super::returning;
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Outcome;
-use crate::item::readable_part;
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFaults, MappingFile};
 use crate::mappings::plan::{Action, Plan, State};
 use crate::mappings::{Stored, Table, subject, unknown_attribute};
+use crate::team::item::readable_part;
 
 /// What `plan` takes.
 #[derive(Debug, clap::Args)]

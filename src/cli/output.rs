@@ -18,9 +18,9 @@ use super::Exit;
 use crate::aws::error::{AwsError, Kind, NO_CREDENTIALS};
 use crate::broker::KeyError;
 use crate::config::SettingFaults;
-use crate::item::Item;
-pub(super) use crate::item::plain;
 use crate::local::LocalError;
+use crate::team::item::Item;
+pub(super) use crate::team::item::plain;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

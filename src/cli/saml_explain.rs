@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
-use crate::idp::Idp;
-use crate::item::excerpt;
+use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
 use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
-use crate::session::Session;
 use crate::team::Team;
+use crate::team::idp::Idp;
+use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
 
 /// One check, and how it ended.

@@ -18,10 +18,10 @@ use super::output::{
 };
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions};
-use crate::item::Record;
 use crate::mappings::privileged::privileged;
 use crate::mappings::{Stored, Table};
 use crate::team::Team;
+use crate::team::item::Record;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Teams {
@@ -167,7 +167,7 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
     if found.is_empty() {
         let message = format!(
             "no team has the id, account, domain, role or display name {}",
-            crate::item::excerpt(wanted)
+            crate::team::item::excerpt(wanted)
         );
         return Err(Failure::new(Exit::Failed, message).hint("studio-broker teams list"));
     }

@@ -17,8 +17,8 @@ use jiff::Timestamp;
 
 use super::teams::Destination;
 use crate::aws::state_table::StateKey;
+use crate::broker::session::{Secret, hex, random};
 use crate::config::PublicUrl;
-use crate::session::{Secret, hex, random};
 use crate::team::owner::Owner;
 
 /// Names and attributes of our cookies under one public URL.

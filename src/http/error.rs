@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::teams::Destination;
 use super::{Context, Response, pages};
-use crate::audit::Outcome;
 use crate::aws::error::{AwsError, Kind};
 use crate::broker::Refusal;
-use crate::opening::{OpeningError, Reason, Wait};
+use crate::broker::audit::Outcome;
+use crate::broker::opening::{OpeningError, Reason, Wait};
+use crate::broker::session::SessionVoid;
 use crate::saml::{Actor, Rejection};
-use crate::session::SessionVoid;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
-use crate::idp::Idp;
+use crate::team::idp::Idp;
 
 pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure> {
     context.must_be_navigation()?;

@@ -30,11 +30,11 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use crate::audit::{Facts, Outcome};
 use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
-use crate::session::random;
-use crate::turns::waited_since;
+use crate::broker::audit::{Facts, Outcome};
+use crate::broker::session::random;
+use crate::broker::turns::waited_since;
 
 pub use error::{Code, codes};
 pub use request::Request;

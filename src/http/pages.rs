@@ -13,9 +13,9 @@ use super::error::Code;
 use super::teams::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
-use crate::idp::Idp;
-use crate::opening::{Reason, Wait};
-use crate::session::Session;
+use crate::broker::opening::{Reason, Wait};
+use crate::broker::session::Session;
+use crate::team::idp::Idp;
 
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -181,7 +181,7 @@ struct Waiting<'a> {
 /// The page that comes back by itself, unless its link has switched that off.
 ///
 /// Its address says since when its person waits, so that it keeps its place in the line
-/// ([`crate::turns`]) whichever process answers next, over reloads, and when the person takes over.
+/// ([`crate::broker::turns`]) whichever process answers next, over reloads, and when the person takes over.
 pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
     let since = wait.since.or_else(|| context.waiting_since());
     let since = since.map(|since| format!("since={since}"));

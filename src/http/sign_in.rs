@@ -11,10 +11,10 @@ use super::form::Form;
 use super::login::start;
 use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
-use crate::audit::Outcome;
+use crate::broker::audit::Outcome;
+use crate::broker::opening::Opening;
 use crate::broker::{Browser, Refusal, SignedIn};
-use crate::idp::Handoff;
-use crate::opening::Opening;
+use crate::team::idp::Handoff;
 
 pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
     let form = Form::read(&context.request.body).ok_or(Failure::FormMalformed(

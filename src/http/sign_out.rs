@@ -3,8 +3,8 @@
 use super::cookies::Cookies;
 use super::error::Failure;
 use super::{Context, Response, pages, set_cookies};
-use crate::audit::Outcome;
 use crate::broker::Refusal;
+use crate::broker::audit::Outcome;
 
 pub(super) fn page(context: &Context<'_>) -> Response {
     pages::sign_out(context, false)

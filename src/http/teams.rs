@@ -7,12 +7,12 @@ use super::cookies::Cookies;
 use super::error::Failure;
 use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
-use crate::audit::{Facts, Outcome, unverified};
 use crate::aws::state_table::StateKey;
+use crate::broker::audit::{Facts, Outcome, unverified};
+use crate::broker::opening::{Opening, Wait};
+use crate::broker::session::Session;
 use crate::broker::{Landing, Refusal, Waiting};
-use crate::idp::Idp;
-use crate::opening::{Opening, Wait};
-use crate::session::Session;
+use crate::team::idp::Idp;
 use crate::team::{SpaceName, TeamId};
 
 /// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use super::change::{REVISION, is_count};
 use super::yaml::{Content, Node, Plain, Problem, on_one_line, parse, write_list};
 use super::{Mapping, Stored, Table, subject, unknown_attribute};
-use crate::item::{Fault, Item, Record, excerpt};
+use crate::team::item::{Fault, Item, Record, excerpt};
 
 /// What a file says: the items of each table that it speaks of.
 #[derive(Debug, Clone)]
@@ -529,7 +529,7 @@ mod tests {
             .as_object()
             .unwrap()
             .iter()
-            .map(|(name, value)| (name.clone(), crate::item::to_dynamodb(value)))
+            .map(|(name, value)| (name.clone(), crate::team::item::to_dynamodb(value)))
             .collect();
         record.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         BTreeMap::from([("a".to_owned(), Stored::of(Table::Teams, record))])

@@ -28,9 +28,9 @@ use schemars::schema_for;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::idp::Idp;
-use crate::item::{Fault, Item, Read, Record, excerpt, read_record, readable_part};
 use crate::team::Team;
+use crate::team::idp::Idp;
+use crate::team::item::{Fault, Item, Read, Record, excerpt, read_record, readable_part};
 
 /// One of the two tables that administrators write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

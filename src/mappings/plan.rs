@@ -12,9 +12,9 @@ use super::change::{Difference, REVISION, cut, differences, is_count};
 use super::file::{FileFault, MappingFile};
 use super::privileged::{Privileged, privileged, shared_posix_uid};
 use super::{Mapping, Stored, Table, subject};
-use crate::idp::Idp;
-use crate::item::{Fault, Item, Record, excerpt, to_dynamodb};
 use crate::team::Team;
+use crate::team::idp::Idp;
+use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
 
 /// What the tables hold.
 #[derive(Debug, Clone, Default)]

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::change::{cut, differences};
 use super::{Stored, Table, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::item::{ItemFaults, Record, excerpt};
+use crate::team::item::{ItemFaults, Record, excerpt};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value};
 
-use crate::item::{Fault, excerpt, number_from};
+use crate::team::item::{Fault, excerpt, number_from};
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]

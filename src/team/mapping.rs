@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId};
-use crate::item::{Attribute, Fault, Item, ItemReader, Read};
+use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
 /// A team: the unit of access. One SageMaker domain in one account and Region, one execution role,
 /// one set of profile settings.

@@ -1,5 +1,7 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
+pub mod idp;
+pub mod item;
 mod mapping;
 pub mod owner;
 pub mod spoke;

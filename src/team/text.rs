@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::item::Attribute;
+use crate::team::item::Attribute;
 
 /// Defines a text type: a rule in words, a rule as a pattern for the schema, a rule as code.
 macro_rules! text {

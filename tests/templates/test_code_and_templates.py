@@ -129,21 +129,21 @@ def calls():
         for service in re.findall(r"aws_sdk_(\w+)::", text):
             for name in re.findall(r"\.(\w+)\(\)", text):
                 if name in operations[service]:
-                    found.setdefault(path.name, set()).add(f"{service}:{operations[service][name]}")
+                    found.setdefault(path.relative_to(SRC).as_posix(), set()).add(f"{service}:{operations[service][name]}")
     return found
 
 
 def test_the_calls_of_the_code_are_found():
     found = calls()
-    assert found["tables.rs"] == {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"}
-    assert found["state_table.rs"] == {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
-    assert found["target.rs"] == {"sts:AssumeRole"}
-    assert found["broker.rs"] == {"secretsmanager:GetSecretValue"}
+    assert found["aws/tables.rs"] == {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Scan"}
+    assert found["aws/state_table.rs"] == {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+    assert found["aws/target.rs"] == {"sts:AssumeRole"}
+    assert found["broker/mod.rs"] == {"secretsmanager:GetSecretValue"}
     # Each call carries its name for the log, so the names are a second witness.
     named = {
         name
         for path, text in function_sources()
-        if path.parent == SRC or path.parent == SRC / "aws"
+        if path.parent in (SRC / "broker", SRC / "aws")
         for name in re.findall(rf'"((?:{"|".join(SERVICES)}):[A-Z]\w+)"', text)
     }
     assert set().union(*found.values()) == named
@@ -162,13 +162,13 @@ def granted(made, role, effect="Allow"):
 def test_the_hub_role_grants_what_the_code_calls_and_nothing_else():
     found = calls()
     grants = granted(stack(HUB, OPTIONS), "HubRole")
-    assert grants.pop("AssumeTargets") == found["target.rs"] | {"sts:TagSession"}  # for the session tags
+    assert grants.pop("AssumeTargets") == found["aws/target.rs"] | {"sts:TagSession"}  # for the session tags
     # By whom the table is read decides about its actions: identity providers are never read in batches.
-    assert grants.pop("ReadTeams") == found["tables.rs"]
-    assert grants.pop("ReadIdps") == found["tables.rs"] - {"dynamodb:BatchGetItem"}
-    assert grants.pop("ConsumeResponses") == found["state_table.rs"]
-    assert grants.pop("ReadKeysForEncryptedAssertions") == found["broker.rs"]
-    assert grants.pop("ReadGroups") == found["identity_store.rs"]
+    assert grants.pop("ReadTeams") == found["aws/tables.rs"]
+    assert grants.pop("ReadIdps") == found["aws/tables.rs"] - {"dynamodb:BatchGetItem"}
+    assert grants.pop("ConsumeResponses") == found["aws/state_table.rs"]
+    assert grants.pop("ReadKeysForEncryptedAssertions") == found["broker/mod.rs"]
+    assert grants.pop("ReadGroups") == found["aws/identity_store.rs"]
     assert grants.pop("WriteLog") == {"logs:CreateLogStream", "logs:PutLogEvents"}  # Lambda's own
     assert grants == {}
 
@@ -226,7 +226,7 @@ def test_alarms_look_for_lines_that_the_code_writes():
         (event,) = re.findall(r'\$\.event = "(\w+)"', pattern)
         assert f'event = "{event}"' in code
         for outcome in re.findall(r'\$\.outcome = "(\w+)"', pattern):
-            assert re.search(rf"\b{outcome.title()},", (SRC / "audit.rs").read_text())
+            assert re.search(rf"\b{outcome.title()},", (SRC / "broker/audit.rs").read_text())
 
 
 def test_an_administrator_is_called_for_every_code_that_only_they_can_mend():

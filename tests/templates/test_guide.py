@@ -82,7 +82,7 @@ def test_the_guide_has_a_word_for_every_output_that_an_identity_provider_needs()
 
 
 def test_the_runbooks_queries_name_fields_of_the_audit_line():
-    code = (ROOT / "src" / "audit.rs").read_text()
+    code = (ROOT / "src" / "broker" / "audit.rs").read_text()
 
     def fields(struct):
         (body,) = re.findall(rf"struct {struct}\b.*? \{{\n(.*?)\n\}}", code, re.S)

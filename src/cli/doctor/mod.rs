@@ -25,9 +25,9 @@ use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styl
 use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
 use crate::config::environment;
-use crate::item::Attribute;
 use crate::mappings::Table;
 use crate::team::RoleArn;
+use crate::team::item::Attribute;
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -8,7 +8,7 @@ use aws_sdk_ssoadmin::types::{ListApplicationsFilter, PrincipalType};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::cli::hub::Hub;
 use crate::cli::output::Failure;
-use crate::idp::Idp;
+use crate::team::idp::Idp;
 
 /// The provider of SAML applications that somebody made in the console.
 const CUSTOM_SAML: &str = "applicationProvider/custom-saml";

@@ -25,10 +25,10 @@ use super::output::{
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::Written;
 use crate::config::{Audience, environment};
-use crate::idp::Idp;
-use crate::item::{Record, excerpt};
 use crate::mappings::Table;
 use crate::team::Team;
+use crate::team::idp::Idp;
+use crate::team::item::{Record, excerpt};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IdentityCenter {

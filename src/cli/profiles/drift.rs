@@ -15,8 +15,8 @@ use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, say, table, word};
-use crate::idp::Idp;
 use crate::team::Team;
+use crate::team::idp::Idp;
 use crate::team::owner::{Owner, profile_name_starts_of};
 
 #[derive(Debug, clap::Args)]

@@ -20,10 +20,10 @@ use crate::cli::hub::Hub;
 use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::config::environment;
-use crate::idp::must_be_user_id;
-use crate::item::{Record, excerpt};
 use crate::mappings::Table;
 use crate::team::TeamId;
+use crate::team::idp::must_be_user_id;
+use crate::team::item::{Record, excerpt};
 use crate::team::owner::{DEFAULT_DIRECTORY, Owner, profile_name, profile_name_starts};
 
 #[derive(Debug, clap::Args)]

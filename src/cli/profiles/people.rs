@@ -12,8 +12,8 @@ use aws_sdk_identitystore::{Client, config};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::cli::findings::Finding;
 use crate::cli::hub::Hub;
-use crate::idp::Idp;
 use crate::team::Team;
+use crate::team::idp::Idp;
 use crate::team::owner::Owner;
 
 /// The people of all identity stores.

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::idp::{Idp, Person, values};
-use crate::opening::Seen;
+use crate::broker::opening::Seen;
 use crate::saml::Assertion;
 use crate::team::Team;
+use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
 
 /// What is remembered of an accepted response. It grants nothing by itself: every opening decides

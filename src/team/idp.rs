@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::item::{Attribute, Fault, Item, ItemReader, Read};
 use crate::saml::{Assertion, IdpMetadata, RequireSigned};
+use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 use crate::team::owner::{DEFAULT_DIRECTORY, Owner};
 use crate::team::{Region, TeamId};
 

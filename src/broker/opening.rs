@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The URL that was made beside Describe and List is withheld until they have shown whose profile
-//! it opens. While AWS throttles, calls are made in turn ([`crate::turns`]) and one after the other:
+//! it opens. While AWS throttles, calls are made in turn ([`crate::broker::turns`]) and one after the other:
 //! a URL is the scarcest of them, and none is asked for that could not be given out.
 //!
 //! What comes of a call that is throttled, fails, hangs or whose answer is lost is a table,
@@ -25,17 +25,17 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::audit::{Audit, Facts, Outcome};
 use crate::aws::cache::Cache;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::profile::{Domain, Found, Profile};
 use crate::aws::sagemaker::SageMaker;
 use crate::aws::studio_url::{StudioUrl, Wish, presign};
 use crate::aws::target::Targets;
-use crate::session::{hex, random};
+use crate::broker::audit::{Audit, Facts, Outcome};
+use crate::broker::session::{hex, random};
+use crate::broker::turns::{Line, Step, Turns, spread};
 use crate::team::Team;
 use crate::team::owner::Owner;
-use crate::turns::{Line, Step, Turns, spread};
 
 /// Opens profiles.
 #[derive(Debug)]

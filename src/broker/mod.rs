@@ -3,9 +3,14 @@
 //! | step | here | rests on |
 //! | --- | --- | --- |
 //! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
-//! | is the session still good? | [`Broker::session`] | [`crate::session`] |
+//! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
-//! | open one | [`Broker::open`] | [`crate::opening`] |
+//! | open one | [`Broker::open`] | [`crate::broker::opening`] |
+
+pub mod audit;
+pub mod opening;
+pub mod session;
+pub mod turns;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +22,6 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::audit::{Audit, Facts, Outcome, unverified};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::identity_store::IdentityStores;
 use crate::aws::sagemaker::SageMaker;
@@ -25,14 +29,15 @@ use crate::aws::state_table::{Claim, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
-use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
-use crate::idp::{Idp, UserIdUnusable};
-use crate::item::ItemFaults;
-use crate::opening::{
+use crate::broker::audit::{Audit, Facts, Outcome, unverified};
+use crate::broker::opening::{
     LOOK_AGAIN_THROTTLED, Opener, Opening, OpeningError, Request, Wait, time_left,
 };
+use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
+use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
 use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
-use crate::session::{Secret, Session, SessionVoid, assertion_digest};
+use crate::team::idp::{Idp, UserIdUnusable};
+use crate::team::item::ItemFaults;
 use crate::team::owner::{Owner, profile_name};
 use crate::team::{Team, TeamId};
 
