@@ -31,9 +31,10 @@ SPOKE_OPTIONS = [
     [{}, {"BindSessionName": "false"}],
     [{}, {"AdoptProfiles": "true"}],
     [{}, limit(GROUPS), {**limit(GROUPS), **limit(ARNS)}],
-    [{}, PRIVATE, PUBLIC, MIXED],
+    [{}, PRIVATE, PUBLIC, {**MIXED, "DenyAllFromElsewhere": "true"}],
     [{}, ADMINISTRATORS],
-    [{}, BOUNDARY],
+    [{}, BOUNDARY, {"PermissionsBoundaryName": "p/Boundary"}],
+    [{}, {"Doors9": "team1=arn:aws:sagemaker:eu-west-1:222222222222:mlflow-app/app-1"}],
 ]
 TEAM_OPTIONS = [
     [{}, {"RoleName": "Own"}],
@@ -101,7 +102,7 @@ def test_iam_takes_the_policies_of_every_combination(iam):
             "arn:aws:sts::222222222222:assumed-role/StudioBrokerTarget/ann",
             "sagemaker:DescribeDomain",
             studio("domain", "d-one"),
-            {"aws:PrincipalTag/Team": "team1", "aws:PrincipalTag/User": "ann"},
+            {"aws:PrincipalTag/Team": "team1", "aws:PrincipalTag/User": "ann", "aws:SourceIp": "203.0.113.9"},
             identity=stack.permissions("TargetRole"),
         )
         assert answer == "allowed"
