@@ -9,7 +9,7 @@ import pytest
 from cases import HUB, SPOKE, SPOKE_PARAMETERS, studio
 from render import render
 from test_administrators_roles import ADMINISTRATORS
-from test_execution_roles import BUCKET, DOMAIN_PARAMETERS, KEY
+from test_execution_roles import BUCKET, DOMAIN_PARAMETERS, FURTHER_USES, INSIDE_PARAMETERS, KEY
 from test_target_role import ARNS, COMING_IN, GROUPS, MIXED, PRIVATE, PUBLIC, assume
 
 BOUNDARY = {"PermissionsBoundaryArn": "arn:aws:iam::222222222222:policy/Boundary"}
@@ -41,6 +41,8 @@ TEAM_OPTIONS = [
     [{}, {"Bucket": "b-1"}, BUCKET],
     [{}, {"KmsKeyArn": KEY}],
     [{}, {"ReadJobLogs": "true"}],
+    [{}, INSIDE_PARAMETERS, {**INSIDE_PARAMETERS, "JobsAnywhere": "true"}],
+    [{}, FURTHER_USES],
     [{}, {"FurtherPolicyArns": "arn:aws:iam::aws:policy/A,arn:aws:iam::222222222222:policy/B"}],
     [{}, BOUNDARY],
 ]
