@@ -51,6 +51,8 @@ DOMAIN_OPTIONS = [
     [{}, {"KmsKeyArn": KEY}],
     [{}, {"ProfileInCloudTrail": "false"}],
     [{}, {"DomainIdParameter": "/studio-broker/domain-id"}],
+    [{}, {"FurtherSecurityGroupIds": "sg-0bbbbbbb"}],
+    [{}, {"NetworkAccess": "PublicInternetOnly"}],
     [{}, BOUNDARY],
 ]
 

@@ -537,6 +537,15 @@ def test_the_domain_is_one_that_the_broker_can_open():
     assert len(domain["SubnetIds"]) == 2
 
 
+def test_apps_may_have_several_security_groups_and_the_internet():
+    more = {"FurtherSecurityGroupIds": "sg-0bbbbbbb,sg-0ccccccc", "NetworkAccess": "PublicInternetOnly"}
+    domain = render(SPOKE / "domain.yaml", {**DOMAIN_PARAMETERS, **more}).resources["Domain"]["Properties"]
+    assert domain["AppNetworkAccessType"] == "PublicInternetOnly"
+    for settings in ("DefaultUserSettings", "DefaultSpaceSettings"):
+        assert domain[settings]["SecurityGroups"] == ["sg-0aaaaaaa", "sg-0bbbbbbb", "sg-0ccccccc"]
+        assert DOMAIN.resources["Domain"]["Properties"][settings]["SecurityGroups"] == ["sg-0aaaaaaa"]
+
+
 def test_an_existing_key_is_used_and_none_made():
     stack = render(SPOKE / "domain.yaml", {**DOMAIN_PARAMETERS, "KmsKeyArn": KEY})
     assert stack.resources["Domain"]["Properties"]["KmsKeyId"] == KEY
