@@ -81,7 +81,7 @@ def test_a_session_carries_no_tags(iam, name):
 def test_without_administrators_there_are_no_such_roles():
     stack = render(SPOKE / "template.yaml", SPOKE_PARAMETERS)
     assert set(stack.of_type("AWS::IAM::Role")) == {"TargetRole"}
-    assert set(stack.outputs) == {"TargetRoleArn"}
+    assert set(stack.outputs) == {"TargetRoleArn", "Template"}
 
 
 OURS = resource_tags(Team="team1", User="ann")
