@@ -8,7 +8,7 @@ use aws_sdk_sagemaker::Client;
 
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::with_credentials;
-use crate::config::is_loopback;
+use crate::team::address::is_loopback;
 use crate::team::{Region, Team};
 
 /// A presigned URL that was checked: https, without user part, in the Region's Studio domain.

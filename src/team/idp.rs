@@ -352,7 +352,7 @@ impl Attribute for HttpsUrl {
 
     fn parse(value: &Value) -> Option<Self> {
         let text = value.as_str()?;
-        crate::config::is_page_address(text).then(|| Self(text.to_owned()))
+        super::address::is_page_address(text).then(|| Self(text.to_owned()))
     }
 }
 

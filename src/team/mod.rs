@@ -1,5 +1,6 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
+pub mod address;
 pub mod idp;
 pub mod item;
 mod mapping;
