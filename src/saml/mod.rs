@@ -38,6 +38,7 @@ pub use canonical::canonical_form_twice;
 pub use encryption::{DecryptionKeyError, DecryptionKeys};
 pub use metadata::{IdpMetadata, KeyProblem, MetadataError, MetadataWarning, SigningKey};
 pub use rejection::{Actor, Code, Rejection};
+pub use request::Ask;
 pub use signature::RequireSigned;
 pub use xml::XmlError;
 

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use studio_broker::saml::{
-    DecryptionKeys, IdpMetadata, KeyProblem, MetadataError, MetadataWarning,
+    Ask, DecryptionKeys, IdpMetadata, KeyProblem, MetadataError, MetadataWarning,
 };
 
 use crate::support::*;
@@ -271,7 +271,8 @@ fn request(url: &str) -> String {
 #[test]
 fn the_request_is_unsigned_without_name_id_policy() {
     let now = "2026-11-22T12:00:00.9Z".parse().unwrap();
-    let url = provider().login_redirect("https://idp.example/sso", "_q1", None, now);
+    let url =
+        provider().login_redirect("https://idp.example/sso", "_q1", None, Ask::default(), now);
     assert!(url.starts_with("https://idp.example/sso?SAMLRequest="));
     assert_eq!(
         request(&url),
@@ -289,8 +290,13 @@ fn the_request_is_unsigned_without_name_id_policy() {
 #[test]
 fn the_request_keeps_a_query_and_carries_relay_state() {
     let now = NOW.parse().unwrap();
-    let url =
-        provider().login_redirect("https://idp.example/sso?a=b", "_q1", Some("/teams/a b&c"), now);
+    let url = provider().login_redirect(
+        "https://idp.example/sso?a=b",
+        "_q1",
+        Some("/teams/a b&c"),
+        Ask::default(),
+        now,
+    );
     assert!(url.starts_with("https://idp.example/sso?a=b&SAMLRequest="));
     assert!(url.ends_with("&RelayState=%2Fteams%2Fa%20b%26c"));
     assert!(request(&url).contains("Destination=\"https://idp.example/sso?a=b\""));

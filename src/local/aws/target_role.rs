@@ -156,13 +156,15 @@ fn team_statements(grant: &Grant) -> Vec<Value> {
     let mut statements = vec![
         allow(grant, &["CreateUserProfile"], &profiles, &request_tags, &only_known_keys),
         allow(grant, &["AddTags"], &profiles, &on_creation, &only_known_keys),
+        // Studio's own requests are decided by this statement, too: the tag ends what is open.
         allow(
             grant,
-            &["CreatePresignedDomainUrl", "UpdateUserProfile"],
+            &["CreatePresignedDomainUrl"],
             &profiles,
             &resource_tags,
-            &json!({}),
+            &json!({"Null": {"sagemaker:ResourceTag/StudioBrokerRevoked": "true"}}),
         ),
+        allow(grant, &["UpdateUserProfile"], &profiles, &resource_tags, &json!({})),
         // Without a tag condition: a profile that does not exist has no tags, and must be told from
         // somebody else's.
         allow(grant, &["DescribeUserProfile", "ListTags"], &profiles, &json!({}), &json!({})),
@@ -276,7 +278,7 @@ pub fn doctor_policy() -> Value {
 }
 
 /// The permissions of the lifecycle role: it repairs and removes profiles that carry both of the
-/// broker's tags, with what hangs on them; `execution_roles` are those that a repair may pass.
+/// broker's tags, with what hangs on them, and ends what is open by one tag; `execution_roles` are those that a repair may pass.
 #[must_use]
 pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
     let mut statements = vec![
@@ -289,6 +291,15 @@ pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
                 "sagemaker:ResourceTag/Team": "?*",
                 "sagemaker:ResourceTag/User": "?*",
             }},
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["sagemaker:AddTags", "sagemaker:DeleteTags"],
+            "Resource": "arn:*:sagemaker:*:*:user-profile/*",
+            "Condition": {
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["StudioBrokerRevoked"]},
+                "Null": {"aws:TagKeys": "false"},
+            },
         }),
         json!({
             "Effect": "Allow",
