@@ -7,7 +7,7 @@ use std::io::{BufRead as _, Write as _};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use studio_broker::saml::IdpMetadata;
+use strict_saml::IdpMetadata;
 use studio_broker::team::entitlement::{self, Case, Check, Grants, Said, Target};
 use studio_broker::team::idp::Idp;
 use studio_broker::team::item::Item;

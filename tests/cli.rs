@@ -67,7 +67,11 @@ impl Aws {
                 .await
                 .unwrap();
         };
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(create);
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(create);
     }
 
     fn settings(&self) -> [(&'static str, &str); 6] {

@@ -2,7 +2,7 @@
 //!
 //! | step | here | rests on |
 //! | --- | --- | --- |
-//! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
+//! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
 //! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
@@ -35,13 +35,13 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
-use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::team::entitlement::{self, Admission, Case, Check, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
 use crate::team::owner::{Owner, profile_name};
 use crate::team::{Team, TeamId};
+use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
 /// Everything that answers a request; one for the whole process.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use strict_saml::Ask;
 
 use super::cookies::{Cookies, OpenRequest};
 use super::error::Failure;
@@ -11,7 +12,6 @@ use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
-use crate::saml::Ask;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 
