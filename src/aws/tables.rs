@@ -15,7 +15,6 @@ use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use super::team_index::{Index, TeamIndex, scan};
 use crate::mappings::Table;
-use crate::team::entitlement::Grants;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record, readable_part};
 use crate::team::{Team, TeamId};
@@ -311,8 +310,8 @@ fn read<T>(
             Entry::Found(Arc::new(read.value))
         }
         Err(faults) => {
-            let grants = Grants::of(&readable_part(item).0);
-            let faults = ItemFaults { table: table.into(), key: key.into(), faults, grants };
+            let (readable, _) = readable_part(item);
+            let faults = ItemFaults { table: table.into(), key: key.into(), faults, readable };
             warn!(table, key = excerpt(key), faults = %faults, "an item cannot be used");
             Entry::Faulty(Arc::new(faults))
         }

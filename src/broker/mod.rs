@@ -35,7 +35,7 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
-use crate::team::entitlement::{self, Admission, Case, Check, Target};
+use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
@@ -423,7 +423,8 @@ impl Broker {
         let mut choices: Vec<_> = entries
             .into_iter()
             .filter_map(|(id, entry)| {
-                let target = target(&id, &entry);
+                let grants = grants(&entry);
+                let target = target(&id, &entry, &grants);
                 let case = Case { idp, said, target, client: None, now };
                 let until = entitlement::shown(&case).ok()?.until();
                 let team = if let Entry::Found(team) = entry { Some(team) } else { None };
@@ -542,7 +543,8 @@ impl Broker {
             Err(refusal) => (Vec::new(), Some(refusal)),
         };
         let entry = self.tables.team(team_id, now).await?;
-        let (said, target) = (session.said(&groups), target(team_id, &entry));
+        let grants = grants(&entry);
+        let (said, target) = (session.said(&groups), target(team_id, &entry, &grants));
         let case = Case { idp, said, target, client, now };
         if entitlement::shown(&case).is_err() {
             return Err(unread.unwrap_or(Refusal::NotEntitled));
@@ -610,11 +612,19 @@ impl Broker {
 const INDEX_PATIENCE: Duration = Duration::from_millis(600);
 
 /// What the table says about a team, as the decision wants it.
-fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>) -> Target<'a> {
+fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>, grants: &'a Grants) -> Target<'a> {
     match entry {
         Entry::Found(team) => Target::Usable(team),
-        Entry::Faulty(faults) => Target::Unusable(id, &faults.grants),
+        Entry::Faulty(_) => Target::Unusable(id, grants),
         Entry::Missing => Target::Missing(id),
+    }
+}
+
+/// What of an item that cannot be used gives access: whoever would have it is told that the item is bad.
+fn grants(entry: &Entry<Team>) -> Grants {
+    match entry {
+        Entry::Faulty(faults) => Grants::of(&faults.readable),
+        Entry::Found(_) | Entry::Missing => Grants::default(),
     }
 }
 

@@ -7,11 +7,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{ADDED, CHANGED, REMOVED, plain, say, styled, word};
-use super::saml_explain::Outcome;
 use crate::mappings::change::cut;
 use crate::team::entitlement::{self, Admission, Case, Check, Rule, Target};
 use crate::team::item::excerpt;
 use crate::team::members::{Name, Until};
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Holds,
+    Refused,
+    NotReached,
+}
 
 /// One check, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

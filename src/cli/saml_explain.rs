@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::decision::{because, but};
+use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
@@ -28,15 +28,6 @@ pub(super) struct Check {
     /// What was there; absent where it was not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) got: Option<String>,
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Holds,
-    Refused,
-    NotReached,
 }
 
 /// The checks in the order in which the verifier makes them, each with the codes by which it refuses.

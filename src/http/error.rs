@@ -272,7 +272,7 @@ fn sign_in_again(context: &Context<'_>, failure: &Failure) -> Option<String> {
     let Failure::Refusal(Refusal::AuthnContextRefused { idp, team, .. }) = failure else {
         return None;
     };
-    Some(super::login::again(context, idp, team.as_ref()))
+    Some(pages::sign_in_again(context, idp, team.as_ref()))
 }
 
 fn problem(context: &Context<'_>, code: &Code, sign_in: Option<String>) -> Response {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use strict_saml::Ask;
 
 use super::cookies::{Cookies, OpenRequest};
@@ -12,14 +11,13 @@ use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
-use crate::team::TeamId;
 use crate::team::idp::Idp;
 
 pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure> {
     context.must_be_navigation()?;
     let value = |name: &str| context.request.query_value(name);
     let destination = value("team").and_then(|team| Destination::new(&team, value));
-    if value(AGAIN).is_some()
+    if value(pages::AGAIN).is_some()
         && let Some(entity_id) = value("idp")
         && let Entry::Found(idp) =
             context.broker.tables.idp(&entity_id, context.now).await.map_err(Refusal::from)?
@@ -31,20 +29,6 @@ pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure>
         return start(context, &idp, destination, None, ask, StatusCode::FOUND);
     }
     sign_in_first(context, destination).await
-}
-
-/// The parameter of a sign-in that is to be made anew, whatever session the IdP has.
-const AGAIN: &str = "again";
-
-/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for.
-pub(super) fn again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
-    let mut url = context.url("/saml/login?idp=");
-    url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
-    if let Some(team) = team {
-        url.push_str(&format!("&team={team}"));
-    }
-    url.push_str(&format!("&{AGAIN}=1"));
-    url
 }
 
 /// The kinds of sign-in to ask the IdP for, where its item lets us ask: those of the team, for a person

@@ -15,6 +15,7 @@ use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
 use crate::broker::session::Session;
+use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::members::Until;
 
@@ -243,6 +244,20 @@ pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
     let mut response = page(&HandOff { frame: frame(context), url });
     refresh(&mut response, 0, url);
     response
+}
+
+/// The parameter of a sign-in that is to be made anew, whatever session the IdP has.
+pub(super) const AGAIN: &str = "again";
+
+/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for.
+pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
+    let mut url = context.url("/saml/login?idp=");
+    url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
+    if let Some(team) = team {
+        url.push_str(&format!("&team={team}"));
+    }
+    url.push_str(&format!("&{AGAIN}=1"));
+    url
 }
 
 #[derive(Template)]

@@ -13,8 +13,7 @@ use tracing::{error, info, warn};
 use super::change::{cut, differences};
 use super::{Stored, Table, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::team::entitlement::Grants;
-use crate::team::item::{ItemFaults, Record, excerpt};
+use crate::team::item::{Item, ItemFaults, Record, excerpt};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -79,8 +78,8 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
     let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
     if !new.faults().is_empty() {
         let faults = new.faults().to_vec();
-        let grants = Grants::default();
-        let faults = ItemFaults { table: name.into(), key: raw_key.into(), faults, grants };
+        let (key_of_item, readable) = (raw_key.into(), Item::new());
+        let faults = ItemFaults { table: name.into(), key: key_of_item, faults, readable };
         error!(event = "item_invalid", table = name, key, changes, plan, faults = %faults, "an item was changed and cannot be used");
     } else if !plan.is_empty() {
         warn!(

@@ -11,9 +11,6 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value};
 
-use super::entitlement::Grants;
-use super::members;
-
 /// An item as JSON: attribute name to value.
 pub type Item = Map<String, Value>;
 
@@ -40,8 +37,8 @@ pub struct ItemFaults {
     pub key: String,
     /// At least one fault, in the order of the attributes in the contract's tables.
     pub faults: Vec<Fault>,
-    /// What of the item gives access all the same: whoever would have it is told of the fault.
-    pub grants: Grants,
+    /// What of the item can be read all the same: whoever would have access is told of the fault.
+    pub readable: Item,
 }
 
 impl fmt::Display for Fault {
@@ -258,7 +255,7 @@ pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
 
 /// Attributes that are made of parts, each of which stands for itself: one that JSON cannot hold is left
 /// out as a whole and closes nothing else.
-const IN_PARTS: [&str; 1] = [members::ATTRIBUTE];
+pub const IN_PARTS: [&str; 1] = ["members"];
 
 struct Json {
     item: Item,

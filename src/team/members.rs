@@ -348,6 +348,11 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_json_cannot_hold_is_left_out_alone() {
+        assert!(super::super::item::IN_PARTS.contains(&ATTRIBUTE));
+    }
+
+    #[test]
     fn access_ends_at_its_moment() {
         let end = Timestamp::from_second(1_800_000_000).unwrap();
         let before = end - jiff::SignedDuration::from_nanos(1);

@@ -8,6 +8,7 @@ mod explain;
 mod grant;
 mod report;
 mod report_page;
+mod review;
 
 use clap::Subcommand;
 

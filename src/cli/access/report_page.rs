@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use askama::Template;
 use jiff::Timestamp;
 
-use super::report::{Needless, Review, Row};
+use super::review::{Needless, Review, Row};
 use crate::team::members::Until;
 
 #[derive(Template)]
@@ -199,7 +199,7 @@ fn access_row(row: &Row) -> AccessRow<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::report::{Fill, Rule};
+    use super::super::review::{Fill, Rule};
     use super::*;
 
     fn review() -> Review {
