@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, Write as _};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 use strict_saml::IdpMetadata;
 use studio_broker::team::entitlement::{self, Case, Check, Grants, Said, Target};
 use studio_broker::team::idp::Idp;
@@ -34,12 +34,12 @@ fn main() -> Result<(), Failure> {
 }
 
 fn decide(world: &Value) -> Result<Value, Failure> {
-    let mut idp = item(&world["idp"]);
+    let mut idp = item(part(world, "idp"));
     idp.insert("entity_id".into(), "https://idp.example.com/metadata".into());
     idp.insert("metadata_xml".into(), METADATA.into());
     let idp = Idp::read(&idp).map_err(|faults| format!("the IdP: {faults:?}"))?.value;
-    let id = TeamId::try_from(text(&world["team_id"]))?;
-    let team = world["team"].is_object().then(|| item(&world["team"]));
+    let id = TeamId::try_from(text(part(world, "team_id")))?;
+    let team = part(world, "team").is_object().then(|| item(part(world, "team")));
     let read = team.as_ref().map(|team| Team::read(team).map(|read| read.value));
     let grants = team.as_ref().map(Grants::of).unwrap_or_default();
     let target = match &read {
@@ -47,10 +47,10 @@ fn decide(world: &Value) -> Result<Value, Failure> {
         Some(Ok(team)) => Target::Usable(team),
         Some(Err(_)) => Target::Unusable(&id, &grants),
     };
-    let said = &world["said"];
-    let (directory, user_id) = (text(&said["directory"]), text(&said["user_id"]));
-    let (teams, groups) = (texts(&said["teams"]), texts(&said["groups"]));
-    let (contexts, key) = (texts(&said["authn_contexts"]), text(&said["key"]));
+    let said = part(world, "said");
+    let (directory, user_id) = (text(part(said, "directory")), text(part(said, "user_id")));
+    let (teams, groups) = (texts(part(said, "teams")), texts(part(said, "groups")));
+    let (contexts, key) = (texts(part(said, "authn_contexts")), text(part(said, "key")));
     let said = Said {
         directory: &directory,
         user_id: &user_id,
@@ -59,8 +59,8 @@ fn decide(world: &Value) -> Result<Value, Failure> {
         authn_contexts: &contexts,
         key: Some(&key),
     };
-    let client = world["client"].as_str().map(str::parse).transpose()?;
-    let now = world["now"].as_i64().ok_or("now")?;
+    let client = part(world, "client").as_str().map(str::parse).transpose()?;
+    let now = part(world, "now").as_i64().ok_or("now")?;
     let now = Timestamp::from_nanosecond(i128::from(now))?;
     let case = Case { idp: &idp, said, target, client, now };
     let decided = entitlement::person(&idp, &said).and_then(|()| entitlement::team(&case));
@@ -94,6 +94,10 @@ fn name(check: Check) -> &'static str {
         Check::Network => "network",
         Check::TeamContext => "team_context",
     }
+}
+
+fn part<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }
 
 fn item(value: &Value) -> Item {
