@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, Write as _};
 
 use jiff::Timestamp;
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 use strict_saml::IdpMetadata;
 use studio_broker::team::entitlement::{self, Case, Check, Grants, Said, Target};
 use studio_broker::team::idp::Idp;
@@ -68,9 +68,8 @@ fn decide(world: &Value) -> Result<Value, Failure> {
         (Ok(admission), Some(Ok(team))) => {
             let until = match admission.until() {
                 Until::Always => Value::Null,
-                Until::At(end) => Value::Number(
-                    serde_json::Number::from_i128(end.as_nanosecond()).ok_or("until")?,
-                ),
+                // Nanoseconds to the end of the calendar are more than a JSON number holds.
+                Until::At(end) => Value::String(end.as_nanosecond().to_string()),
             };
             let seconds = admission.session_seconds(team, now);
             json!({"refused": null, "until": until, "session_seconds": seconds})
