@@ -286,6 +286,25 @@ fn the_request_is_unsigned_without_name_id_policy() {
 }
 
 #[test]
+fn a_request_asks_for_a_new_sign_in_and_for_kinds_of_it_only_where_it_is_told_to() {
+    let classes = ["urn:a".to_owned(), "urn:<b>&\"".to_owned()];
+    let ask = Ask { force: true, authn_contexts: &classes };
+    let now = NOW.parse().unwrap();
+    let url = provider().login_redirect("https://idp.example/sso", "_q1", None, ask, now);
+    let request = request(&url);
+    assert!(request.contains(r#" ForceAuthn="true"><saml:Issuer>"#), "{request}");
+    assert!(
+        request.ends_with(concat!(
+            r#"</saml:Issuer><samlp:RequestedAuthnContext Comparison="exact">"#,
+            "<saml:AuthnContextClassRef>urn:a</saml:AuthnContextClassRef>",
+            "<saml:AuthnContextClassRef>urn:&lt;b&gt;&amp;&quot;</saml:AuthnContextClassRef>",
+            "</samlp:RequestedAuthnContext></samlp:AuthnRequest>",
+        )),
+        "{request}"
+    );
+}
+
+#[test]
 fn the_request_keeps_a_query_and_carries_relay_state() {
     let now = NOW.parse().unwrap();
     let url = provider().login_redirect(
