@@ -11,6 +11,7 @@
 //! GET  /healthz         mod.rs       ok
 //! ```
 
+pub mod attacks;
 mod confirm;
 mod cookies;
 mod error;

@@ -27,7 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::{debug, info, warn};
 
 use self::bodies::{Bodies, Peer};
@@ -55,8 +55,26 @@ const MAX_HEAD: usize = 32 * 1024;
 const MAX_STREAMS: u32 = 32;
 /// The most that one connection of HTTP/2 may send before it is read.
 const WINDOW: u32 = 64 * 1024;
+/// What one connection may leave unread before nothing more is answered there.
+const UNREAD: u32 = 64 * 1024;
+/// Connections that wait to be accepted; Linux allows 4,096 of them unless it is told otherwise.
+const BACKLOG: u32 = 4_096;
 /// How long requests under way may take after the signal to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Listens where [`serve`] answers.
+///
+/// # Errors
+///
+/// The address is taken, or is none of this machine's.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it. Nobody makes thousands of answers wait for them in the system's memory.
+    socket.set_send_buffer_size(UNREAD)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers requests until `stop`, then finishes what has begun.
 pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future<Output = ()>) {

@@ -7,6 +7,7 @@ addresses of this machine they come (127.0.1.1 and so on; 0: from 127.0.0.1, as 
 """
 
 import asyncio
+import logging
 import random
 import resource
 import struct
@@ -196,5 +197,6 @@ async def flood(kind, port, connections, addresses):
 if __name__ == "__main__":
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    logging.disable()  # that a client is sent away is nothing to warn about
     name, *numbers = sys.argv[1:]
     asyncio.run(flood(KINDS[name], *map(int, numbers)))
