@@ -22,8 +22,8 @@ COMMANDS = {
 
 #: What stands before an equals sign and is no parameter of a template: members of calls of AWS.
 OF_AWS = {
-    "AccountFilterType", "Accounts", "Action", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
-    "ProviderName", "StreamEnabled", "StreamViewType", "Tags",
+    "AccountFilterType", "Accounts", "Action", "Name", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
+    "ProviderName", "StreamEnabled", "StreamViewType", "Tags", "Values",
 }  # fmt: skip
 
 guides = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(INFRA)))
