@@ -8,7 +8,7 @@ use aws_sdk_sagemaker::Client;
 
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::with_credentials;
-use crate::config::is_loopback;
+use crate::team::address::is_loopback;
 use crate::team::{Region, Team};
 
 /// A presigned URL that was checked: https, without user part, in the Region's Studio domain.
@@ -76,6 +76,8 @@ pub struct Wish<'a> {
     pub landing_uri: Option<String>,
     /// The space that opens, instead of the team's own.
     pub space: Option<String>,
+    /// How long the Studio session may last, in seconds.
+    pub session_seconds: u32,
     /// Life of the URL in seconds.
     pub url_seconds: u32,
 }
@@ -100,7 +102,7 @@ pub async fn presign(
         .create_presigned_domain_url()
         .domain_id(team.domain_id.as_str())
         .user_profile_name(wish.profile)
-        .session_expiration_duration_in_seconds(as_i32(team.session_duration_seconds))
+        .session_expiration_duration_in_seconds(as_i32(wish.session_seconds))
         .expires_in_seconds(as_i32(wish.url_seconds))
         .set_landing_uri(landing)
         .set_space_name(space)

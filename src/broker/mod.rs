@@ -2,9 +2,9 @@
 //!
 //! | step | here | rests on |
 //! | --- | --- | --- |
-//! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
+//! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
 //! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
-//! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
+//! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
 pub mod audit;
@@ -35,8 +35,10 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
+use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
+use crate::team::members::{Name, Until};
 use crate::team::owner::{Owner, profile_name};
 use crate::team::{Team, TeamId};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
@@ -107,6 +109,8 @@ pub struct Choice {
     pub id: TeamId,
     /// The team, or `None` when its item cannot be used.
     pub team: Option<Arc<Team>>,
+    /// When the access ends.
+    pub until: Until,
 }
 
 /// Why a request is not answered with what it asked for. One variant and one code for each reason.
@@ -133,6 +137,18 @@ pub enum Refusal {
     /// The user is in `denied_users`.
     #[error("the user id is in denied_users")]
     UserDenied,
+    /// The sign-in was of another kind than the `IdP` or the team asks for.
+    #[error("the sign-in was of the kinds {said:?}, expected one of {asked:?}")]
+    AuthnContextRefused {
+        /// The `IdP` to sign in at again.
+        idp: Arc<Idp>,
+        /// The team that asks; `None` where the `IdP`'s item does.
+        team: Option<TeamId>,
+        /// What is asked for.
+        asked: Vec<String>,
+        /// What the assertion said.
+        said: Vec<String>,
+    },
     /// The session does not count any more.
     #[error("{0}")]
     SessionVoid(SessionVoid),
@@ -289,9 +305,7 @@ impl Broker {
         let session = Session::new(&idp, &person, &assertion, now, minutes);
         facts.directory = Some(person.directory.clone());
         facts.owner = Some(person.owner.to_string());
-        if idp.denied_users.contains(&person.user_id) {
-            return Err(Refusal::UserDenied);
-        }
+        self.lets_in(&session, &idp)?;
         let in_response_to = assertion.in_response_to().map(str::to_owned);
         if in_response_to.is_none() && (browser.is_somebody_else)(&person.owner) {
             return Err(Refusal::OtherPerson(idp));
@@ -309,7 +323,8 @@ impl Broker {
             Ok::<_, Refusal>(claim)
         };
         // Once the response is consumed the browser must get its session, whatever a look-up does.
-        let teams = tokio::time::timeout_at(deadline, self.teams(&session, &idp, now));
+        let teams = self.teams(&session, &idp, INDEX_PATIENCE, now);
+        let teams = tokio::time::timeout_at(deadline, teams);
         let (claim, choices) = tokio::join!(claimed, teams);
         match claim? {
             Claim::Replayed => Err(Refusal::Replayed),
@@ -347,15 +362,28 @@ impl Broker {
             Entry::Missing => return Err(Refusal::SessionVoid(SessionVoid::IdpDisabled)),
             Entry::Faulty(faults) => return Err(Refusal::IdpInvalid(faults)),
         };
-        match session.still_counts(&idp) {
-            Ok(()) => Ok(Some((session, idp))),
-            Err(SessionVoid::UserDenied) => Err(Refusal::UserDenied),
-            Err(void) => Err(Refusal::SessionVoid(void)),
-        }
+        self.lets_in(&session, &idp)?;
+        Ok(Some((session, idp)))
+    }
+
+    /// Holds what a sign-in said against the `IdP` as it is now.
+    fn lets_in(&self, session: &Session, idp: &Arc<Idp>) -> Result<(), Refusal> {
+        entitlement::person(idp, &session.said(&[])).map_err(|check| match check {
+            Check::IdpEnabled => Refusal::SessionVoid(SessionVoid::IdpDisabled),
+            Check::SameDirectory => Refusal::SessionVoid(SessionVoid::DirectoryChanged),
+            Check::KeyTrusted => Refusal::SessionVoid(SessionVoid::KeyRemoved),
+            Check::IdpContext => {
+                let asked = idp.authn_contexts.clone().unwrap_or_default();
+                let said = session.authn_contexts.clone();
+                Refusal::AuthnContextRefused { idp: Arc::clone(idp), team: None, asked, said }
+            }
+            _ => Refusal::UserDenied,
+        })
     }
 
     /// All teams that the person is entitled to, by name: those that can be opened and those that are
-    /// paused, or whose item cannot be used.
+    /// paused, or whose item cannot be used. Teams by groups and members come from the index; where that
+    /// is not there within `patience`, those that the teams attribute names are all that is known.
     ///
     /// # Errors
     ///
@@ -364,30 +392,45 @@ impl Broker {
         &self,
         session: &Session,
         idp: &Idp,
+        patience: Duration,
         now: Timestamp,
     ) -> Result<Vec<Choice>, Refusal> {
-        let groups = self.groups(session, idp, now).await?;
-        let mut ids: Vec<TeamId> =
-            session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok()).collect();
-        for id in self.tables.teams_of_groups(&groups, now).await? {
-            if !ids.contains(&id) {
-                ids.push(id);
+        let named = session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok());
+        let named: Vec<_> = named.filter(|id| idp.allowed_teams.allow(id)).collect();
+        let index = tokio::time::timeout(patience, self.tables.index(now));
+        let (groups, index, entries) =
+            tokio::join!(self.groups(session, idp, now), index, self.tables.teams(&named, now));
+        let (groups, mut entries) = (groups?, entries?);
+        let index = match index {
+            Ok(Ok(index)) => Some(index),
+            Ok(Err(error)) if named.is_empty() => return Err(error.into()),
+            Err(_) if named.is_empty() => return Err(teams_not_in_time()),
+            Ok(Err(error)) => {
+                warn!(error = %error, "teams by groups and members are not known");
+                None
             }
-        }
-        ids.retain(|id| idp.allowed_teams.allow(id));
-        let mut choices = Vec::new();
-        for (id, entry) in self.tables.teams(&ids, now).await? {
-            match entry {
-                Entry::Found(team) if session.is_entitled(idp, &groups, &team) => {
-                    choices.push(Choice { id, team: Some(team) });
-                }
-                // Only the teams attribute can name a team whose own groups nobody can read.
-                Entry::Faulty(_) if session.teams.iter().any(|named| named == id.as_str()) => {
-                    choices.push(Choice { id, team: None });
-                }
-                _ => {}
+            Err(_) => {
+                info!("teams by groups and members are not known yet");
+                None
             }
-        }
+        };
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let mut found = index
+            .map_or_else(Vec::new, |index| index.teams_of(&groups, &Name { directory, user_id }));
+        found.retain(|id| idp.allowed_teams.allow(id) && !named.contains(id));
+        entries.extend(self.tables.teams(&found, now).await?);
+        let said = session.said(&groups);
+        let mut choices: Vec<_> = entries
+            .into_iter()
+            .filter_map(|(id, entry)| {
+                let grants = grants(&entry);
+                let target = target(&id, &entry, &grants);
+                let case = Case { idp, said, target, client: None, now };
+                let until = entitlement::shown(&case).ok()?.until();
+                let team = if let Entry::Found(team) = entry { Some(team) } else { None };
+                Some(Choice { id, team, until })
+            })
+            .collect();
         choices.sort_by_cached_key(|choice| {
             let name = choice.team.as_ref().map_or(choice.id.as_str(), |team| team.name());
             (name.to_lowercase(), choice.id.clone())
@@ -407,7 +450,7 @@ impl Broker {
     pub async fn open(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
         landing: Landing,
         waiting: Waiting<'_>,
@@ -416,20 +459,8 @@ impl Broker {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Opening, Refusal> {
-        let team = self.entitled_team(session, idp, team_id, now).await?;
-        facts.team = Some(team.team_id.to_string());
-        facts.account = Some(team.account_id.to_string());
-        facts.region = Some(team.region.to_string());
-        facts.domain = Some(team.domain_id.to_string());
-        if !team.enabled {
-            return Err(Refusal::TeamPaused(team));
-        }
-        if let Some(allowed) = &team.allowed_cidrs {
-            let inside = |client: IpAddr| allowed.iter().any(|cidr| cidr.contains(&client));
-            if !client.is_some_and(inside) {
-                return Err(Refusal::NetworkRefused);
-            }
-        }
+        let (team, admission) = self.admitted(session, idp, team_id, client, facts, now).await?;
+        let session_seconds = admission.session_seconds(&team, now);
         let owner = session.owner();
         let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
         facts.profile = Some(profile.clone());
@@ -437,7 +468,17 @@ impl Broker {
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
         let (waited, seen) = (waiting.waited, session.seen.clone());
-        let request = Request { team, owner, profile, landing_uri, space, facts, waited, seen };
+        let request = Request {
+            team,
+            owner,
+            profile,
+            landing_uri,
+            space,
+            session_seconds,
+            facts,
+            waited,
+            seen,
+        };
         let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
         let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
@@ -480,25 +521,75 @@ impl Broker {
         let _ = self.openings.acquire_many(MAX_OPENINGS).await;
     }
 
-    async fn entitled_team(
+    /// The team, where the person may open it now.
+    async fn admitted(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
+        client: Option<IpAddr>,
+        facts: &mut Facts,
         now: Timestamp,
-    ) -> Result<Arc<Team>, Refusal> {
+    ) -> Result<(Arc<Team>, Admission), Refusal> {
         // Unknown, not granted, and paused for those without a right to it, all look alike.
         if !idp.allowed_teams.allow(team_id) {
             return Err(Refusal::NotEntitled);
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
         // Read whether or not there is such a team: a store that does not answer must not tell either.
-        let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
-        match self.tables.team(team_id, now).await? {
-            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
-            Entry::Found(_) => Err(Refusal::NotEntitled),
-            Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
-            Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
+        let groups = if named { Ok(Vec::new()) } else { self.groups(session, idp, now).await };
+        let (groups, unread) = match groups {
+            Ok(groups) => (groups, None),
+            Err(refusal) => (Vec::new(), Some(refusal)),
+        };
+        let entry = self.tables.team(team_id, now).await?;
+        let grants = grants(&entry);
+        let (said, target) = (session.said(&groups), target(team_id, &entry, &grants));
+        let case = Case { idp, said, target, client, now };
+        if entitlement::shown(&case).is_err() {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
+        }
+        let team = match &entry {
+            Entry::Found(team) => Arc::clone(team),
+            Entry::Faulty(faults) => return Err(Refusal::TeamInvalid(Arc::clone(faults))),
+            Entry::Missing => return Err(Refusal::NotEntitled),
+        };
+        facts.team = Some(team.team_id.to_string());
+        facts.account = Some(team.account_id.to_string());
+        facts.region = Some(team.region.to_string());
+        facts.domain = Some(team.domain_id.to_string());
+        match entitlement::team(&case) {
+            Ok(admission) => Ok((team, admission)),
+            Err(Check::Enabled) => Err(Refusal::TeamPaused(team)),
+            Err(Check::Network) => Err(Refusal::NetworkRefused),
+            Err(Check::TeamContext) => Err(Refusal::AuthnContextRefused {
+                idp: Arc::clone(idp),
+                team: Some(team.team_id.clone()),
+                asked: team.authn_contexts.clone().unwrap_or_default(),
+                said: session.authn_contexts.clone(),
+            }),
+            Err(_) => Err(Refusal::NotEntitled),
+        }
+    }
+
+    /// The kinds of sign-in that the team asks for, where the person may know of it.
+    ///
+    /// # Errors
+    ///
+    /// What the entitlement depends on cannot be read.
+    pub async fn asks_for(
+        &self,
+        session: &Session,
+        idp: &Arc<Idp>,
+        team_id: &TeamId,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        let mut unseen = Facts::default();
+        match self.admitted(session, idp, team_id, client, &mut unseen, now).await {
+            Err(Refusal::AuthnContextRefused { asked, .. }) => Ok(Some(asked)),
+            Err(Refusal::Table(error)) => Err(Refusal::Table(error)),
+            _ => Ok(None),
         }
     }
 
@@ -509,9 +600,31 @@ impl Broker {
         idp: &Idp,
         now: Timestamp,
     ) -> Result<Vec<String>, Refusal> {
-        let stored = self.identity_stores.groups(idp, session, now).await;
+        let Session { user_id, name_id, .. } = session;
+        let stored = self.identity_stores.groups(idp, user_id, name_id, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+/// How long a sign-in whose teams attribute names a team waits for the index of groups and members, where
+/// that has to be read first.
+const INDEX_PATIENCE: Duration = Duration::from_millis(600);
+
+/// What the table says about a team, as the decision wants it.
+fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>, grants: &'a Grants) -> Target<'a> {
+    match entry {
+        Entry::Found(team) => Target::Usable(team),
+        Entry::Faulty(_) => Target::Unusable(id, grants),
+        Entry::Missing => Target::Missing(id),
+    }
+}
+
+/// What of an item that cannot be used gives access: whoever would have it is told that the item is bad.
+fn grants(entry: &Entry<Team>) -> Grants {
+    match entry {
+        Entry::Faulty(faults) => Grants::of(&faults.readable),
+        Entry::Found(_) | Entry::Missing => Grants::default(),
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Request {
     pub landing_uri: Option<String>,
     /// A space that the person asked for.
     pub space: Option<String>,
+    /// How long the Studio session may last.
+    pub session_seconds: u32,
     /// For the audit lines of what happens to the profile.
     pub facts: Facts,
     /// How long the person has waited on pages that say so; `None` for a client that cannot tell.
@@ -162,6 +164,9 @@ pub enum OpeningError {
     /// The profile under this name is somebody else's.
     #[error("the profile is not the owner's: {0}")]
     ProfileForeign(String),
+    /// The profile carries the tag by which an administrator has ended access.
+    #[error("the profile carries the tag StudioBrokerRevoked")]
+    AccessRevoked,
     /// SageMaker gave up on the profile.
     #[error("the profile cannot be used: {0}")]
     ProfileFailed(String),
@@ -346,6 +351,7 @@ impl Visit<'_> {
             profile: name,
             landing_uri: request.landing_uri.clone(),
             space,
+            session_seconds: request.session_seconds,
             url_seconds: opener.url_seconds,
         };
         let endpoint = opener.sagemaker.endpoint_host.as_ref();
@@ -427,6 +433,7 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
+                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::opening::Seen;
-use crate::team::Team;
+use crate::team::entitlement::Said;
 use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
 use strict_saml::Assertion;
@@ -29,6 +29,9 @@ pub struct Session {
     pub teams: Vec<String>,
     /// Values of the groups attribute.
     pub groups: Vec<String>,
+    /// The `AuthnContextClassRef`s of the assertion: of which kind the sign-in was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authn_contexts: Vec<String>,
     /// Fingerprint of the key that verified the response.
     pub key_fingerprint: String,
     /// Digest of the assertion's ID, for the audit.
@@ -54,9 +57,6 @@ pub enum SessionVoid {
     /// The key that verified the response has left the metadata.
     #[error("the key that signed the response is no longer in the identity provider's metadata")]
     KeyRemoved,
-    /// The user is in `denied_users`.
-    #[error("the user id is in denied_users")]
-    UserDenied,
 }
 
 impl Session {
@@ -87,6 +87,7 @@ impl Session {
             name_id: assertion.name_id().value.clone(),
             teams: unique(teams.iter().filter(is_team_id)),
             groups: unique(groups.iter().filter(|group| !group.is_empty())),
+            authn_contexts: unique(assertion.authn_contexts().iter()),
             key_fingerprint: assertion.key_fingerprint().to_owned(),
             assertion_digest: assertion_digest(assertion),
             signed_in_at: now,
@@ -105,31 +106,16 @@ impl Session {
         now.as_second() >= self.ends_at
     }
 
-    /// Holds the session against the `IdP` as it is now.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why the session does not count any more.
-    pub fn still_counts(&self, idp: &Idp) -> Result<(), SessionVoid> {
-        if !idp.enabled {
-            Err(SessionVoid::IdpDisabled)
-        } else if idp.directory != self.directory {
-            Err(SessionVoid::DirectoryChanged)
-        } else if !idp.metadata.has_key(&self.key_fingerprint) {
-            Err(SessionVoid::KeyRemoved)
-        } else if idp.denied_users.contains(&self.user_id) {
-            Err(SessionVoid::UserDenied)
-        } else {
-            Ok(())
+    /// What the sign-in said, with the person's groups as they are now.
+    pub fn said<'a>(&'a self, groups: &'a [String]) -> Said<'a> {
+        Said {
+            directory: &self.directory,
+            user_id: &self.user_id,
+            teams: &self.teams,
+            groups,
+            authn_contexts: &self.authn_contexts,
+            key: Some(&self.key_fingerprint),
         }
-    }
-
-    /// Whether the person may open the team: the `IdP` allows it, and the team is named by the teams
-    /// attribute or one of its groups is among `groups`.
-    pub fn is_entitled(&self, idp: &Idp, groups: &[String], team: &Team) -> bool {
-        let named = self.teams.iter().any(|id| id == team.team_id.as_str());
-        let by_group = team.groups.iter().any(|group| groups.contains(group));
-        idp.allowed_teams.allow(&team.team_id) && (named || by_group)
     }
 }
 

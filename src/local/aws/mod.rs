@@ -177,6 +177,10 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         scenario: Scenario::embedded()?,
         options,
     });
+    let asked = Arc::downgrade(&simulator);
+    simulator.studio.ask(move |opening, now| {
+        asked.upgrade().is_some_and(|simulator| simulator.lets_through(opening, now))
+    });
     let handling = Arc::clone(&simulator);
     let server = Server::start(listener, move |request| {
         let simulator = Arc::clone(&handling);
@@ -286,7 +290,7 @@ impl Simulator {
             return Ok(control::answer(self, &request));
         }
         if let Some(rest) = path.strip_prefix("/studio/") {
-            return Ok(self.studio.answer(rest, request.uri().query(), now()));
+            return Ok(self.studio.answer(rest, &request, now()));
         }
         if request.method() != Method::POST || path != "/" {
             return Ok(server::text(
