@@ -185,5 +185,3 @@
 //! - **A browser that nobody has used yet** has no last owner: an unsolicited response of anybody signs in
 //!   there. The same browser forgets its owner when its cookies are deleted, or pushed out by hundreds of
 //!   a sibling domain's. `allow_unsolicited: false` closes this.
-//! - **An identity provider that puts several bearer confirmations into one assertion**, one of them
-//!   unsolicited, has it accepted once for each request that it answers and once without.

@@ -3,8 +3,8 @@
 //! A bad item is refused by itself and harms no other; what is missing or bad is remembered for two
 //! seconds at most, what is good for the team cache's life.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -21,6 +21,14 @@ use crate::team::{Team, TeamId};
 
 /// Longest life of a missing or bad item in memory, in seconds.
 const NEGATIVE_SECONDS: i64 = 2;
+
+/// So many reads of unknown `IdPs` are made one by one in [`FLOOD_WINDOW`].
+const UNKNOWN_READS: u32 = 50;
+/// The seconds over which they are counted.
+const FLOOD_WINDOW: i64 = 10;
+/// Beyond that, how long one list of all `IdPs` answers for the unknown ones, in seconds. With
+/// [`NEGATIVE_SECONDS`] a new `IdP` is unknown for seven seconds at most.
+const KNOWN_IDS_SECONDS: i64 = 5;
 
 /// What a table holds under a key.
 #[derive(Debug)]
@@ -53,6 +61,8 @@ pub struct Tables {
     teams: Cache<TeamId, Entry<Team>>,
     idps: Cache<String, Entry<Idp>>,
     all_idps: Cache<(), Arc<Vec<Arc<Idp>>>>,
+    idp_ids: Cache<(), Arc<HashSet<String>>>,
+    unknown_reads: Mutex<Counted>,
     index: TeamIndex,
 }
 
@@ -69,10 +79,16 @@ impl Tables {
             teams: Cache::new(10_000),
             idps: Cache::new(1_000),
             all_idps: Cache::new(1),
+            idp_ids: Cache::new(1),
+            unknown_reads: Mutex::default(),
         }
     }
 
     /// The `IdP` with an entity ID.
+    ///
+    /// Anybody may name an `IdP` that does not exist, without signature and as often as they like. Each
+    /// costs a read, until there were many of late; then one list of all serves them together. Those that
+    /// exist are read as ever.
     ///
     /// # Errors
     ///
@@ -81,13 +97,39 @@ impl Tables {
         if entity_id.chars().count() > 1024 || !(1..=LONGEST_KEY).contains(&entity_id.len()) {
             return Ok(Entry::Missing);
         }
+        if let Some(entry) = self.idps.get(&entity_id.to_owned(), now).await {
+            return Ok(entry);
+        }
+        let counts = self.counted().begin(now);
+        if !counts && !self.idp_ids(now).await?.contains(entity_id) {
+            return Ok(Entry::Missing);
+        }
         let load = async {
             let item = self.get(&self.idps_table, "entity_id", entity_id).await?;
             let entry = self.read_idp(entity_id, item.as_ref());
             let life = self.life_of(&entry);
             Ok((entry, life))
         };
-        self.idps.get_or_load(entity_id.to_owned(), now, load).await
+        let found = self.idps.get_or_load(entity_id.to_owned(), now, load).await;
+        if counts && matches!(found, Ok(Entry::Found(_) | Entry::Faulty(_))) {
+            self.counted().found();
+        }
+        found
+    }
+
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.unknown_reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entity IDs of all `IdPs`, a few seconds old at most.
+    async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
+        let load = async {
+            let (items, _) = self.scan(&self.idps_table, Some("entity_id"), None).await?;
+            let ids = items.iter().filter_map(|item| item.get("entity_id")?.as_s().ok().cloned());
+            let ids = Arc::new(ids.collect::<HashSet<_>>());
+            Ok((ids, SignedDuration::from_secs(KNOWN_IDS_SECONDS)))
+        };
+        self.idp_ids.get_or_load((), now, load).await
     }
 
     /// All enabled `IdPs` that can be read, by name.
@@ -271,6 +313,34 @@ impl Tables {
     }
 }
 
+/// Reads of late that found no `IdP`, or may still find none.
+#[derive(Debug, Default)]
+struct Counted {
+    since: Option<Timestamp>,
+    unknown: u32,
+}
+
+impl Counted {
+    /// Counts a further read as one that finds nothing; `false` where there were too many.
+    fn begin(&mut self, now: Timestamp) -> bool {
+        let window = SignedDuration::from_secs(FLOOD_WINDOW);
+        // A clock that was set back begins anew, too.
+        if !self.since.is_some_and(|since| since <= now && now.duration_since(since) < window) {
+            *self = Self { since: Some(now), unknown: 0 };
+        }
+        let counts = self.unknown < UNKNOWN_READS;
+        if counts {
+            self.unknown += 1;
+        }
+        counts
+    }
+
+    /// It found one.
+    fn found(&mut self) {
+        self.unknown = self.unknown.saturating_sub(1);
+    }
+}
+
 /// A partition key holds at most 2048 bytes; a longer one is refused like a table that is not ours
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
 const LONGEST_KEY: usize = 2048;
@@ -315,5 +385,26 @@ fn read<T>(
             warn!(table, key = excerpt(key), faults = %faults, "an item cannot be used");
             Entry::Faulty(Arc::new(faults))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_unknown_idps_are_read_one_by_one_in_ten_seconds_and_no_more() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut counted = Counted::default();
+        for read in 0..UNKNOWN_READS {
+            assert!(counted.begin(at(100 + i64::from(read) / 6)), "{read}");
+            assert!(counted.begin(at(100 + i64::from(read) / 6)) || read + 1 == UNKNOWN_READS);
+            counted.found();
+        }
+        assert!(!counted.begin(at(108)) && !counted.begin(at(109)));
+        assert!(counted.begin(at(110)), "ten seconds later");
+        counted.unknown = UNKNOWN_READS;
+        assert!(!counted.begin(at(111)));
+        assert!(counted.begin(at(90)), "the clock was set back");
     }
 }

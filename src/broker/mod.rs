@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::identity_store::IdentityStores;
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::state_table::{Claim, StateKey, StateTable};
+use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
@@ -39,7 +39,7 @@ use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
-use crate::team::owner::{Owner, profile_name};
+use crate::team::owner::profile_name;
 use crate::team::{Team, TeamId};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
@@ -76,13 +76,31 @@ pub enum KeyError {
     Unusable(#[from] SettingFaults),
 }
 
+/// How long a sign-in that started here may take, in seconds. Its answer's record outlives it.
+pub const REQUEST_SECONDS: i64 = 600;
+/// How long a person may take to say that it is them who signs in, in seconds.
+pub const PENDING_SECONDS: i64 = 600;
+
 /// What a browser brings to the post of a response.
 #[derive(Clone, Copy)]
 pub struct Browser<'a> {
     /// IDs of the requests that this browser has open at an `IdP`, by its entity ID.
     pub request_ids_at: &'a (dyn Fn(&str) -> Vec<String> + Sync),
-    /// Whether a person is somebody else than this browser's last owner.
-    pub is_somebody_else: &'a (dyn Fn(&Owner) -> bool + Sync),
+    /// How the person of a session stands to this browser's last owner.
+    pub last_owner: &'a (dyn Fn(&Session) -> LastOwner + Sync),
+}
+
+/// How a person stands to whoever used a browser last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastOwner {
+    /// Nobody has used it.
+    Nobody,
+    /// It is the same person.
+    Themselves,
+    /// Somebody else, who signed in at the same `IdP`, with the same directory.
+    SomebodyFromThere,
+    /// Somebody else, from another `IdP` or directory, or whom nobody can verify.
+    SomebodyFromElsewhere,
 }
 
 /// An accepted and consumed response.
@@ -247,7 +265,7 @@ impl Broker {
         );
         let opener = Opener::new(
             Targets::new(sdk.clone(), settings.target_role_name.clone()),
-            SageMaker::new(sdk.clone()),
+            SageMaker::new(sdk.clone(), settings.url_hosts.clone()),
             settings.profile_cache_seconds,
             settings.url_seconds,
             audit,
@@ -302,26 +320,29 @@ impl Broker {
 
         let person = idp.person(&assertion).map_err(Refusal::UserIdUnusable)?;
         let minutes = self.settings.session_minutes;
-        let session = Session::new(&idp, &person, &assertion, now, minutes);
+        let mut session = Session::new(&idp, &person, &assertion, now, minutes);
         facts.directory = Some(person.directory.clone());
         facts.owner = Some(person.owner.to_string());
         self.lets_in(&session, &idp)?;
         let in_response_to = assertion.in_response_to().map(str::to_owned);
-        if in_response_to.is_none() && (browser.is_somebody_else)(&person.owner) {
+        let last_owner = (browser.last_owner)(&session);
+        let is_somebody_else =
+            matches!(last_owner, LastOwner::SomebodyFromThere | LastOwner::SomebodyFromElsewhere);
+        if in_response_to.is_none() && is_somebody_else {
             return Err(Refusal::OtherPerson(idp));
         }
+        // At the same identity provider the person has just said there who they are. At another one
+        // somebody else may have said it for them.
+        session.pending = last_owner == LastOwner::SomebodyFromElsewhere;
 
-        let key = StateKey::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
+        let consumed = Consumed::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
+        let request_ends = in_response_to.is_some().then(|| now.as_second() + REQUEST_SECONDS);
+        let request_ends = request_ends.and_then(|second| Timestamp::from_second(second).ok());
+        let replayable_until = assertion.replayable_until();
+        let replayable_until =
+            request_ends.map_or(replayable_until, |end| replayable_until.max(end));
         let secret = Secret::fresh();
-        let facts: &Facts = facts;
-        let claimed = async {
-            let claim = self.state.claim(&key, &secret, &session, assertion.replayable_until());
-            let claim = claim.await?;
-            if claim == Claim::Accepted {
-                self.audit.record(now, facts, Outcome::SignedIn, None, None);
-            }
-            Ok::<_, Refusal>(claim)
-        };
+        let claimed = self.claim(consumed.clone(), &secret, &session, replayable_until, facts, now);
         // Once the response is consumed the browser must get its session, whatever a look-up does.
         let teams = self.teams(&session, &idp, INDEX_PATIENCE, now);
         let teams = tokio::time::timeout_at(deadline, teams);
@@ -330,9 +351,83 @@ impl Broker {
             Claim::Replayed => Err(Refusal::Replayed),
             Claim::Accepted => {
                 let choices = choices.unwrap_or_else(|_| Err(teams_not_in_time()));
+                let key = consumed.key;
                 Ok(SignedIn { key, secret, session, idp, in_response_to, choices })
             }
         }
+    }
+
+    /// Consumes a response and writes its line.
+    async fn claim(
+        &self,
+        consumed: Consumed,
+        secret: &Secret,
+        session: &Session,
+        replayable_until: Timestamp,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Claim, AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (secret, session, facts) = (secret.clone(), session.clone(), facts.clone());
+        let claim = Box::pin(async move {
+            let claim = state.claim(&consumed, &secret, &session, replayable_until).await?;
+            if claim == Claim::Accepted {
+                let outcome = if session.pending { Outcome::Asked } else { Outcome::SignedIn };
+                audit.record(now, &facts, outcome, None, None);
+            }
+            Ok(claim)
+        });
+        to_the_end("dynamodb:PutItem", claim).await
+    }
+
+    /// Makes the session of somebody count who has said that it is them, and writes their line; whether
+    /// it was still there.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be changed.
+    pub async fn confirm(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
+        let confirm = Box::pin(async move {
+            let is_there = state.confirm(&key, &secret).await?;
+            if is_there {
+                audit.record(now, &facts, Outcome::SignedIn, None, None);
+            }
+            Ok(is_there)
+        });
+        to_the_end("dynamodb:UpdateItem", confirm).await
+    }
+
+    /// Ends a session, and writes the line of who ended it and why: of a sign-out, or with a code of a
+    /// sign-in that its person did not want.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be changed.
+    pub async fn end(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        code: Option<&'static str>,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
+        let end = Box::pin(async move {
+            state.end(&key, &secret).await?;
+            let outcome = if code.is_some() { Outcome::Refused } else { Outcome::SignedOut };
+            audit.record(now, &facts, outcome, code, None);
+            Ok(())
+        });
+        to_the_end("dynamodb:UpdateItem", end).await
     }
 
     /// The session that a browser's cookie proves, and its `IdP` as it is now; `None` when the browser
@@ -348,15 +443,41 @@ impl Broker {
         facts: &mut Facts,
         now: Timestamp,
     ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
-        let Some(session) = self.state.session(key, secret).await? else { return Ok(None) };
+        let found = self.state.session(key, secret).await?;
+        let Some(session) = found.filter(|session| !session.pending) else { return Ok(None) };
+        self.still_counts(session, facts, now).await
+    }
+
+    /// The same of a session whose person has still to say that it is them.
+    ///
+    /// # Errors
+    ///
+    /// The session does not count any more, or nobody knows.
+    pub async fn pending_session(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
+        let is_fresh = |session: &Session| {
+            session.pending && now.as_second() - session.signed_in_at < PENDING_SECONDS
+        };
+        let found = self.state.session(key, secret).await?;
+        let Some(session) = found.filter(is_fresh) else { return Ok(None) };
+        self.still_counts(session, facts, now).await
+    }
+
+    async fn still_counts(
+        &self,
+        session: Session,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
         if session.is_over(now) {
             return Ok(None);
         }
-        facts.idp = Some(session.idp.clone());
-        facts.directory = Some(session.directory.clone());
-        facts.owner = Some(session.owner().to_string());
-        facts.assertion_digest = Some(session.assertion_digest.clone());
-        facts.key_fingerprint = Some(session.key_fingerprint.clone());
+        facts.of_session(&session);
         let idp = match self.tables.idp(&session.idp, now).await? {
             Entry::Found(idp) => idp,
             Entry::Missing => return Err(Refusal::SessionVoid(SessionVoid::IdpDisabled)),
@@ -505,13 +626,9 @@ impl Broker {
         // The opener stops at the deadline by itself; this is for calls that are still under way then.
         match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
             Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),
-            Ok(Err(panicked)) => Err(Refusal::Opening(OpeningError::Unreachable(AwsError {
-                kind: Kind::Failed,
-                operation: "opening",
-                code: "Panicked".into(),
-                message: panicked.to_string(),
-                request_id: None,
-            }))),
+            Ok(Err(panicked)) => {
+                Err(Refusal::Opening(OpeningError::Unreachable(ended("opening", &panicked))))
+            }
             Err(_) => Ok(Opening::NotYet(Wait::for_profile(LOOK_AGAIN_THROTTLED))),
         }
     }
@@ -542,6 +659,11 @@ impl Broker {
             Ok(groups) => (groups, None),
             Err(refusal) => (Vec::new(), Some(refusal)),
         };
+        // A team that is none of the person's own is not looked up: how long that takes would tell
+        // whether there is such a team.
+        if !named && !self.is_found_by_index(session, &groups, team_id, now).await? {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
+        }
         let entry = self.tables.team(team_id, now).await?;
         let grants = grants(&entry);
         let (said, target) = (session.said(&groups), target(team_id, &entry, &grants));
@@ -593,6 +715,19 @@ impl Broker {
         }
     }
 
+    /// Whether the index of groups and members names the team for the person.
+    async fn is_found_by_index(
+        &self,
+        session: &Session,
+        groups: &[String],
+        team_id: &TeamId,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let index = self.tables.index(now).await?;
+        Ok(index.teams_of(groups, &Name { directory, user_id }).contains(team_id))
+    }
+
     /// The person's groups: from the assertion and from the identity store.
     async fn groups(
         &self,
@@ -625,6 +760,28 @@ fn grants(entry: &Entry<Team>) -> Grants {
     match entry {
         Entry::Faulty(faults) => Grants::of(&faults.readable),
         Entry::Found(_) | Entry::Missing => Grants::default(),
+    }
+}
+
+/// Does what has its line in the audit in a task of its own: a browser that goes away meanwhile leaves no
+/// change without a line.
+async fn to_the_end<T: Send + 'static>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, AwsError>> + Send + 'static,
+) -> Result<T, AwsError> {
+    let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
+    let done = tokio::spawn(REQUEST_IDS.scope(ids, work)).await;
+    done.unwrap_or_else(|panicked| Err(ended(operation, &panicked)))
+}
+
+/// The task of an operation ended without a result.
+fn ended(operation: &'static str, panicked: &tokio::task::JoinError) -> AwsError {
+    AwsError {
+        kind: Kind::Failed,
+        operation,
+        code: "Panicked".into(),
+        message: panicked.to_string(),
+        request_id: None,
     }
 }
 

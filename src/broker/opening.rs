@@ -179,6 +179,9 @@ pub enum OpeningError {
     /// The space is neither the team's nor the profile's own.
     #[error("the space is neither the team's own nor owned by the profile")]
     SpaceRefused,
+    /// The presigned URL leads to a host that is none of the Region's own.
+    #[error("the presigned URL is not followed: {0}")]
+    UrlForeign(AwsError),
     /// AWS throttles, or says that the profile is changing.
     #[error("AWS is busy: {0}")]
     Busy(AwsError),
@@ -199,6 +202,7 @@ impl From<AwsError> for OpeningError {
             Kind::Limit => Self::QuotaReached(error),
             Kind::Missing => Self::DomainMissing,
             Kind::Invalid => Self::SettingsRefused(error),
+            Kind::ForeignUrl => Self::UrlForeign(error),
             Kind::ConditionFailed | Kind::Unreachable | Kind::Failed => Self::Unreachable(error),
         }
     }
@@ -354,8 +358,8 @@ impl Visit<'_> {
             session_seconds: request.session_seconds,
             url_seconds: opener.url_seconds,
         };
-        let endpoint = opener.sagemaker.endpoint_host.as_ref();
-        let ask = || presign(&client, credentials, endpoint, &wish);
+        let further_hosts = &opener.sagemaker.further_hosts;
+        let ask = || presign(&client, credentials, further_hosts, &wish);
         let presign = || self.in_turn(Step::Presign, ask);
 
         if self.is_believed_ready().await {

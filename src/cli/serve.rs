@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
@@ -14,7 +13,7 @@ use super::output::{Failure, data, say};
 use crate::broker::Broker;
 use crate::broker::audit::Audit;
 use crate::config::{Settings, environment, with_sdk};
-use crate::http::serve::serve;
+use crate::http::serve::{listen, serve};
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +34,7 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failur
     let settings = with_sdk(read, &sdk)?;
     telemetry::start(&settings.log, std::io::stderr);
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stderr).await?);
-    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+    let listener = listen(arguments.listen).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen on {}: {error}", arguments.listen))
             .hint("choose another address with --listen")
     })?;

@@ -45,6 +45,8 @@ pub struct Settings {
     pub contact: Option<String>,
     /// Which authorities are trusted for AWS; by the partition when `None`.
     pub tls_roots: Option<TlsRoots>,
+    /// Further host suffixes from which presigned URLs are accepted, in lower case, without a dot in front.
+    pub url_hosts: Vec<String>,
     /// Where the keys for encrypted assertions come from.
     pub sp_key: SpKey,
     /// Filter of the JSON log.
@@ -281,6 +283,11 @@ impl Settings {
             (is_mail_address(text) || is_page_address(text)).then(|| text.to_owned())
         });
         let tls_roots = reader.tls_roots();
+        let url_hosts = reader
+            .parsed(&table::URL_HOSTS, |text| {
+                text.split(',').map(host_suffix).collect::<Option<Vec<_>>>()
+            })
+            .unwrap_or_default();
         let sp_key = reader.sp_key();
         let log = reader
             .parsed(&table::LOG, |text| {
@@ -306,12 +313,28 @@ impl Settings {
                 organization,
                 contact,
                 tls_roots,
+                url_hosts,
                 sp_key,
                 log,
             }),
             _ => Err(SettingFaults(reader.faults)),
         }
     }
+}
+
+/// A host suffix as it is compared: whole labels, so that `example.com` never means `evilexample.com`.
+/// A single label, such as `com`, would open to everybody in it.
+fn host_suffix(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let holds = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
+    holds.then_some(text)
 }
 
 struct Reader<'a> {
@@ -478,6 +501,30 @@ mod tests {
         let shown = SettingFaults(faults).to_string();
         assert!(!shown.contains("secret\"") && !shown.contains("name:secret"), "{shown}");
         assert!(shown.contains("https://…@host/"));
+    }
+
+    #[test]
+    fn url_hosts_are_whole_suffixes_of_at_least_two_labels() {
+        let hosts = |text| read(&[URL, ("STUDIO_BROKER_URL_HOSTS", text)]).map(|s| s.url_hosts);
+        assert_eq!(read(&[URL]).unwrap().url_hosts, [""; 0]);
+        assert_eq!(
+            hosts(".Studio.example.eu, other.example").unwrap(),
+            ["studio.example.eu", "other.example"]
+        );
+        for bad in [
+            "com",
+            ".",
+            "a..b",
+            "https://a.b",
+            "a.b/c",
+            "a.b:443",
+            "*.a.b",
+            "a.b,",
+            "-a.b",
+            "u@a.b",
+        ] {
+            assert!(hosts(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ settings! {
     ORGANIZATION: "STUDIO_BROKER_ORGANIZATION", text(Absent::Off, "a name of at most 100 characters"), "a name, shown on pages";
     CONTACT: "STUDIO_BROKER_CONTACT", text(Absent::Off, "an e-mail address or an https address"), "whom people ask, shown on pages";
     TLS_ROOTS: "STUDIO_BROKER_TLS_ROOTS", text(Absent::Means("`amazon`, in China `system`"), "amazon or system"), "authorities trusted for AWS: `amazon` (compiled in) or `system`, honouring `SSL_CERT_FILE`";
+    URL_HOSTS: "STUDIO_BROKER_URL_HOSTS", text(Absent::Off, "host suffixes of at least two labels, separated by commas, such as studio.eusc-de-east-1.example.eu"), "further host suffixes from which presigned URLs are accepted, separated by commas, for partitions whose hosts nobody has published";
     SP_KEY: "STUDIO_BROKER_SP_KEY", text(Absent::Off, "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that holds them"), "keys for encrypted assertions, or the ARN of a secret that holds them";
     LOG: "STUDIO_BROKER_LOG", text(Absent::Is("info"), "a log filter, such as info or studio_broker=debug,warn"), "filter of the JSON log";
 }

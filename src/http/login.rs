@@ -122,9 +122,8 @@ pub(super) fn start(
     let relay_state = relay_state.as_deref();
     let location =
         service_provider.login_redirect(address, &request.id(), relay_state, ask, context.now);
-    let mut open = cookies.requests(&context.request.headers, context.now);
-    open.push(request);
+    let open = cookies.requests(&context.request.headers, context.now);
     let mut response = redirect(status, &location);
-    set_cookies(&mut response, [cookies.remember_requests(&open)]);
+    set_cookies(&mut response, cookies.remember_request(&request, &open));
     Ok(response)
 }

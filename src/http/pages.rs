@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::confirm::CONTINUE;
 use super::error::Code;
 use super::teams::Destination;
 use super::{Context, Response};
@@ -18,6 +19,7 @@ use crate::broker::session::Session;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::members::Until;
+use crate::team::owner::DEFAULT_DIRECTORY;
 
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -258,6 +260,40 @@ pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&Team
     }
     url.push_str(&format!("&{AGAIN}=1"));
     url
+}
+
+#[derive(Template)]
+#[template(path = "continue.html")]
+struct Continue<'a> {
+    frame: Frame<'a>,
+    action: String,
+    token: &'a str,
+    /// What the identity provider calls the person.
+    user: &'a str,
+    /// The user id, where it is another text.
+    user_id: Option<&'a str>,
+    idp: &'a str,
+    directory: Option<&'a str>,
+}
+
+/// The page that asks before somebody else's person takes over the browser.
+pub(super) fn confirm(
+    context: &Context<'_>,
+    session: &Session,
+    idp: &Idp,
+    token: &str,
+) -> Response {
+    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id);
+    let directory = Some(session.directory.as_str()).filter(|name| *name != DEFAULT_DIRECTORY);
+    page(&Continue {
+        frame: frame(context),
+        action: context.url(CONTINUE),
+        token,
+        user: &session.name_id,
+        user_id,
+        idp: idp.name(),
+        directory,
+    })
 }
 
 #[derive(Template)]

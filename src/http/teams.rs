@@ -14,6 +14,7 @@ use crate::broker::audit::{Facts, Outcome, unverified};
 use crate::broker::opening::{Opening, Wait, time_left};
 use crate::broker::session::Session;
 use crate::broker::{Landing, Refusal, Waiting};
+use crate::config::PublicUrl;
 use crate::team::idp::Idp;
 use crate::team::{SpaceName, TeamId};
 
@@ -84,6 +85,11 @@ impl Destination {
         let rest = text.strip_prefix("/teams/")?;
         let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
         Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
+    }
+
+    /// The same in a `RelayState`, where our own public URL may stand in front.
+    pub fn from_relay_state(text: &str, public_url: &PublicUrl) -> Option<Self> {
+        Self::from_path(text.strip_prefix(public_url.as_str()).unwrap_or(text))
     }
 
     /// The team with this id, and where in it, by the parameters `space` and `app`.
@@ -208,6 +214,28 @@ mod tests {
             ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"]
         {
             assert_eq!(Destination::from_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn in_relay_state_our_own_public_url_may_stand_in_front_and_no_other() {
+        let ours = PublicUrl::parse("https://studio.example.com/prod").unwrap();
+        let selected = |text: &str| {
+            Destination::from_relay_state(text, &ours).map(|destination| destination.to_path())
+        };
+        let expected = Some("/teams/t1?app=studio".to_owned());
+        assert_eq!(selected("/teams/t1?app=studio"), expected);
+        assert_eq!(selected("https://studio.example.com/prod/teams/t1?app=studio"), expected);
+        for other in [
+            "https://studio.example.com/teams/t1",
+            "https://studio.example.com.evil.com/prod/teams/t1",
+            "https://studio.example.com/prod.evil.com/teams/t1",
+            "http://studio.example.com/prod/teams/t1",
+            "https://studio.example.com/prodhttps://studio.example.com/prod/teams/t1",
+            "https://u@studio.example.com/prod/teams/t1",
+            "https://studio.example.com/prod",
+        ] {
+            assert_eq!(selected(other), None, "{other}");
         }
     }
 

@@ -366,6 +366,7 @@ impl Idp {
             recipient: self.options.acs_url.clone(),
             destination: self.options.acs_url.clone(),
             in_response_to: None,
+            also_unsolicited: false,
             assertion_id: None,
             sign: Sign::Both,
             issued_ago: 0,
@@ -419,6 +420,7 @@ GET /_control/response?…  a freshly signed response, base64; all parameters ar
   issuer, audience, recipient, destination
                       empty leaves out Destination
   in_response_to      id of the AuthnRequest
+  also_unsolicited    any value: a second bearer confirmation, which names no request
   assertion_id        instead of a random one
   sign                both (default), response, assertion, none
   issued_ago          seconds, may be negative (0)

@@ -44,6 +44,8 @@ pub(super) struct Mint {
     pub(super) recipient: String,
     pub(super) destination: String,
     pub(super) in_response_to: Option<String>,
+    /// A second bearer confirmation, which names no request.
+    pub(super) also_unsolicited: bool,
     pub(super) assertion_id: Option<String>,
     pub(super) sign: Sign,
     /// Seconds before now.
@@ -79,6 +81,7 @@ impl Mint {
             "recipient",
             "destination",
             "in_response_to",
+            "also_unsolicited",
             "assertion_id",
             "sign",
             "issued_ago",
@@ -140,6 +143,7 @@ impl Mint {
                 return Err(format!("sign: expected both, response, assertion, none, got {other}"));
             }
         };
+        self.also_unsolicited = fields.get("also_unsolicited").is_some();
         self.assertion_id = fields.get("assertion_id").map(str::to_owned);
         Ok(self.in_response_to(fields.get("in_response_to")))
     }
@@ -186,23 +190,26 @@ impl Mint {
 
     fn assertion(&self, id: &str, issued: Timestamp) -> Element {
         let expires = instant(after(issued, self.expires_in));
-        let mut confirmation = Element::new("saml2:SubjectConfirmationData")
-            .attribute("NotOnOrAfter", &expires)
-            .attribute("Recipient", &self.recipient);
-        if let Some(request) = &self.in_response_to {
-            confirmation = confirmation.attribute("InResponseTo", request);
-        }
+        let requests = [self.in_response_to.as_deref(), None];
+        let confirmations = requests.iter().take(if self.also_unsolicited { 2 } else { 1 });
+        let confirmations = confirmations.map(|request| {
+            let mut data = Element::new("saml2:SubjectConfirmationData")
+                .attribute("NotOnOrAfter", &expires)
+                .attribute("Recipient", &self.recipient);
+            if let Some(request) = request {
+                data = data.attribute("InResponseTo", *request);
+            }
+            Element::new("saml2:SubjectConfirmation")
+                .attribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
+                .child(data)
+        });
         let subject = Element::new("saml2:Subject")
             .child(
                 Element::new("saml2:NameID")
                     .attribute("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress")
                     .text(&self.name_id),
             )
-            .child(
-                Element::new("saml2:SubjectConfirmation")
-                    .attribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
-                    .child(confirmation),
-            );
+            .children(confirmations);
         let audience = Element::new("saml2:AudienceRestriction")
             .child(Element::new("saml2:Audience").text(&self.audience));
         let conditions = Element::new("saml2:Conditions")
