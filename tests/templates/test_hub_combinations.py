@@ -43,12 +43,14 @@ GUARDS = [
 ]
 NETWORKS = [
     {"Network": "none"},
+    {"Network": "new", "ZoneNames": "z-a,z-b"},
     *(
         {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
-        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC, NEW_SUBNETS)
+        for network in ({"Network": "new"}, EXISTING_VPC)
         for endpoints in ("yes", "no", "sts,sagemaker.api", "execute-api,logs,dynamodb")
         for logs in ("yes", "no")
     ),
+    *({**NEW_SUBNETS, "CreateEndpoints": endpoints} for endpoints in ("yes", "no", "execute-api")),
 ]
 #: Options that add something of their own and touch each other nowhere: see the test below.
 FLAGS = [
