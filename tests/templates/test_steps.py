@@ -1,5 +1,6 @@
 """The guides' own commands, run in their order on an organization that refuses what AWS refuses."""
 
+import json
 import pathlib
 import re
 
@@ -66,6 +67,24 @@ def test_a_few_accounts_by_hand(organization):
     assert "LifecycleRole" in made.resources
     organization.follow(GUIDE, "IAM Identity Center, one application for all teams")
     assert [team["groups"] for team in teams_of(organization.folder)]
+
+
+def test_an_account_that_has_nothing_gets_network_domain_and_team_role(organization):
+    with_hub(organization)
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    organization.follow("spoke/README.md", "Deploy")
+    domain, team = (organization.stacks[SPOKE_ACCOUNT, f"studio-{name}"] for name in ("domain", "team1"))
+    assert domain.resources["Domain"]["Properties"]["AppNetworkAccessType"] == "VpcOnly"
+    # The network is ours, so jobs stay in it.
+    (deny,) = [r for name, r in team.resources.items() if name == "DenyPolicy"]
+    sids = [statement["Sid"] for statement in deny["Properties"]["PolicyDocument"]["Statement"]]
+    assert "NoJobsOutsideTheVpc" in sids
+    organization.follow(GUIDE, "4. Spokes and teams")
+    role = f"arn:aws:iam::{SPOKE_ACCOUNT}:role/studio-broker/Studio-team1"
+    assert team.outputs["RoleArn"] == role == teams_of(organization.folder)[0]["execution_role_arn"]
+    organization.follow("spoke/README.md", "SageMaker Projects")
+    team = organization.stacks[SPOKE_ACCOUNT, "studio-team1"]
+    assert "ProjectsAssociation" in team.resources and "NoJobsOutsideTheVpc" in json.dumps(team.resources)
 
 
 def test_a_spoke_by_hand_first_and_a_stack_set_over_it_later(organization):
