@@ -1,9 +1,9 @@
 //! Attacks that need no XML: on what stands between browser, tables and the SAML core, by whoever read
-//! this code as an attacker would. [`crate::saml::attacks`] lists the older ones, those on browsers among
+//! this code as an attacker would. [`strict_saml::attacks`] lists the older ones, those on browsers among
 //! them.
 //!
 //! Names of tests are without path: those that begin with `test_` are in `tests/system/` and
-//! `tests/browser/`, the others beside the code or in `tests/saml/`.
+//! `tests/browser/`, the others beside the code or in `saml/tests/`.
 //!
 //! | attack | what stops it | test |
 //! | --- | --- | --- |
