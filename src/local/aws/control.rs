@@ -158,7 +158,7 @@ pub(crate) struct Settings {
     pub(crate) odd_answers: bool,
     pub(crate) updates_with_apps: UpdatesWithApps,
     pub(crate) tags_delay_ms: u64,
-    rates: Vec<Rate>,
+    pub(crate) rates: Vec<Rate>,
 }
 
 impl Default for Settings {
@@ -264,7 +264,7 @@ pub(crate) enum MissingListTags {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rate {
+pub(crate) struct Rate {
     service: String,
     operation: String,
     per_second: f64,
