@@ -2,7 +2,7 @@
 //!
 //! | step | here | rests on |
 //! | --- | --- | --- |
-//! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
+//! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
 //! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
@@ -634,6 +634,17 @@ impl Broker {
         let stored = self.identity_stores.groups(idp, session, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
     }
 }
 

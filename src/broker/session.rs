@@ -226,7 +226,7 @@ pub(crate) mod tests {
     fn idp(change: serde_json::Value) -> Idp {
         let metadata = include_str!("../../tests/fixtures/metadata/idp.xml");
         let entity_id =
-            crate::saml::IdpMetadata::parse(metadata.as_bytes()).unwrap().entity_id().to_owned();
+            strict_saml::IdpMetadata::parse(metadata.as_bytes()).unwrap().entity_id().to_owned();
         let mut item =
             json!({"entity_id": entity_id, "metadata_xml": metadata, "allowed_teams": ["*"]});
         item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());

@@ -1,5 +1,5 @@
 //! Attacks that need no XML: on what stands between browser, tables and the SAML core, by whoever read
-//! this code as an attacker would. [`crate::saml::attacks`] lists the older ones, those on browsers among
+//! this code as an attacker would. [`strict_saml::attacks`] lists the older ones, those on browsers among
 //! them.
 //!
 //! Names of tests are without path: those that begin with `test_` are in `tests/system/` and
@@ -67,7 +67,8 @@ mod tests {
             let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
             assert!(!names.is_empty(), "{row}");
             for name in names {
-                let is_there = text.contains(&format!("fn {name}(")) || text.contains(&format!("def {name}("));
+                let is_there =
+                    text.contains(&format!("fn {name}(")) || text.contains(&format!("def {name}("));
                 assert!(is_there, "{name}");
             }
         }
