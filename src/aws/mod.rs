@@ -1,12 +1,15 @@
 //! Conversations with AWS: one file each, on the SDK's concrete clients.
 
 pub mod cache;
+mod connections;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
 pub mod left_behind;
 #[cfg(feature = "cli")]
 pub mod mapping_tables;
+#[cfg(feature = "cli")]
+pub mod member_entry;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]
@@ -15,6 +18,9 @@ pub mod state_table;
 pub mod studio_url;
 pub mod tables;
 pub mod target;
+pub mod team_index;
+pub mod updates;
+pub mod user_settings;
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

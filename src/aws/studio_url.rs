@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::with_credentials;
-use crate::config::is_loopback;
+use crate::team::address::is_loopback;
 use crate::team::item::excerpt;
 use crate::team::{Region, Team};
 
@@ -142,6 +142,8 @@ pub struct Wish<'a> {
     pub landing_uri: Option<String>,
     /// The space that opens, instead of the team's own.
     pub space: Option<String>,
+    /// How long the Studio session may last, in seconds.
+    pub session_seconds: u32,
     /// Life of the URL in seconds.
     pub url_seconds: u32,
 }
@@ -166,7 +168,7 @@ pub async fn presign(
         .create_presigned_domain_url()
         .domain_id(team.domain_id.as_str())
         .user_profile_name(wish.profile)
-        .session_expiration_duration_in_seconds(as_i32(team.session_duration_seconds))
+        .session_expiration_duration_in_seconds(as_i32(wish.session_seconds))
         .expires_in_seconds(as_i32(wish.url_seconds))
         .set_landing_uri(landing)
         .set_space_name(space)

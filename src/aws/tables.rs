@@ -4,7 +4,7 @@
 //! seconds at most, what is good for the team cache's life.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -13,9 +13,10 @@ use tracing::warn;
 
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
+use super::team_index::{Index, TeamIndex, scan};
 use crate::mappings::Table;
 use crate::team::idp::Idp;
-use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
+use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record, readable_part};
 use crate::team::{Team, TeamId};
 
 /// Longest life of a missing or bad item in memory, in seconds.
@@ -62,28 +63,24 @@ pub struct Tables {
     all_idps: Cache<(), Arc<Vec<Arc<Idp>>>>,
     idp_ids: Cache<(), Arc<HashSet<String>>>,
     unknown_reads: Mutex<Counted>,
-    groups: Cache<(), Arc<GroupIndex>>,
-    last_groups: RwLock<Option<Arc<GroupIndex>>>,
+    index: TeamIndex,
 }
-
-/// The teams that each group names.
-pub type GroupIndex = HashMap<String, Vec<TeamId>>;
 
 impl Tables {
     /// The tables, believed for `cache_seconds` after a read.
     pub fn new(client: Client, teams: String, idps: String, cache_seconds: u32) -> Self {
+        let life = SignedDuration::from_secs(i64::from(cache_seconds));
         Self {
+            index: TeamIndex::new(client.clone(), teams.clone(), life),
             client,
             teams_table: teams,
             idps_table: idps,
-            life: SignedDuration::from_secs(i64::from(cache_seconds)),
+            life,
             teams: Cache::new(10_000),
             idps: Cache::new(1_000),
             all_idps: Cache::new(1),
             idp_ids: Cache::new(1),
             unknown_reads: Mutex::default(),
-            groups: Cache::new(1),
-            last_groups: RwLock::new(None),
         }
     }
 
@@ -127,7 +124,7 @@ impl Tables {
     /// The entity IDs of all `IdPs`, a few seconds old at most.
     async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
         let load = async {
-            let (items, _) = self.scan(&self.idps_table, Some("entity_id"), None).await?;
+            let (items, _) = scan(&self.client, &self.idps_table, Some("entity_id"), None).await?;
             let ids = items.iter().filter_map(|item| item.get("entity_id")?.as_s().ok().cloned());
             let ids = Arc::new(ids.collect::<HashSet<_>>());
             Ok((ids, SignedDuration::from_secs(KNOWN_IDS_SECONDS)))
@@ -163,7 +160,7 @@ impl Tables {
         now: Timestamp,
         pages: Option<usize>,
     ) -> Result<(Vec<Arc<Idp>>, bool), AwsError> {
-        let (items, complete) = self.scan(&self.idps_table, None, pages).await?;
+        let (items, complete) = scan(&self.client, &self.idps_table, None, pages).await?;
         let mut enabled = Vec::new();
         for item in items {
             let Some(key) = item.get("entity_id").and_then(|key| key.as_s().ok()) else { continue };
@@ -234,61 +231,19 @@ impl Tables {
         Ok(found)
     }
 
-    /// Ids of the teams that one of the groups gives access to, as far as the index knows. The index is
-    /// at most as old as the team cache allows; where it cannot be refreshed in time, an older one
-    /// serves: it only finds candidates, and the team itself decides.
+    /// Which teams give access by `groups` and `members`: at most as old as the team cache allows; where it
+    /// cannot be refreshed, an older one serves.
     ///
     /// # Errors
     ///
     /// There is no index yet and the table could not be read.
-    pub async fn teams_of_groups(
-        &self,
-        groups: &[String],
-        now: Timestamp,
-    ) -> Result<Vec<TeamId>, AwsError> {
-        if groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let index = match self.group_index(now).await {
-            Ok(index) => index,
-            Err(error) => match self.last_groups.read().ok().and_then(|last| last.clone()) {
-                Some(last) => {
-                    warn!(error = %error, "the index of groups could not be refreshed, the last one serves");
-                    last
-                }
-                None => return Err(error),
-            },
-        };
-        let mut seen = HashSet::new();
-        let named = groups.iter().filter_map(|group| index.get(group)).flatten();
-        Ok(named.filter(|id| seen.insert(*id)).cloned().collect())
+    pub async fn index(&self, now: Timestamp) -> Result<Arc<Index>, AwsError> {
+        self.index.get(now).await
     }
 
-    /// Refreshes the index of groups when it is older than the team cache allows.
-    ///
-    /// # Errors
-    ///
-    /// The table could not be read.
-    pub async fn group_index(&self, now: Timestamp) -> Result<Arc<GroupIndex>, AwsError> {
-        let load = async {
-            let (items, _) = self.scan(&self.teams_table, Some("team_id, groups"), None).await?;
-            let index = Arc::new(index_groups(&items));
-            if let Ok(mut last) = self.last_groups.write() {
-                *last = Some(Arc::clone(&index));
-            }
-            Ok((index, self.life))
-        };
-        self.groups.get_or_load((), now, load).await
-    }
-
-    /// Loads the index of groups anew, once somebody has needed it.
-    pub async fn refresh_groups(&self, now: Timestamp) {
-        if self.last_groups.read().is_ok_and(|last| last.is_some()) {
-            self.groups.remove(&()).await;
-            if let Err(error) = self.group_index(now).await {
-                warn!(error = %error, "the index of groups could not be refreshed");
-            }
-        }
+    /// Loads the index of groups and members anew, once somebody has needed it.
+    pub async fn refresh_index(&self, now: Timestamp) {
+        self.index.refresh(now).await;
     }
 
     fn read_team(
@@ -356,39 +311,6 @@ impl Tables {
             _ => Ok(items),
         }
     }
-
-    async fn scan(
-        &self,
-        table: &str,
-        projection: Option<&str>,
-        pages: Option<usize>,
-    ) -> Result<(Vec<HashMap<String, AttributeValue>>, bool), AwsError> {
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..pages.unwrap_or(usize::MAX) {
-            // `groups` is a reserved word in expressions, so every name goes through a placeholder.
-            let names: Vec<_> =
-                projection.into_iter().flat_map(|names| names.split(", ")).collect();
-            let placeholders: Vec<_> = (0..names.len()).map(|i| format!("#n{i}")).collect();
-            let named = placeholders.iter().cloned().zip(names.iter().map(|&name| name.to_owned()));
-            let sent = self
-                .client
-                .scan()
-                .table_name(table)
-                .set_projection_expression(projection.map(|_| placeholders.join(", ")))
-                .set_expression_attribute_names(projection.map(|_| named.collect()))
-                .set_exclusive_start_key(start.take())
-                .send()
-                .await;
-            let output = sorted("dynamodb:Scan", sent)?;
-            items.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok((items, true));
-            }
-        }
-        Ok((items, false))
-    }
 }
 
 /// Reads of late that found no `IdP`, or may still find none.
@@ -434,23 +356,6 @@ fn is_keyed(item: &HashMap<String, AttributeValue>, id: &TeamId) -> bool {
     item.get("team_id").and_then(|key| key.as_s().ok()).is_some_and(|key| key == id.as_str())
 }
 
-fn index_groups(items: &[HashMap<String, AttributeValue>]) -> GroupIndex {
-    let mut index = GroupIndex::new();
-    for item in items {
-        let id = item.get("team_id").and_then(|id| id.as_s().ok());
-        let Some(id) = id.and_then(|id| TeamId::try_from(id.clone()).ok()) else { continue };
-        let groups: Vec<_> = match item.get("groups") {
-            Some(AttributeValue::Ss(set)) => set.iter().collect(),
-            Some(AttributeValue::L(list)) => list.iter().filter_map(|g| g.as_s().ok()).collect(),
-            _ => continue,
-        };
-        for group in groups {
-            index.entry(group.clone()).or_default().push(id.clone());
-        }
-    }
-    index
-}
-
 fn read<T>(
     table: &str,
     key: &str,
@@ -469,10 +374,14 @@ fn read<T>(
                     "an attribute that nobody knows is ignored"
                 );
             }
+            for fault in &read.in_part {
+                warn!(table, key = excerpt(key), fault = %fault, "a part of an item cannot be used");
+            }
             Entry::Found(Arc::new(read.value))
         }
         Err(faults) => {
-            let faults = ItemFaults { table: table.into(), key: key.into(), faults };
+            let (readable, _) = readable_part(item);
+            let faults = ItemFaults { table: table.into(), key: key.into(), faults, readable };
             warn!(table, key = excerpt(key), faults = %faults, "an item cannot be used");
             Entry::Faulty(Arc::new(faults))
         }

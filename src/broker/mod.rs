@@ -4,10 +4,11 @@
 //! | --- | --- | --- |
 //! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
 //! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
-//! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
+//! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
 pub mod audit;
+pub mod drift;
 pub mod opening;
 pub mod session;
 pub mod turns;
@@ -28,6 +29,7 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
+use crate::aws::updates::Updates;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::broker::audit::{Audit, Facts, Outcome, unverified};
 use crate::broker::opening::{
@@ -35,10 +37,12 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
+use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
+use crate::team::members::{Name, Until};
 use crate::team::owner::profile_name;
-use crate::team::{Team, TeamId};
+use crate::team::{Region, Team, TeamId};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
 /// Everything that answers a request; one for the whole process.
@@ -56,6 +60,8 @@ pub struct Broker {
     pub audit: Audit,
     identity_stores: IdentityStores,
     opener: Arc<Opener>,
+    /// The broker's own Region, where most teams are.
+    home: Option<Region>,
     /// A place for each opening that is under way.
     openings: Arc<Semaphore>,
 }
@@ -125,6 +131,8 @@ pub struct Choice {
     pub id: TeamId,
     /// The team, or `None` when its item cannot be used.
     pub team: Option<Arc<Team>>,
+    /// When the access ends.
+    pub until: Until,
 }
 
 /// Why a request is not answered with what it asked for. One variant and one code for each reason.
@@ -151,6 +159,18 @@ pub enum Refusal {
     /// The user is in `denied_users`.
     #[error("the user id is in denied_users")]
     UserDenied,
+    /// The sign-in was of another kind than the `IdP` or the team asks for.
+    #[error("the sign-in was of the kinds {said:?}, expected one of {asked:?}")]
+    AuthnContextRefused {
+        /// The `IdP` to sign in at again.
+        idp: Arc<Idp>,
+        /// The team that asks; `None` where the `IdP`'s item does.
+        team: Option<TeamId>,
+        /// What is asked for.
+        asked: Vec<String>,
+        /// What the assertion said.
+        said: Vec<String>,
+    },
     /// The session does not count any more.
     #[error("{0}")]
     SessionVoid(SessionVoid),
@@ -182,6 +202,7 @@ impl Refusal {
     pub fn is_throttled(&self) -> bool {
         match self {
             Self::Table(error) | Self::GroupsUnreadable(error) => error.kind == Kind::Throttled,
+            Self::Opening(OpeningError::UpdatesUnknown(error)) => error.kind == Kind::Throttled,
             Self::Opening(OpeningError::Busy(_)) => true,
             _ => false,
         }
@@ -250,6 +271,7 @@ impl Broker {
         let opener = Opener::new(
             Targets::new(sdk.clone(), settings.target_role_name.clone()),
             SageMaker::new(sdk.clone(), settings.url_hosts.clone()),
+            Updates::new(dynamodb.clone(), settings.state_table.clone()),
             settings.profile_cache_seconds,
             settings.url_seconds,
             audit,
@@ -259,11 +281,26 @@ impl Broker {
             tables,
             state: StateTable::new(dynamodb, settings.state_table.clone()),
             audit,
+            home: sdk.region().and_then(|region| Region::try_from(region.to_string()).ok()),
             identity_stores: IdentityStores::new(sdk, settings.team_cache_seconds),
             opener: Arc::new(opener),
             openings: Arc::new(Semaphore::new(MAX_OPENINGS as usize)),
             settings,
         })
+    }
+
+    /// Makes the first sign-in of a process as fast as the others: reads a page of `IdPs`, and opens the
+    /// connections that an opening in the broker's own Region needs. Nothing depends on any of it.
+    pub async fn warm_up(&self, now: Timestamp) {
+        let connections = async {
+            if let Some(region) = &self.home {
+                self.opener.connect(region, now).await;
+            }
+        };
+        let (idps, ()) = tokio::join!(self.tables.preload_idps(now), Box::pin(connections));
+        if let Err(error) = idps {
+            warn!(error = %error, "identity providers could not be preloaded");
+        }
     }
 
     /// Verifies a response and consumes it. Nothing is written before it has verified.
@@ -307,9 +344,7 @@ impl Broker {
         let mut session = Session::new(&idp, &person, &assertion, now, minutes);
         facts.directory = Some(person.directory.clone());
         facts.owner = Some(person.owner.to_string());
-        if idp.denied_users.contains(&person.user_id) {
-            return Err(Refusal::UserDenied);
-        }
+        self.lets_in(&session, &idp)?;
         let in_response_to = assertion.in_response_to().map(str::to_owned);
         let last_owner = (browser.last_owner)(&session);
         let is_somebody_else =
@@ -330,7 +365,8 @@ impl Broker {
         let secret = Secret::fresh();
         let claimed = self.claim(consumed.clone(), &secret, &session, replayable_until, facts, now);
         // Once the response is consumed the browser must get its session, whatever a look-up does.
-        let teams = tokio::time::timeout_at(deadline, self.teams(&session, &idp, now));
+        let teams = self.teams(&session, &idp, INDEX_PATIENCE, now);
+        let teams = tokio::time::timeout_at(deadline, teams);
         let (claim, choices) = tokio::join!(claimed, teams);
         match claim? {
             Claim::Replayed => Err(Refusal::Replayed),
@@ -468,15 +504,28 @@ impl Broker {
             Entry::Missing => return Err(Refusal::SessionVoid(SessionVoid::IdpDisabled)),
             Entry::Faulty(faults) => return Err(Refusal::IdpInvalid(faults)),
         };
-        match session.still_counts(&idp) {
-            Ok(()) => Ok(Some((session, idp))),
-            Err(SessionVoid::UserDenied) => Err(Refusal::UserDenied),
-            Err(void) => Err(Refusal::SessionVoid(void)),
-        }
+        self.lets_in(&session, &idp)?;
+        Ok(Some((session, idp)))
+    }
+
+    /// Holds what a sign-in said against the `IdP` as it is now.
+    fn lets_in(&self, session: &Session, idp: &Arc<Idp>) -> Result<(), Refusal> {
+        entitlement::person(idp, &session.said(&[])).map_err(|check| match check {
+            Check::IdpEnabled => Refusal::SessionVoid(SessionVoid::IdpDisabled),
+            Check::SameDirectory => Refusal::SessionVoid(SessionVoid::DirectoryChanged),
+            Check::KeyTrusted => Refusal::SessionVoid(SessionVoid::KeyRemoved),
+            Check::IdpContext => {
+                let asked = idp.authn_contexts.clone().unwrap_or_default();
+                let said = session.authn_contexts.clone();
+                Refusal::AuthnContextRefused { idp: Arc::clone(idp), team: None, asked, said }
+            }
+            _ => Refusal::UserDenied,
+        })
     }
 
     /// All teams that the person is entitled to, by name: those that can be opened and those that are
-    /// paused, or whose item cannot be used.
+    /// paused, or whose item cannot be used. Teams by groups and members come from the index; where that
+    /// is not there within `patience`, those that the teams attribute names are all that is known.
     ///
     /// # Errors
     ///
@@ -485,30 +534,45 @@ impl Broker {
         &self,
         session: &Session,
         idp: &Idp,
+        patience: Duration,
         now: Timestamp,
     ) -> Result<Vec<Choice>, Refusal> {
-        let groups = self.groups(session, idp, now).await?;
-        let mut ids: Vec<TeamId> =
-            session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok()).collect();
-        for id in self.tables.teams_of_groups(&groups, now).await? {
-            if !ids.contains(&id) {
-                ids.push(id);
+        let named = session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok());
+        let named: Vec<_> = named.filter(|id| idp.allowed_teams.allow(id)).collect();
+        let index = tokio::time::timeout(patience, self.tables.index(now));
+        let (groups, index, entries) =
+            tokio::join!(self.groups(session, idp, now), index, self.tables.teams(&named, now));
+        let (groups, mut entries) = (groups?, entries?);
+        let index = match index {
+            Ok(Ok(index)) => Some(index),
+            Ok(Err(error)) if named.is_empty() => return Err(error.into()),
+            Err(_) if named.is_empty() => return Err(teams_not_in_time()),
+            Ok(Err(error)) => {
+                warn!(error = %error, "teams by groups and members are not known");
+                None
             }
-        }
-        ids.retain(|id| idp.allowed_teams.allow(id));
-        let mut choices = Vec::new();
-        for (id, entry) in self.tables.teams(&ids, now).await? {
-            match entry {
-                Entry::Found(team) if session.is_entitled(idp, &groups, &team) => {
-                    choices.push(Choice { id, team: Some(team) });
-                }
-                // Only the teams attribute can name a team whose own groups nobody can read.
-                Entry::Faulty(_) if session.teams.iter().any(|named| named == id.as_str()) => {
-                    choices.push(Choice { id, team: None });
-                }
-                _ => {}
+            Err(_) => {
+                info!("teams by groups and members are not known yet");
+                None
             }
-        }
+        };
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let mut found = index
+            .map_or_else(Vec::new, |index| index.teams_of(&groups, &Name { directory, user_id }));
+        found.retain(|id| idp.allowed_teams.allow(id) && !named.contains(id));
+        entries.extend(self.tables.teams(&found, now).await?);
+        let said = session.said(&groups);
+        let mut choices: Vec<_> = entries
+            .into_iter()
+            .filter_map(|(id, entry)| {
+                let grants = grants(&entry);
+                let target = target(&id, &entry, &grants);
+                let case = Case { idp, said, target, client: None, now };
+                let until = entitlement::shown(&case).ok()?.until();
+                let team = if let Entry::Found(team) = entry { Some(team) } else { None };
+                Some(Choice { id, team, until })
+            })
+            .collect();
         choices.sort_by_cached_key(|choice| {
             let name = choice.team.as_ref().map_or(choice.id.as_str(), |team| team.name());
             (name.to_lowercase(), choice.id.clone())
@@ -528,7 +592,7 @@ impl Broker {
     pub async fn open(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
         landing: Landing,
         waiting: Waiting<'_>,
@@ -537,20 +601,8 @@ impl Broker {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Opening, Refusal> {
-        let team = self.entitled_team(session, idp, team_id, now).await?;
-        facts.team = Some(team.team_id.to_string());
-        facts.account = Some(team.account_id.to_string());
-        facts.region = Some(team.region.to_string());
-        facts.domain = Some(team.domain_id.to_string());
-        if !team.enabled {
-            return Err(Refusal::TeamPaused(team));
-        }
-        if let Some(allowed) = &team.allowed_cidrs {
-            let inside = |client: IpAddr| allowed.iter().any(|cidr| cidr.contains(&client));
-            if !client.is_some_and(inside) {
-                return Err(Refusal::NetworkRefused);
-            }
-        }
+        let (team, admission) = self.admitted(session, idp, team_id, client, facts, now).await?;
+        let session_seconds = admission.session_seconds(&team, now);
         let owner = session.owner();
         let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
         facts.profile = Some(profile.clone());
@@ -558,7 +610,17 @@ impl Broker {
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
         let (waited, seen) = (waiting.waited, session.seen.clone());
-        let request = Request { team, owner, profile, landing_uri, space, facts, waited, seen };
+        let request = Request {
+            team,
+            owner,
+            profile,
+            landing_uri,
+            space,
+            session_seconds,
+            facts,
+            waited,
+            seen,
+        };
         let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
         let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
@@ -597,31 +659,94 @@ impl Broker {
         let _ = self.openings.acquire_many(MAX_OPENINGS).await;
     }
 
-    async fn entitled_team(
+    /// The team, where the person may open it now.
+    async fn admitted(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
+        client: Option<IpAddr>,
+        facts: &mut Facts,
         now: Timestamp,
-    ) -> Result<Arc<Team>, Refusal> {
+    ) -> Result<(Arc<Team>, Admission), Refusal> {
         // Unknown, not granted, and paused for those without a right to it, all look alike.
         if !idp.allowed_teams.allow(team_id) {
             return Err(Refusal::NotEntitled);
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
         // Read whether or not there is such a team: a store that does not answer must not tell either.
-        let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
+        let groups = if named { Ok(Vec::new()) } else { self.groups(session, idp, now).await };
+        let (groups, unread) = match groups {
+            Ok(groups) => (groups, None),
+            Err(refusal) => (Vec::new(), Some(refusal)),
+        };
         // A team that is none of the person's own is not looked up: how long that takes would tell
         // whether there is such a team.
-        if !named && !self.tables.teams_of_groups(&groups, now).await?.contains(team_id) {
-            return Err(Refusal::NotEntitled);
+        if !named && !self.is_found_by_index(session, &groups, team_id, now).await? {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
         }
-        match self.tables.team(team_id, now).await? {
-            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
-            Entry::Found(_) => Err(Refusal::NotEntitled),
-            Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
-            Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
+        let entry = self.tables.team(team_id, now).await?;
+        let grants = grants(&entry);
+        let (said, target) = (session.said(&groups), target(team_id, &entry, &grants));
+        let case = Case { idp, said, target, client, now };
+        if entitlement::shown(&case).is_err() {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
         }
+        let team = match &entry {
+            Entry::Found(team) => Arc::clone(team),
+            Entry::Faulty(faults) => return Err(Refusal::TeamInvalid(Arc::clone(faults))),
+            Entry::Missing => return Err(Refusal::NotEntitled),
+        };
+        facts.team = Some(team.team_id.to_string());
+        facts.account = Some(team.account_id.to_string());
+        facts.region = Some(team.region.to_string());
+        facts.domain = Some(team.domain_id.to_string());
+        match entitlement::team(&case) {
+            Ok(admission) => Ok((team, admission)),
+            Err(Check::Enabled) => Err(Refusal::TeamPaused(team)),
+            Err(Check::Network) => Err(Refusal::NetworkRefused),
+            Err(Check::TeamContext) => Err(Refusal::AuthnContextRefused {
+                idp: Arc::clone(idp),
+                team: Some(team.team_id.clone()),
+                asked: team.authn_contexts.clone().unwrap_or_default(),
+                said: session.authn_contexts.clone(),
+            }),
+            Err(_) => Err(Refusal::NotEntitled),
+        }
+    }
+
+    /// The kinds of sign-in that the team asks for, where the person may know of it.
+    ///
+    /// # Errors
+    ///
+    /// What the entitlement depends on cannot be read.
+    pub async fn asks_for(
+        &self,
+        session: &Session,
+        idp: &Arc<Idp>,
+        team_id: &TeamId,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        let mut unseen = Facts::default();
+        match self.admitted(session, idp, team_id, client, &mut unseen, now).await {
+            Err(Refusal::AuthnContextRefused { asked, .. }) => Ok(Some(asked)),
+            Err(Refusal::Table(error)) => Err(Refusal::Table(error)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the index of groups and members names the team for the person.
+    async fn is_found_by_index(
+        &self,
+        session: &Session,
+        groups: &[String],
+        team_id: &TeamId,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let index = self.tables.index(now).await?;
+        Ok(index.teams_of(groups, &Name { directory, user_id }).contains(team_id))
     }
 
     /// The person's groups: from the assertion and from the identity store.
@@ -631,7 +756,8 @@ impl Broker {
         idp: &Idp,
         now: Timestamp,
     ) -> Result<Vec<String>, Refusal> {
-        let stored = self.identity_stores.groups(idp, session, now).await;
+        let Session { user_id, name_id, .. } = session;
+        let stored = self.identity_stores.groups(idp, user_id, name_id, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
     }
@@ -645,6 +771,27 @@ impl Facts {
         self.owner = Some(session.owner().to_string());
         self.assertion_digest = Some(session.assertion_digest.clone());
         self.key_fingerprint = Some(session.key_fingerprint.clone());
+    }
+}
+
+/// How long a sign-in whose teams attribute names a team waits for the index of groups and members, where
+/// that has to be read first.
+const INDEX_PATIENCE: Duration = Duration::from_millis(600);
+
+/// What the table says about a team, as the decision wants it.
+fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>, grants: &'a Grants) -> Target<'a> {
+    match entry {
+        Entry::Found(team) => Target::Usable(team),
+        Entry::Faulty(_) => Target::Unusable(id, grants),
+        Entry::Missing => Target::Missing(id),
+    }
+}
+
+/// What of an item that cannot be used gives access: whoever would have it is told that the item is bad.
+fn grants(entry: &Entry<Team>) -> Grants {
+    match entry {
+        Entry::Faulty(faults) => Grants::of(&faults.readable),
+        Entry::Found(_) | Entry::Missing => Grants::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::opening::Seen;
-use crate::team::Team;
+use crate::team::entitlement::Said;
 use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
 use strict_saml::Assertion;
@@ -29,6 +29,9 @@ pub struct Session {
     pub teams: Vec<String>,
     /// Values of the groups attribute.
     pub groups: Vec<String>,
+    /// The `AuthnContextClassRef`s of the assertion: of which kind the sign-in was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authn_contexts: Vec<String>,
     /// Fingerprint of the key that verified the response.
     pub key_fingerprint: String,
     /// Digest of the assertion's ID, for the audit.
@@ -57,9 +60,6 @@ pub enum SessionVoid {
     /// The key that verified the response has left the metadata.
     #[error("the key that signed the response is no longer in the identity provider's metadata")]
     KeyRemoved,
-    /// The user is in `denied_users`.
-    #[error("the user id is in denied_users")]
-    UserDenied,
 }
 
 impl Session {
@@ -90,6 +90,7 @@ impl Session {
             name_id: assertion.name_id().value.clone(),
             teams: unique(teams.iter().filter(is_team_id)),
             groups: unique(groups.iter().filter(|group| !group.is_empty())),
+            authn_contexts: unique(assertion.authn_contexts().iter()),
             key_fingerprint: assertion.key_fingerprint().to_owned(),
             assertion_digest: assertion_digest(assertion),
             signed_in_at: now,
@@ -109,31 +110,16 @@ impl Session {
         now.as_second() >= self.ends_at
     }
 
-    /// Holds the session against the `IdP` as it is now.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why the session does not count any more.
-    pub fn still_counts(&self, idp: &Idp) -> Result<(), SessionVoid> {
-        if !idp.enabled {
-            Err(SessionVoid::IdpDisabled)
-        } else if idp.directory != self.directory {
-            Err(SessionVoid::DirectoryChanged)
-        } else if !idp.metadata.has_key(&self.key_fingerprint) {
-            Err(SessionVoid::KeyRemoved)
-        } else if idp.denied_users.contains(&self.user_id) {
-            Err(SessionVoid::UserDenied)
-        } else {
-            Ok(())
+    /// What the sign-in said, with the person's groups as they are now.
+    pub fn said<'a>(&'a self, groups: &'a [String]) -> Said<'a> {
+        Said {
+            directory: &self.directory,
+            user_id: &self.user_id,
+            teams: &self.teams,
+            groups,
+            authn_contexts: &self.authn_contexts,
+            key: Some(&self.key_fingerprint),
         }
-    }
-
-    /// Whether the person may open the team: the `IdP` allows it, and the team is named by the teams
-    /// attribute or one of its groups is among `groups`.
-    pub fn is_entitled(&self, idp: &Idp, groups: &[String], team: &Team) -> bool {
-        let named = self.teams.iter().any(|id| id == team.team_id.as_str());
-        let by_group = team.groups.iter().any(|group| groups.contains(group));
-        idp.allowed_teams.allow(&team.team_id) && (named || by_group)
     }
 }
 
@@ -197,6 +183,15 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Random bytes from aws-lc's generator.
+///
+/// It is a CTR_DRBG (NIST SP 800-90A), one for each thread, seeded by the kernel's generator
+/// (`getrandom`), and by the processor's own instruction (RDRAND, RNDR) as a second source where there is
+/// one. CPU jitter as a further source is left out of every build (`.cargo/config.toml`): gathering it takes
+/// a process 40 to 60 ms before its first secret. So secrets rest on the kernel, as those of every other
+/// program on the machine do, and on the processor where it helps; a kernel that has not been seeded yet
+/// blocks. What jitter would add, fresh randomness after a running machine was copied, matters to nobody
+/// who runs a function without `SnapStart` (which custom runtimes do not have) or does not resume the same
+/// snapshot of a machine with `serve` twice: start the process after the copy is made.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     // aws-lc aborts rather than return without entropy, so the result is always `Ok`; a broken
@@ -222,6 +217,16 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_build_gathers_no_jitter_entropy() {
+        let found = option_env!("AWS_LC_SYS_NO_JITTER_ENTROPY");
+        assert_eq!(
+            found,
+            Some("1"),
+            "Cargo reads .cargo/config.toml from the folder that it runs in"
+        );
+    }
 
     fn idp(change: serde_json::Value) -> Idp {
         let metadata = include_str!("../../tests/fixtures/metadata/idp.xml");

@@ -9,7 +9,7 @@ use super::confirm::CONTINUE;
 use super::cookies::{Cookies, OpenRequest, PendingSignIn};
 use super::error::Failure;
 use super::form::Form;
-use super::login::start;
+use super::login::{start, usual};
 use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::audit::Outcome;
@@ -43,7 +43,14 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
         // The person decides at the IdP who they are: what it answers then was asked for here.
         Err(Refusal::OtherPerson(idp)) if idp.metadata.sso_redirect_url().is_some() => {
             super::error::record(context, &Failure::Refusal(Refusal::OtherPerson(idp.clone())));
-            return start(context, &idp, None, relayed.as_ref(), StatusCode::SEE_OTHER);
+            return start(
+                context,
+                &idp,
+                None,
+                relayed.as_ref(),
+                usual(&idp),
+                StatusCode::SEE_OTHER,
+            );
         }
         Err(refusal) => return Err(refusal.into()),
     };

@@ -1,5 +1,7 @@
 //! `GET /`, the chooser, and `GET /teams/{id}`, which opens a team.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -9,7 +11,7 @@ use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
-use crate::broker::opening::{Opening, Wait};
+use crate::broker::opening::{Opening, Wait, time_left};
 use crate::broker::session::Session;
 use crate::broker::{Landing, Refusal, Waiting};
 use crate::config::PublicUrl;
@@ -128,7 +130,8 @@ pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failu
     let Some((_, session, idp)) = session(context).await? else {
         return sign_in_first(context, None).await;
     };
-    let choices = context.broker.teams(&session, &idp, context.now).await?;
+    let patience = time_left(context.deadline);
+    let choices = context.broker.teams(&session, &idp, patience, context.now).await?;
     if choices.is_empty() {
         return Err(Failure::NoTeam);
     }
@@ -171,7 +174,7 @@ pub(super) async fn open_for(
     context: &mut Context<'_>,
     key: &StateKey,
     session: &Session,
-    idp: &Idp,
+    idp: &Arc<Idp>,
     destination: &Destination,
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
@@ -187,9 +190,9 @@ pub(super) async fn open_for(
     opening
 }
 
-async fn session(
+pub(super) async fn session(
     context: &mut Context<'_>,
-) -> Result<Option<(StateKey, Session, std::sync::Arc<Idp>)>, Failure> {
+) -> Result<Option<(StateKey, Session, Arc<Idp>)>, Failure> {
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let Some((key, secret)) = cookies.session(&context.request.headers) else { return Ok(None) };
     let found = context.broker.session(&key, &secret, &mut context.facts, context.now).await?;

@@ -12,6 +12,14 @@ const ROOT_PREFIXES: [&str; 4] = ["ds", "saml2", "saml2p", "xsd"];
 /// `xsi:type="xsd:string"` uses a prefix inside a value, where canonicalization does not look.
 const PREFIX_LIST: [&str; 1] = ["xsd"];
 
+/// What the test identity provider says of a sign-in, unless a second factor was used.
+pub(super) const PASSWORD: &str =
+    "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// What it says of a sign-in with a second factor: the profile of the REFEDS federation
+/// (<https://refeds.org/profile/mfa>).
+pub(super) const SECOND_FACTOR: &str = "https://refeds.org/profile/mfa";
+
 /// What gets signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -29,6 +37,8 @@ pub(super) struct Mint {
     pub(super) name_id: String,
     pub(super) teams: Vec<String>,
     pub(super) groups: Vec<String>,
+    /// `AuthnContextClassRef`s, each in an `AuthnStatement` of its own.
+    pub(super) authn_contexts: Vec<String>,
     pub(super) attributes: Vec<(String, Vec<String>)>,
     pub(super) audience: String,
     pub(super) recipient: String,
@@ -58,13 +68,14 @@ impl Mint {
     ///
     /// A sentence about the parameter that cannot be read.
     pub(super) fn overridden(mut self, fields: &Fields) -> Result<Self, String> {
-        const KNOWN: [&str; 18] = [
+        const KNOWN: [&str; 19] = [
             "person",
             "user_id",
             "name_id",
             "teams",
             "groups",
             "attribute",
+            "authn_context",
             "issuer",
             "audience",
             "recipient",
@@ -118,6 +129,10 @@ impl Mint {
                 Some((_, values)) => values.push(value.into()),
                 None => self.attributes.push((name.into(), vec![value.into()])),
             }
+        }
+        if fields.get("authn_context").is_some() {
+            let classes = fields.all("authn_context").filter(|class| !class.is_empty());
+            self.authn_contexts = classes.map(str::to_owned).collect();
         }
         self.sign = match fields.get("sign").unwrap_or("both") {
             "both" => Sign::Both,
@@ -201,13 +216,14 @@ impl Mint {
             .attribute("NotBefore", instant(issued))
             .attribute("NotOnOrAfter", &expires)
             .child(audience);
-        let class = Element::new("saml2:AuthnContextClassRef")
-            .text("urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport");
-        let authentication = Element::new("saml2:AuthnStatement")
-            .attribute("AuthnInstant", instant(issued))
-            .attribute("SessionIndex", id)
-            .attribute("SessionNotOnOrAfter", instant(after(issued, self.session_expires_in)))
-            .child(Element::new("saml2:AuthnContext").child(class));
+        let statements = self.authn_contexts.iter().map(|class| {
+            let class = Element::new("saml2:AuthnContextClassRef").text(class);
+            Element::new("saml2:AuthnStatement")
+                .attribute("AuthnInstant", instant(issued))
+                .attribute("SessionIndex", id)
+                .attribute("SessionNotOnOrAfter", instant(after(issued, self.session_expires_in)))
+                .child(Element::new("saml2:AuthnContext").child(class))
+        });
         Element::new("saml2:Assertion")
             .attribute("ID", id)
             .attribute("IssueInstant", instant(issued))
@@ -215,7 +231,7 @@ impl Mint {
             .child(self.issuer_element())
             .child(subject)
             .child(conditions)
-            .child(authentication)
+            .children(statements)
             .child(self.attribute_statement())
     }
 

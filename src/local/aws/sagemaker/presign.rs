@@ -1,6 +1,6 @@
 //! `CreatePresignedDomainUrl`.
 
-use jiff::ToSpan as _;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,8 +11,10 @@ use super::{
 };
 use crate::local::{
     aws::{
-        control::{MissingPresign, PendingPresign},
+        Simulator,
+        control::{MissingPresign, PendingPresign, StudioHost},
         refusal::{Refusal, invalid},
+        target_role::partition,
     },
     studio::Opening,
 };
@@ -63,6 +65,8 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         }
         let role = profile.settings.get("ExecutionRole").cloned().or(default_role);
         Ok(Opening {
+            caller: context.caller.clone(),
+            arn: arn.clone(),
             account: context.caller.account.clone(),
             region: context.caller.region.clone(),
             domain: id.into(),
@@ -80,11 +84,38 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         })
     })?;
     let token = context.simulator.studio.add(opening, context.now)?;
-    let base = match &context.simulator.options.studio_base {
-        Some(base) => base.clone(),
-        None => format!("http://{}/studio", context.host),
+    let base = match (settings.studio_host, &context.simulator.options.studio_base) {
+        (StudioHost::Local, Some(base)) => base.clone(),
+        (StudioHost::Local, None) => format!("http://{}/studio", context.host),
+        (host, _) => format!("https://{id}.{}", host_of(host, &context.caller.region)),
     };
     Ok(json!({"AuthorizedUrl": format!("{base}/auth?token={token}")}))
+}
+
+impl Simulator {
+    /// Whether IAM lets a request of an open Studio session through: it is decided by the policies and tags
+    /// of this moment, with the credentials that made the URL. "IAM authorization policies for this API are
+    /// also enforced for every HTTP request and WebSocket frame that attempts to connect to the app"
+    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
+    /// How soon changed tags count is not documented; here they do at once.
+    pub(crate) fn lets_through(&self, opening: &Opening, now: Timestamp) -> bool {
+        let Opening { caller, arn, domain, profile, .. } = opening;
+        let context = Context { simulator: self, caller, now, host: "", settle: None };
+        let tags = tags_of(&context, domain, profile);
+        let action = "sagemaker:CreatePresignedDomainUrl";
+        context.authorize(action, arn, |request| resource_tags(request, &tags)).is_ok()
+    }
+}
+
+/// Where Studio is in a Region: Public Suffix List, section of Amazon SageMaker Studio
+/// (<https://publicsuffix.org/list/public_suffix_list.dat>).
+fn host_of(host: StudioHost, region: &str) -> String {
+    let (studio, end) = match (host, partition(region)) {
+        (_, "aws-cn") => ("studio", "sagemaker.com.cn"),
+        (StudioHost::Fips, "aws-us-gov") => ("studio-fips", "sagemaker.aws"),
+        _ => ("studio", "sagemaker.aws"),
+    };
+    format!("{studio}.{region}.{end}")
 }
 
 /// `studio::<path>` or `app:<Name>:<path>`, the path may be empty.
@@ -105,6 +136,19 @@ fn known_landing(uri: &str) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn studio_has_a_host_in_each_partition() {
+        for (host, region, name) in [
+            (StudioHost::Aws, "eu-west-1", "studio.eu-west-1.sagemaker.aws"),
+            (StudioHost::Fips, "eu-west-1", "studio.eu-west-1.sagemaker.aws"),
+            (StudioHost::Aws, "us-gov-west-1", "studio.us-gov-west-1.sagemaker.aws"),
+            (StudioHost::Fips, "us-gov-west-1", "studio-fips.us-gov-west-1.sagemaker.aws"),
+            (StudioHost::Aws, "cn-north-1", "studio.cn-north-1.sagemaker.com.cn"),
+        ] {
+            assert_eq!(host_of(host, region), name);
+        }
+    }
 
     #[test]
     fn landing_uris_name_studio_or_a_known_app() {
