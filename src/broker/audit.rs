@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::session::Session;
 use crate::aws::REQUEST_IDS;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
@@ -55,17 +54,6 @@ pub struct Facts {
     /// Values from before verification: anybody may have written them.
     #[serde(skip_serializing_if = "Unverified::is_empty")]
     pub unverified: Unverified,
-}
-
-impl Facts {
-    /// Takes over what a session says about its person and how they signed in.
-    pub fn of_session(&mut self, session: &Session) {
-        self.idp = Some(session.idp.clone());
-        self.directory = Some(session.directory.clone());
-        self.owner = Some(session.owner().to_string());
-        self.assertion_digest = Some(session.assertion_digest.clone());
-        self.key_fingerprint = Some(session.key_fingerprint.clone());
-    }
 }
 
 /// Values from before verification, escaped and cut to 256 characters.

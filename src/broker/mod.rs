@@ -763,6 +763,17 @@ impl Broker {
     }
 }
 
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
+    }
+}
+
 /// How long a sign-in whose teams attribute names a team waits for the index of groups and members, where
 /// that has to be read first.
 const INDEX_PATIENCE: Duration = Duration::from_millis(600);
