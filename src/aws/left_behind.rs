@@ -12,15 +12,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::error::{AwsError, Kind, sorted};
 use super::profile::TEAM_TAG;
 use super::spoke::{Administrator, DOCTOR_ROLE, Spoke};
-use crate::team::{AccountId, DomainId, Region, Team};
-
-/// Where teams live together.
-pub type Place = (AccountId, Region, DomainId);
-
-/// The place of a team.
-pub fn place(team: &Team) -> Place {
-    (team.account_id.clone(), team.region.clone(), team.domain_id.clone())
-}
+use crate::mappings::places::Place;
 
 /// What a domain holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,8 @@ pub mod mapping_tables;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]
+pub mod sessions;
+#[cfg(feature = "cli")]
 pub mod spoke;
 pub mod state_table;
 pub mod studio_url;

@@ -52,6 +52,7 @@ pub struct Tables {
     teams: Cache<TeamId, Entry<Team>>,
     idps: Cache<String, Entry<Idp>>,
     all_idps: Cache<(), Arc<Vec<Arc<Idp>>>>,
+    entity_ids: Cache<(), Arc<Vec<String>>>,
     groups: Cache<(), Arc<GroupIndex>>,
     last_groups: RwLock<Option<Arc<GroupIndex>>>,
 }
@@ -70,6 +71,7 @@ impl Tables {
             teams: Cache::new(10_000),
             idps: Cache::new(1_000),
             all_idps: Cache::new(1),
+            entity_ids: Cache::new(1),
             groups: Cache::new(1),
             last_groups: RwLock::new(None),
         }
@@ -101,6 +103,22 @@ impl Tables {
     pub async fn enabled_idps(&self, now: Timestamp) -> Result<Arc<Vec<Arc<Idp>>>, AwsError> {
         let load = async { Ok((Arc::new(self.load_idps(now, None).await?.0), self.life)) };
         self.all_idps.get_or_load((), now, load).await
+    }
+
+    /// The entity IDs of all `IdPs`, usable or not.
+    ///
+    /// # Errors
+    ///
+    /// The table could not be read.
+    pub async fn entity_ids(&self, now: Timestamp) -> Result<Arc<Vec<String>>, AwsError> {
+        let load = async {
+            let (items, _) = self.scan(&self.idps_table, Some("entity_id"), None).await?;
+            let key = |item: &HashMap<String, AttributeValue>| {
+                item.get("entity_id").and_then(|key| key.as_s().ok()).cloned()
+            };
+            Ok((Arc::new(items.iter().filter_map(key).collect()), self.life))
+        };
+        self.entity_ids.get_or_load((), now, load).await
     }
 
     /// Loads at most one page of `IdPs` into memory, so that the first sign-in finds its own there.

@@ -369,7 +369,7 @@ impl Broker {
         let groups = self.groups(session, idp, now).await?;
         let mut ids: Vec<TeamId> =
             session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok()).collect();
-        for id in self.tables.teams_of_groups(&groups, now).await? {
+        for id in self.tables.teams_of_groups(&written_as(idp, &groups), now).await? {
             if !ids.contains(&id) {
                 ids.push(id);
             }
@@ -378,8 +378,10 @@ impl Broker {
         let mut choices = Vec::new();
         for (id, entry) in self.tables.teams(&ids, now).await? {
             match entry {
-                Entry::Found(team) if session.is_entitled(idp, &groups, &team) => {
-                    choices.push(Choice { id, team: Some(team) });
+                Entry::Found(team) => {
+                    if self.is_entitled(session, idp, &groups, &team, now).await? {
+                        choices.push(Choice { id, team: Some(team) });
+                    }
                 }
                 // Only the teams attribute can name a team whose own groups nobody can read.
                 Entry::Faulty(_) if session.teams.iter().any(|named| named == id.as_str()) => {
@@ -495,11 +497,30 @@ impl Broker {
         // Read whether or not there is such a team: a store that does not answer must not tell either.
         let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
         match self.tables.team(team_id, now).await? {
-            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
+            Entry::Found(team) if self.is_entitled(session, idp, &groups, &team, now).await? => {
+                Ok(team)
+            }
             Entry::Found(_) => Err(Refusal::NotEntitled),
             Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
             Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
         }
+    }
+
+    /// [`Session::is_entitled`], with the entity IDs that groups of one IdP are told by. They are read for
+    /// such groups alone; what cannot be read refuses.
+    async fn is_entitled(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        groups: &[String],
+        team: &Team,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let entity_ids = match team.may_bind_groups() && !groups.is_empty() {
+            true => self.tables.entity_ids(now).await?,
+            false => Arc::default(),
+        };
+        Ok(session.is_entitled(idp, groups, &entity_ids, team))
     }
 
     /// The person's groups: from the assertion and from the identity store.
@@ -513,6 +534,12 @@ impl Broker {
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
     }
+}
+
+/// The texts by which a team can name these groups: the names, and the names at this IdP.
+fn written_as(idp: &Idp, groups: &[String]) -> Vec<String> {
+    let here = groups.iter().map(|group| format!("{}#{group}", idp.entity_id));
+    groups.iter().cloned().chain(here).collect()
 }
 
 fn teams_not_in_time() -> Refusal {

@@ -125,10 +125,17 @@ impl Session {
     }
 
     /// Whether the person may open the team: the `IdP` allows it, and the team is named by the teams
-    /// attribute or one of its groups is among `groups`.
-    pub fn is_entitled(&self, idp: &Idp, groups: &[String], team: &Team) -> bool {
+    /// attribute or one of its groups is among `groups`. `entity_ids`: of all IdPs of ours, where the
+    /// team has a group that can be one IdP's alone ([`Team::may_bind_groups`]).
+    pub fn is_entitled(
+        &self,
+        idp: &Idp,
+        groups: &[String],
+        entity_ids: &[String],
+        team: &Team,
+    ) -> bool {
         let named = self.teams.iter().any(|id| id == team.team_id.as_str());
-        let by_group = team.groups.iter().any(|group| groups.contains(group));
+        let by_group = team.admits_a_group(&idp.entity_id, groups, entity_ids);
         idp.allowed_teams.allow(&team.team_id) && (named || by_group)
     }
 }

@@ -9,10 +9,10 @@ use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
 use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
-use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
+use crate::team::{Team, group_of};
 
 /// One check, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -297,6 +297,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
     }
     let session = Session::new(idp, &person, assertion, now, 60);
     let teams = file.teams.as_deref().unwrap_or_default();
+    let entity_ids: Vec<_> = file.idps.iter().flatten().map(|entry| entry.key.clone()).collect();
     let mut decisions: Vec<_> = session
         .teams
         .iter()
@@ -312,7 +313,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         })
         .collect();
     let known = teams.iter().filter_map(|entry| entry.mapping.team());
-    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team)));
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, &entity_ids, team)));
     Decision {
         person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
         owner: Some(person.owner.to_string()),
@@ -321,9 +322,17 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
 }
 
 /// `None` where neither the assertion nor a group names the team.
-fn decide_team(idp: &Idp, session: &Session, team: &Team) -> Option<TeamDecision> {
+fn decide_team(
+    idp: &Idp,
+    session: &Session,
+    entity_ids: &[String],
+    team: &Team,
+) -> Option<TeamDecision> {
     let id = team.team_id.as_str();
-    let group = team.groups.iter().find(|group| session.groups.contains(group));
+    let group = team.groups.iter().find(|written| {
+        let (only, group) = group_of(written, entity_ids);
+        only.is_none_or(|only| only == idp.entity_id) && session.groups.iter().any(|g| g == group)
+    });
     let named = if session.teams.iter().any(|named| named == id) {
         format!("attribute {} names it", idp.teams_attribute)
     } else {

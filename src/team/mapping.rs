@@ -136,6 +136,10 @@ impl Team {
             }
         }
 
+        // What they hold decides nothing, so nothing in them is a fault.
+        for note in ["owner", "changed_by", "changed_at"] {
+            reader.raw(note);
+        }
         let (faults, unknown_attributes) = reader.finish();
         let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
         let (
@@ -182,11 +186,41 @@ impl Team {
         self.display_name.as_deref().unwrap_or(self.team_id.as_str())
     }
 
+    /// Whether one of these groups of a person who came through the IdP `idp` gives access.
+    ///
+    /// `entity_ids` are those of all IdPs of ours, usable or not: an IdP that is switched off must not
+    /// turn `entity-id#group` into a bare name that any other IdP may say.
+    pub fn admits_a_group(&self, idp: &str, groups: &[String], entity_ids: &[String]) -> bool {
+        self.groups.iter().any(|written| {
+            let (only, group) = group_of(written, entity_ids);
+            only.is_none_or(|only| only == idp) && groups.iter().any(|held| held == group)
+        })
+    }
+
+    /// Whether one of the team's groups can be one of a single IdP.
+    pub fn may_bind_groups(&self) -> bool {
+        self.groups.iter().any(|group| group.contains('#'))
+    }
+
     /// The role that the broker assumes: the team's own, else the standard name in its account.
     pub fn broker_role(&self, standard_name: &str) -> RoleArn {
         self.broker_role_arn.clone().unwrap_or_else(|| {
             RoleArn::target(self.region.partition(), &self.account_id, standard_name)
         })
+    }
+}
+
+/// A group as a team writes it: the one IdP at which it counts, and its name there. Of the entity IDs that
+/// stand in front with a `#` after them the longest decides; without any it is a name that counts at every
+/// IdP.
+pub fn group_of<'a>(written: &'a str, entity_ids: &'a [String]) -> (Option<&'a str>, &'a str) {
+    let bound = entity_ids.iter().filter_map(|id| {
+        let group = written.strip_prefix(id.as_str())?.strip_prefix('#')?;
+        Some((id.as_str(), group))
+    });
+    match bound.max_by_key(|(id, _)| id.len()) {
+        Some((id, group)) => (Some(id), group),
+        None => (None, written),
     }
 }
 
@@ -319,6 +353,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_group_with_an_entity_id_in_front_counts_at_that_idp_alone() {
+        let ids = ["https://a", "https://a#b", "https://c"].map(str::to_owned);
+        let team = |group: &str| Team::read(&item(json!({"groups": [group]}))).unwrap().value;
+        let admits = |group: &str, idp: &str, held: &str| {
+            team(group).admits_a_group(idp, &[held.to_owned()], &ids)
+        };
+        assert!(admits("g", "https://a", "g") && admits("g", "https://c", "g"));
+        assert!(admits("https://a#g", "https://a", "g"));
+        assert!(!admits("https://a#g", "https://c", "g"));
+        // Nobody else may say the whole text either.
+        assert!(!admits("https://a#g", "https://c", "https://a#g"));
+        // The longest entity ID decides.
+        assert!(admits("https://a#b#g", "https://a#b", "g"));
+        assert!(!admits("https://a#b#g", "https://a", "b#g"));
+        // A name that only looks like it is a name.
+        assert!(admits("x#g", "https://c", "x#g"));
+    }
 
     fn item(change: Value) -> Item {
         let mut item = json!({

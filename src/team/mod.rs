@@ -7,5 +7,5 @@ pub mod owner;
 pub mod spoke;
 mod text;
 
-pub use mapping::Team;
+pub use mapping::{Team, group_of};
 pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};
