@@ -6,6 +6,7 @@
 //! nobody knows, added in those very seconds, survives.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
@@ -206,8 +207,8 @@ impl MappingTables {
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
         }
         let output = sorted("dynamodb:Scan", scan.send().await)?;
-        let key = |item: &Record| item.get(table.key())?.as_s().ok().cloned();
-        let keys = output.items.unwrap_or_default().iter().filter_map(key);
+        let key = |item: Record| item.get(table.key())?.as_s().ok().cloned();
+        let keys = output.items.unwrap_or_default().into_iter().filter_map(key);
         let keys = keys.filter(|key| key != places::KEY).collect();
         Ok((keys, output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
@@ -221,7 +222,7 @@ impl MappingTables {
         told: impl Fn(&Change, &Outcome),
     ) -> Vec<Outcome> {
         let failed = AtomicBool::new(false);
-        let (failed, stop, told) = (&failed, &stop, &told);
+        let (failed, stop) = (&failed, &stop);
         let one = async |change: &Change| {
             if failed.load(Ordering::Relaxed) || stop() {
                 return Outcome::NotTried;
@@ -232,18 +233,24 @@ impl MappingTables {
                 (Some(before), None) => self.remove(*table, key, before).await,
                 (None, None) => Ok(Written::Done),
             };
-            let outcome = match written {
+            match written {
                 Ok(Written::Done) => Outcome::Written,
                 Ok(Written::ChangedMeanwhile(now)) => Outcome::ChangedMeanwhile(now),
                 Err(error) => {
                     failed.store(true, Ordering::Relaxed);
                     Outcome::Failed(error)
                 }
-            };
-            told(change, &outcome);
-            outcome
+            }
         };
-        stream::iter(changes).map(one).buffered(SIDE_BY_SIDE).collect().await
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let mut ended = pin!(stream::iter(changes).map(one).buffered(SIDE_BY_SIDE));
+        while let Some(outcome) = ended.next().await {
+            if let Some(change) = changes.get(outcomes.len()) {
+                told(change, &outcome);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
     }
 
     /// Makes all changes or none, each on its condition: how many of a kept plan can be made in one

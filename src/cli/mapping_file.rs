@@ -28,7 +28,7 @@ use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFault, FileFaults, MappingFile};
 use crate::mappings::plan::{Action, Change, Plan, Risk, State};
 use crate::mappings::{CHANGED_AT, CHANGED_BY, Stored, Table, nearest, subject, unknown_attribute};
-use crate::team::item::{excerpt, readable_part};
+use crate::team::item::readable_part;
 use crate::team::spoke::{TRUST_POLICY_DEFAULT, spokes};
 
 /// Which files are held against the tables.

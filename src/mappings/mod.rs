@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 
 use schemars::schema_for;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::team::Team;
 use crate::team::idp::Idp;
