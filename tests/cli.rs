@@ -10,6 +10,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use aws_credential_types::Credentials;
+use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::config::{BehaviorVersion, Region};
+use aws_sdk_sagemaker::types::Tag;
 use serde_json::Value;
 
 const STUDIO_BROKER: &str = env!("CARGO_BIN_EXE_studio-broker");
@@ -43,6 +47,30 @@ impl Aws {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Makes profiles of these people in the team `analysts`, as the broker makes them.
+    fn profiles(&self, people: &[&str]) {
+        let credentials = Credentials::new("222222222222", "any", None, None, "test");
+        let config = aws_sdk_sagemaker::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(credentials)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let client = Client::from_conf(config);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for person in people {
+            let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+            let made = client
+                .create_user_profile()
+                .domain_id("d-localteam001")
+                .user_profile_name(format!("{person}-analysts"))
+                .tags(tag("Team", "analysts"))
+                .tags(tag("User", person));
+            runtime.block_on(made.send()).unwrap();
+        }
+    }
+
     fn settings(&self) -> [(&'static str, &str); 6] {
         [
             ("AWS_ENDPOINT_URL", &self.endpoint),
@@ -64,12 +92,18 @@ impl Drop for Aws {
 
 /// Runs the commands of one page.
 fn page(name: &str) {
+    page_with(name, &[], &[]);
+}
+
+/// The same where people have profiles already, and with further settings.
+fn page_with(name: &str, profiles: &[&str], settings: &[(&str, &str)]) {
     let aws = Aws::start();
     aws.empty();
+    aws.profiles(profiles);
     let cases = trycmd::TestCases::new();
     cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
-    for (name, value) in aws.settings() {
-        cases.env(name, value);
+    for (name, value) in aws.settings().iter().chain(settings) {
+        cases.env(*name, *value);
     }
     cases.case(format!("tests/cli/{name}.md")).run();
 }
@@ -87,4 +121,34 @@ fn the_page_on_identity_providers_says_what_happens() {
 #[test]
 fn the_page_on_refused_responses_says_what_happens() {
     page("explain");
+}
+
+#[test]
+fn the_page_on_the_first_file_says_what_happens() {
+    page("first-file");
+}
+
+#[test]
+fn the_page_on_a_pull_request_says_what_happens() {
+    page("pull-request");
+}
+
+#[test]
+fn the_page_on_departments_says_what_happens() {
+    page("departments");
+}
+
+#[test]
+fn the_page_on_a_rename_says_what_happens() {
+    page_with("rename", &["ann", "bob"], &[]);
+}
+
+#[test]
+fn the_page_on_a_leaver_says_what_happens() {
+    page_with("leaver", &["lea"], &[("STUDIO_BROKER_TEAM_CACHE_SECONDS", "0")]);
+}
+
+#[test]
+fn the_page_on_references_says_what_happens() {
+    page("cannot-get-in");
 }

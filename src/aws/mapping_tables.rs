@@ -128,7 +128,7 @@ impl MappingTables {
     ///
     /// AWS refused the write, or nobody knows.
     pub async fn remember(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
-        self.change_places("ADD", places).await
+        super::places::remember(&self.client, &self.teams, places).await
     }
 
     /// Takes places out of those that are remembered.
@@ -137,25 +137,7 @@ impl MappingTables {
     ///
     /// AWS refused the write, or nobody knows.
     pub async fn forget(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
-        self.change_places("DELETE", places).await
-    }
-
-    async fn change_places(&self, verb: &str, places: &BTreeSet<Place>) -> Result<(), AwsError> {
-        if places.is_empty() {
-            return Ok(());
-        }
-        let set = places.iter().map(places::written).collect();
-        let sent = self
-            .client
-            .update_item()
-            .table_name(self.name(Table::Teams))
-            .key(Table::Teams.key(), AttributeValue::S(places::KEY.to_owned()))
-            .update_expression(format!("{verb} #places :places"))
-            .expression_attribute_names("#places", places::ATTRIBUTE)
-            .expression_attribute_values(":places", AttributeValue::Ss(set))
-            .send()
-            .await;
-        sorted("dynamodb:UpdateItem", sent).map(|_| ())
+        super::places::forget(&self.client, &self.teams, places).await
     }
 
     async fn scan(&self, table: Table) -> Result<BTreeMap<String, Record>, AwsError> {

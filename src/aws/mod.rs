@@ -7,6 +7,7 @@ pub mod identity_store;
 pub mod left_behind;
 #[cfg(feature = "cli")]
 pub mod mapping_tables;
+pub mod places;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]

@@ -3,7 +3,7 @@
 //! A bad item is refused by itself and harms no other; what is missing or bad is remembered for two
 //! seconds at most, what is good for the team cache's life.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock};
 
 use aws_sdk_dynamodb::Client;
@@ -14,6 +14,7 @@ use tracing::warn;
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use crate::mappings::Table;
+use crate::mappings::places::Place;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
 use crate::team::{Team, TeamId};
@@ -265,6 +266,15 @@ impl Tables {
                 warn!(error = %error, "the index of groups could not be refreshed");
             }
         }
+    }
+
+    /// Remembers where teams are or were.
+    ///
+    /// # Errors
+    ///
+    /// AWS refused the write, or nobody knows.
+    pub async fn remember(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
+        super::places::remember(&self.client, &self.teams_table, places).await
     }
 
     fn read_team(

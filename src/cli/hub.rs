@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::Exit;
 use super::output::{Failure, has_spoken, plain, say, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::mapping_tables::MappingTables;
-use crate::aws::spoke::administrator;
+use crate::aws::spoke::{Administrator, administrator};
 use crate::aws::{patient, sdk_config};
 use crate::config::{TableSettings, TlsRoots, environment, with_sdk};
 use crate::mappings::{Table, nearest};
@@ -20,6 +21,8 @@ use crate::mappings::{Table, nearest};
 pub(super) struct Hub {
     pub(super) settings: TableSettings,
     pub(super) sdk: SdkConfig,
+    /// Who runs the command, once somebody has asked; `None` where STS does not say it at once.
+    caller: OnceCell<Option<Administrator>>,
 }
 
 impl Hub {
@@ -36,15 +39,23 @@ impl Hub {
             warn(name);
         }
         tell_when_it_takes_long(&sdk);
-        Ok(Self { settings, sdk: patient(&sdk) })
+        Ok(Self { settings, sdk: patient(&sdk), caller: OnceCell::new() })
     }
 
-    /// Which hub this is. Whose account it is remains open where STS does not answer at once.
-    pub(super) async fn head(&self) -> Head {
+    /// Who runs the command, as far as STS says so within a moment.
+    pub(super) async fn caller(&self) -> Option<&Administrator> {
         const PATIENCE: Duration = Duration::from_secs(3);
-        let asked = tokio::time::timeout(PATIENCE, administrator(&self.sdk)).await;
+        let ask = async {
+            let asked = tokio::time::timeout(PATIENCE, administrator(&self.sdk)).await;
+            asked.ok().and_then(Result::ok)
+        };
+        self.caller.get_or_init(|| ask).await.as_ref()
+    }
+
+    /// Which hub this is. Whose account it is remains open where STS does not say it.
+    pub(super) async fn head(&self) -> Head {
         Head {
-            account: asked.ok().and_then(Result::ok).map(|one| one.account.to_string()),
+            account: self.caller().await.map(|caller| caller.account.to_string()),
             region: self.sdk.region().map_or_else(String::new, ToString::to_string),
             teams: self.settings.teams_table.clone(),
             idps: self.settings.idps_table.clone(),

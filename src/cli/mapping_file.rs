@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -23,7 +22,6 @@ use super::plan_words::{markdown, print};
 use super::returning;
 use crate::aws::error::Kind;
 use crate::aws::mapping_tables::{MOST_AT_ONCE, Outcome, Together};
-use crate::aws::spoke::administrator;
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFault, FileFaults, MappingFile};
 use crate::mappings::plan::{Action, Change, Plan, Risk, State};
@@ -130,6 +128,10 @@ pub(super) async fn plan(arguments: &PlanArguments, format: Format) -> Result<Ex
     let file = read(&arguments.files.files)?;
     let hub = Hub::connect().await?;
     let plan = planned(&hub, &file, &arguments.files).await?;
+    if plan.changes.is_empty() && arguments.out.is_none() && !arguments.markdown {
+        print(&hub, None, &plan, None, None, format);
+        return Ok(Exit::Done);
+    }
     let head = hub.head().await;
     if let Some(path) = &arguments.out {
         kept_plan::write(path, &head, &plan)?;
@@ -138,7 +140,7 @@ pub(super) async fn plan(arguments: &PlanArguments, format: Format) -> Result<Ex
         document(&markdown(&hub, &head, &plan));
     } else {
         let kept = arguments.out.as_ref().map(|path| json!({"kept_in": path.to_string_lossy()}));
-        print(&hub, &head, &plan, None, kept, format);
+        print(&hub, Some(&head), &plan, None, kept, format);
     }
     if plan.changes.is_empty() {
         return Ok(Exit::Done);
@@ -205,7 +207,7 @@ async fn must_be_meant(
     if !plan.is_privileged() || allow_privileged {
         return Ok(());
     }
-    print(hub, &hub.head().await, plan, None, None, format);
+    print(hub, Some(&hub.head().await), plan, None, None, format);
     let members = plan.changes.iter().map(|change| change.privileged.len()).sum();
     let message = format!(
         "{} beyond a person's own profile: nothing was written",
@@ -284,21 +286,21 @@ pub(super) async fn carry_out(
         None => number <= MANY_REMOVALS,
     };
     if !confirmed {
-        print(hub, &head, &plan, None, more, format);
+        print(hub, Some(&head), &plan, None, more, format);
         let message = format!("{} would be removed: nothing was written", count(number, "item"));
         return Err(Failure::usage(message)
             .code("confirmation_needed")
             .hint(again(&needed(&plan).join(" "))));
     }
     if removals.dry_run || plan.changes.is_empty() {
-        print(hub, &head, &plan, None, more, format);
+        print(hub, Some(&head), &plan, None, more, format);
         if removals.dry_run && format == Format::Table {
             say("dry run: nothing was written");
         }
         return Ok(Exit::Done);
     }
     if format == Format::Table {
-        print(hub, &head, &plan, None, None, format);
+        print(hub, Some(&head), &plan, None, None, format);
     }
     if let Some(consent) = consent {
         must_be_confirmed(hub, &head, &plan, consent, format)?;
@@ -323,7 +325,7 @@ pub(super) async fn carry_out(
         }
     };
     if format == Format::Json {
-        print(hub, &head, &plan, Some(&outcomes), more, format);
+        print(hub, Some(&head), &plan, Some(&outcomes), more, format);
     }
     report(hub, &plan, outcomes, &interrupt, format)
 }
@@ -355,7 +357,7 @@ fn must_be_confirmed(
         return Err(Failure::new(Exit::Refused, "not confirmed: nothing was written"));
     }
     if format == Format::Json {
-        print(hub, head, plan, None, None, format);
+        print(hub, Some(head), plan, None, None, format);
     }
     let message = format!("{}: nothing was written", each.join("; "));
     Err(Failure::usage(message)
@@ -388,9 +390,7 @@ fn in_words(risk: Risk, number: usize) -> String {
 /// Who writes and when, in the items themselves. Whom AWS does not name is left out.
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 async fn sign(hub: &Hub, plan: &mut Plan) {
-    const PATIENCE: Duration = Duration::from_secs(3);
-    let named = tokio::time::timeout(PATIENCE, administrator(&hub.sdk)).await;
-    let by = named.ok().and_then(Result::ok).map(|administrator| administrator.arn);
+    let by = hub.caller().await.map(|caller| caller.arn.clone());
     let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     for after in plan.changes.iter_mut().filter_map(|change| change.after.as_mut()) {
         after.insert(CHANGED_AT.to_owned(), AttributeValue::S(at.to_string()));

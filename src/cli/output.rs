@@ -157,6 +157,10 @@ pub(super) fn hint(text: impl Into<Hint>) {
 /// A foreign text as one word of a command that a shell may be given.
 pub(super) fn word(text: &str) -> String {
     let text = plain(text);
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text;
+    }
     shlex::try_quote(&text).map_or_else(|_| "''".to_owned(), Cow::into_owned)
 }
 
@@ -386,10 +390,11 @@ impl From<AwsError> for Failure {
         let AwsError { kind, operation, ref code, ref message, .. } = error;
         let said = said(code, message);
         match kind {
-            Kind::Denied => {
-                Self::new(Exit::Unauthorised, format!("{operation} is not allowed: {said}"))
-                    .hint("aws sts get-caller-identity")
-            }
+            Kind::Denied => Self::new(
+                Exit::Unauthorised,
+                format!("{operation} is not allowed: {}", plain(message)),
+            )
+            .hint("aws sts get-caller-identity"),
             _ if kind == Kind::Credentials || code == NO_CREDENTIALS => Self::new(
                 Exit::Unauthorised,
                 format!(

@@ -14,7 +14,7 @@ use crate::mappings::subject;
 /// Prints a plan, and how its writes ended where they were tried; `more` goes into the JSON beside it.
 pub(super) fn print(
     hub: &Hub,
-    head: &Head,
+    head: Option<&Head>,
     plan: &Plan,
     outcomes: Option<&[Outcome]>,
     more: Option<Value>,
@@ -25,7 +25,7 @@ pub(super) fn print(
     if format == Format::Json {
         let unlisted = plan.unlisted.iter().map(|(table, key)| json!({"table": table, "key": key}));
         let mut shown = json!({
-            "hub": head.as_json(),
+            "hub": head.map(Head::as_json),
             "changes": plan.changes,
             "gains": plan.gains,
             "losses": plan.losses,

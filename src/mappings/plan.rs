@@ -932,8 +932,7 @@ mod tests {
 
     #[test]
     fn privileged_members_count_when_they_are_new_changed_or_moved() {
-        let settings =
-            |uid: u32| json!({"user_settings": {"CustomPosixUserConfig": {"Uid": uid, "Gid": 1}}});
+        let settings = |uid: u32| json!({"user_settings": {"CustomPosixUserConfig": {"Uid": 10_000 + uid, "Gid": 1001}}});
         let state = state(&[team("a", settings(1))], &[idp(json!({}))]);
         let changed = |team: Value| {
             let plan = plan(json!({"teams": [team]}), &state, false);

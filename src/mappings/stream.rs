@@ -4,6 +4,8 @@
 //! it, and a bad one is reported within seconds of the edit, in the words of `plan`, before anybody meets
 //! it.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,11 +13,10 @@ use serde_json::{Map, Value, json};
 use tracing::{error, info, warn};
 
 use super::change::{cut, differences};
-use super::{
-    CHANGED_AT, CHANGED_BY, Mapping, Stored, Table, advice, places, subject, unknown_attribute,
-};
+use super::places::{self, Place};
+use super::{CHANGED_AT, CHANGED_BY, Mapping, Stored, Table, advice, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::team::item::{ItemFaults, Record, excerpt};
+use crate::team::item::{ItemFaults, Record, excerpt, readable_part};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -28,21 +29,44 @@ pub fn is_stream_event(event: &Value) -> bool {
     })
 }
 
+/// Where the teams of a stream event are or were, usable or not: to be remembered, since profiles outlive
+/// the team that an administrator removes by hand.
+pub fn places_of(settings: &Settings, event: &Value) -> BTreeSet<Place> {
+    let records = event.get("Records").and_then(Value::as_array).into_iter().flatten();
+    let of_teams = records.filter(|record| table_of(settings, record) == Ok(Table::Teams));
+    let images = of_teams.flat_map(|record| {
+        ["OldImage", "NewImage"].into_iter().filter_map(move |which| {
+            record.pointer(&format!("/dynamodb/{which}")).and_then(Value::as_object)
+        })
+    });
+    images.filter_map(|image| places::of_item(&readable_part(&record_of(image)).0)).collect()
+}
+
+/// Whose change a record of a stream is; the table's name where it is neither's.
+fn table_of<'a>(settings: &Settings, record: &'a Value) -> Result<Table, &'a str> {
+    let name = table_name(record);
+    let is_table = |setting: &str| setting == name || setting.ends_with(&format!("table/{name}"));
+    if is_table(&settings.teams_table) {
+        Ok(Table::Teams)
+    } else if is_table(&settings.idps_table) {
+        Ok(Table::Idps)
+    } else {
+        Err(name)
+    }
+}
+
+fn table_name(record: &Value) -> &str {
+    let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
+    arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn)
+}
+
 /// Validates every changed item of a stream event and writes one line for each: what changed, and what
 /// `plan` would have said. Always succeeds: a bad item is reported, not tried again.
 pub fn validate(settings: &Settings, event: &Value) -> Value {
     let records = event.get("Records").and_then(Value::as_array);
     for record in records.into_iter().flatten() {
-        let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
-        let name =
-            arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn);
-        let is_table =
-            |setting: &str| setting == name || setting.ends_with(&format!("table/{name}"));
-        let table = if is_table(&settings.teams_table) {
-            Table::Teams
-        } else if is_table(&settings.idps_table) {
-            Table::Idps
-        } else {
+        let name = table_name(record);
+        let Ok(table) = table_of(settings, record) else {
             warn!(
                 table = name,
                 "a stream of a table that is neither the teams' nor the identity providers'"

@@ -172,10 +172,15 @@ class World:
     def put(self, table, item):
         self.client.put_item(TableName=table, Item=item)
 
-    def get(self, table, key):
+    def raw(self, table, key):
         name = "team_id" if table == self.teams else "entity_id"
         got = self.client.get_item(TableName=table, Key={name: {"S": key}}, ConsistentRead=True)
         return got.get("Item")
+
+    def get(self, table, key):
+        """An item without the notes on who wrote it."""
+        found = self.raw(table, key)
+        return found and {k: v for k, v in found.items() if k not in ["changed_by", "changed_at"]}
 
     def edit(self, team, name, value):
         """What somebody does by hand in the console."""

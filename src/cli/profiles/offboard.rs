@@ -130,7 +130,11 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         people.push((leaver, plan));
     }
     tell_outside(&mappings, &people);
-    let unknown = unknown(&hub, &administrator, &mappings, &places, &people, &arguments).await;
+    // Where nothing is to be done, nothing wrong is.
+    let unknown = match people.iter().all(|(_, plan)| plan.is_empty()) {
+        true => Vec::new(),
+        false => unknown(&hub, &administrator, &mappings, &places, &people, &arguments).await,
+    };
     for (leaver, plan) in &people {
         if !plan.is_empty() || !plan.left_alone.is_empty() || !plan.failed.is_empty() {
             show(leaver, plan, format);
@@ -138,7 +142,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     if !unknown.is_empty() {
         unknown.iter().for_each(|one| warn(one.in_words()));
-        if !arguments.allow_unknown {
+        if arguments.yes && !arguments.allow_unknown {
             return Err(nobody_knows(&unknown));
         }
     }
@@ -147,6 +151,13 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         print_json(&people, Some(&[]), format);
         let failed = people.iter().any(|(_, plan)| !plan.failed.is_empty());
         return Ok(if failed { Exit::Failed } else { Exit::Done });
+    }
+    if !arguments.yes && !unknown.is_empty() && !arguments.allow_unknown {
+        print_json(&people, None, format);
+        if format == Format::Table {
+            hint(again("--yes --allow-unknown"));
+        }
+        return Ok(Exit::Refused);
     }
     if !arguments.yes && !confirmed(&people, format) {
         print_json(&people, None, format);
@@ -860,11 +871,7 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
     if plan.deny.is_empty() && ended.is_empty() {
         // Who was found doubtful, or not looked for, may have a profile.
         if plan.failed.is_empty() && plan.left_alone.is_empty() {
-            data(format!(
-                "{} is refused at every identity provider of directory {} and has no profile where teams are or were",
-                plain(&leaver.user),
-                leaver.directory
-            ));
+            data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
         }
         return;
     }
