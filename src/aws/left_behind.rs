@@ -21,6 +21,8 @@ pub struct Census {
     pub teams: BTreeMap<String, usize>,
     /// Whether there are more profiles than were looked at.
     pub is_partial: bool,
+    /// Whether the domain has RStudio, where that could be seen.
+    pub has_rstudio: Option<bool>,
 }
 
 /// The most profiles of one domain that are looked at: each takes a call.
@@ -59,6 +61,11 @@ pub async fn census(
             break;
         }
     }
+    let described = spoke.sagemaker.describe_domain().domain_id(domain.as_str()).send().await;
+    let has_rstudio = described.ok().map(|domain| {
+        let settings = domain.domain_settings.as_ref();
+        settings.is_some_and(|one| one.r_studio_server_pro_domain_settings.is_some())
+    });
     let is_partial = next.is_some() || names.len() > MOST;
     names.truncate(MOST);
     let tags: Vec<Option<String>> = stream::iter(names)
@@ -70,7 +77,7 @@ pub async fn census(
     for team in tags.into_iter().flatten() {
         *teams.entry(team).or_default() += 1;
     }
-    Ok(Census { teams, is_partial })
+    Ok(Census { teams, is_partial, has_rstudio })
 }
 
 async fn team_tag(spoke: &Spoke, arn: String) -> Result<Option<String>, AwsError> {

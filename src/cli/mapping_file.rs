@@ -564,7 +564,7 @@ pub(super) async fn state(hub: &Hub, is_needed: impl Fn(Table) -> bool) -> Resul
             }
             Err(error) if error.kind == Kind::Denied && !is_needed(table) => {
                 let name = plain(tables.name(table));
-                warn(format!(
+                state.warnings.push(format!(
                     "table {name} may not be read: who gains or loses access is not known"
                 ));
                 state.is_partial = true;

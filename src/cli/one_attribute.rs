@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::again::again;
 use super::hub::Hub;
 use super::mapping_file::{self, Orders, Removals};
 use super::output::{Failure, Format};
@@ -106,7 +105,7 @@ pub(super) fn with_teams(item: &mut Item, words: &[String]) -> Result<(), Failur
             _ => {
                 let message =
                     format!("found {word}, expected +TEAM or -TEAM; options stand before them");
-                return Err(Failure::usage(message).hint(again("--help")));
+                return Err(Failure::usage(message).hint("studio-broker idps teams --help"));
             }
         }
     }

@@ -13,9 +13,9 @@ use super::output::{count, does};
 use crate::aws::error::AwsError;
 use crate::aws::left_behind::{Census, census};
 use crate::aws::spoke::administrator;
-use crate::mappings::Table;
 use crate::mappings::places::{Place, of_item, of_team};
 use crate::mappings::plan::{Action, Change, Plan, Risk};
+use crate::mappings::{Table, advice};
 use crate::team::item::{excerpt, readable_part};
 
 /// Calls out the profiles that teams find and leave; at most `most` domains are looked into.
@@ -53,9 +53,21 @@ pub(super) async fn call_out(sdk: &SdkConfig, plan: &mut Plan, most: usize) {
         .filter(|change| change.table == Table::Teams && change.action == Action::Remove)
         .map(|change| change.key.clone())
         .collect();
+    let for_rstudio: BTreeSet<_> = plan
+        .teams
+        .iter()
+        .filter(|team| advice::wants_rstudio(team))
+        .map(|team| team.team_id.to_string())
+        .collect();
     for change in &mut plan.changes {
         if let Some(census) = asked.get(&change.key).and_then(|place| found.get(place)) {
             say_what_is_there(change, census, &gone);
+            let appears = change.action == Action::Create && for_rstudio.contains(&change.key);
+            if appears && census.has_rstudio == Some(false) {
+                change.warnings.push(
+                    "it is for RStudio, and its domain has none: neither the app nor its settings work".into(),
+                );
+            }
         }
     }
     if unknown > 0 {

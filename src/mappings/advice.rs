@@ -31,6 +31,16 @@ fn setting<'a>(team: &'a Team, name: &str) -> Option<&'a str> {
     team.user_settings.get(name)?.as_str()
 }
 
+/// Whether a team is for people of RStudio, which only some domains have.
+pub fn wants_rstudio(team: &Team) -> bool {
+    let settings = team.user_settings.get("RStudioServerProAppSettings");
+    let status = settings.and_then(|settings| settings.get("AccessStatus")?.as_str());
+    let lands = |uri: Option<&str>| uri.is_some_and(|uri| uri.starts_with("app:RStudioServerPro:"));
+    status == Some("ENABLED")
+        || lands(team.landing_uri.as_deref())
+        || lands(setting(team, "DefaultLandingUri"))
+}
+
 /// SageMaker refuses a profile that lands in a Studio that it is not shown.
 fn portal(team: &Team) -> Vec<String> {
     let uri = setting(team, "DefaultLandingUri");

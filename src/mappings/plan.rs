@@ -28,6 +28,8 @@ pub struct State {
     pub is_partial: bool,
     /// Where teams ever were.
     pub places: BTreeSet<Place>,
+    /// What could not be found out, and what that means for a plan.
+    pub warnings: Vec<String>,
 }
 
 impl State {
@@ -278,6 +280,7 @@ impl Plan {
         wanted_idps: &BTreeMap<&'a str, &'a Mapping>,
     ) {
         self.is_partial = state.is_partial;
+        self.warnings.extend(state.warnings.iter().cloned());
         let mappings = |table: Table| -> BTreeMap<&'a str, &'a Mapping> {
             let usable = state.items(table).iter();
             usable.filter_map(|(key, stored)| Some((key.as_str(), stored.mapping()?))).collect()

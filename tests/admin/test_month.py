@@ -1,14 +1,16 @@
 """An administrator's first month: what must not be lost, misled or missed."""
 
+import base64
 import json
 import shlex
 import signal
 import subprocess
 import time
+from urllib.parse import quote
 
 import pytest
 
-from conftest import BINARY, METADATA, item, team
+from conftest import BINARY, METADATA, hints, item, team
 from fleet import ACCOUNTS, fleet  # noqa: F401
 
 ENTITY_ID = "https://idp.example.com/metadata"
@@ -189,10 +191,6 @@ def test_an_interrupted_offboarding_tells_what_is_left(fleet):
 
 
 # 5. hints
-
-
-def hints(text):
-    return [line.removeprefix("hint: ") for line in text.splitlines() if line.startswith("hint: ")]
 
 
 def test_a_hint_reaches_no_further_than_what_was_asked(fleet):
@@ -493,11 +491,29 @@ def test_a_misspelt_attribute_that_takes_access_away_closes_the_team(local_world
     assert shown["state"] == "cannot be used" and next(iter(attribute)).lower() in shown["faults"][0]
 
 
-def test_saml_verify_takes_what_browsers_copy(local_world):
-    fixtures = json.loads((METADATA.parent / "responses.json").read_text())
-    assert fixtures
-    helped = local_world.run("saml", "verify", "--help").stdout
-    assert "HAR" in helped
+@pytest.mark.parametrize("form", ["base64", "encoded", "body", "pasted", "har", "har-text"])
+def test_saml_verify_takes_what_browsers_copy(local_world, form):
+    folder = METADATA.parents[1] / "cli/explain.in"
+    encoded = base64.b64encode((folder / "response.xml").read_bytes()).decode()
+    quoted = quote(encoded, safe="")
+    har = lambda data: json.dumps({"log": {"entries": [{"request": {"postData": data}}]}})
+    text = {
+        "base64": encoded,
+        "encoded": quoted,
+        "body": f"RelayState=%2Fteams%2Fx&SAMLResponse={quoted}",
+        "pasted": f"SAMLResponse={encoded}",
+        "har": har({"params": [{"name": "SAMLResponse", "value": quoted}]}),
+        "har-text": har({"text": f"SAMLResponse={quoted}"}),
+    }[form]
+    (local_world.folder / "copied").write_text(text)
+    command = [
+        "saml", "verify", "--idp-metadata", folder / "idp.xml",
+        "--sp-entity-id", "https://sp.example/metadata",
+        "--acs-url", "https://sp.example/acs", "--at", "2026-11-22T12:00:00Z",
+    ]
+    direct = local_world.run(*command, folder / "response.xml", code=0)
+    copied = local_world.run(*command, "copied", code=0)
+    assert (copied.stdout, copied.stderr) == (direct.stdout, direct.stderr) and direct.stdout
 
 
 def test_calls_are_told_when_asked_for(local_world):

@@ -11,6 +11,7 @@ use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::{Administrator, DOCTOR_ROLE, Spoke};
 use crate::cli::findings::{Cause, Finding};
 use crate::cli::fleet::{Place, not_entered};
+use crate::mappings::advice;
 use crate::policy::{Decision, Policy, Request};
 use crate::team::Team;
 use crate::team::owner::profile_name;
@@ -174,7 +175,7 @@ async fn domain(spoke: &Spoke, team: &Team) -> Result<Vec<Finding>, AwsError> {
         .domain_settings
         .as_ref()
         .and_then(|s| s.r_studio_server_pro_domain_settings.as_ref());
-    if wants_rstudio(team) && rstudio.is_none() {
+    if advice::wants_rstudio(team) && rstudio.is_none() {
         let found = format!("{domain_id} has no RStudio: neither its app nor its settings work");
         let fix = "make a domain with RStudio (it needs a licence), or take RStudio out of the team's settings";
         findings.push(Finding::new(Cause::RStudioMissing, &subject, found, fix));
@@ -188,15 +189,6 @@ async fn domain(spoke: &Spoke, team: &Team) -> Result<Vec<Finding>, AwsError> {
         findings.push(Finding::new(Cause::DomainNotInService, subject, found, fix));
     }
     Ok(findings)
-}
-
-/// Whether a team is for people of RStudio.
-fn wants_rstudio(team: &Team) -> bool {
-    let settings = team.user_settings.get("RStudioServerProAppSettings");
-    let status = settings.and_then(|settings| settings.get("AccessStatus")?.as_str());
-    let lands = |uri: Option<&str>| uri.is_some_and(|uri| uri.starts_with("app:RStudioServerPro:"));
-    let landing = team.user_settings.get("DefaultLandingUri").and_then(Value::as_str);
-    status == Some("ENABLED") || lands(team.landing_uri.as_deref()) || lands(landing)
 }
 
 /// The role that notebooks run with must exist and trust SageMaker.
