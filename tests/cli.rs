@@ -10,11 +10,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use aws_credential_types::Credentials;
-use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::config::{BehaviorVersion, Region};
-use aws_sdk_sagemaker::types::Tag;
+use aws_sdk_sagemaker::types::{Tag, UserSettings};
 use serde_json::Value;
+use studio_broker::aws::{Access, sdk_config_for};
 
 const STUDIO_BROKER: &str = env!("CARGO_BIN_EXE_studio-broker");
 
@@ -47,28 +45,33 @@ impl Aws {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// Makes profiles of these people in the team `analysts`, as the broker makes them.
-    fn profiles(&self, people: &[&str]) {
-        let credentials = Credentials::new("222222222222", "any", None, None, "test");
-        let config = aws_sdk_sagemaker::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(credentials)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let client = Client::from_conf(config);
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        for person in people {
-            let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
-            let made = client
+    /// A profile as the broker makes it for somebody in a team: what a page ends has to be there first.
+    fn profile(&self, user: &str, team: &str) {
+        let access = Access {
+            endpoint_url: self.endpoint.clone(),
+            region: "us-east-1".into(),
+            access_key_id: "222222222222".into(),
+            secret_access_key: "any".into(),
+        };
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let role = "arn:aws:iam::222222222222:role/Team1Execution";
+        let create = async {
+            aws_sdk_sagemaker::Client::new(&sdk_config_for(&access))
                 .create_user_profile()
                 .domain_id("d-localteam001")
-                .user_profile_name(format!("{person}-analysts"))
-                .tags(tag("Team", "analysts"))
-                .tags(tag("User", person));
-            runtime.block_on(made.send()).unwrap();
-        }
+                .user_profile_name(format!("{user}-{team}"))
+                .user_settings(UserSettings::builder().execution_role(role).build())
+                .tags(tag("Team", team))
+                .tags(tag("User", user))
+                .send()
+                .await
+                .unwrap();
+        };
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(create);
     }
 
     fn settings(&self) -> [(&'static str, &str); 6] {
@@ -92,14 +95,13 @@ impl Drop for Aws {
 
 /// Runs the commands of one page.
 fn page(name: &str) {
-    page_with(name, &[], &[]);
+    page_with(name, |_| {});
 }
 
-/// The same where people have profiles already, and with further settings.
-fn page_with(name: &str, profiles: &[&str], settings: &[(&str, &str)]) {
+fn page_with(name: &str, prepare: impl FnOnce(&Aws)) {
     let aws = Aws::start();
     aws.empty();
-    aws.profiles(profiles);
+    prepare(&aws);
     let cases = trycmd::TestCases::new();
     cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
     for (name, value) in aws.settings().iter().chain(settings) {
@@ -140,15 +142,24 @@ fn the_page_on_departments_says_what_happens() {
 
 #[test]
 fn the_page_on_a_rename_says_what_happens() {
-    page_with("rename", &["ann", "bob"], &[]);
+    page_with("rename", |aws| {
+        for user in ["ann", "bob"] {
+            aws.profile(user, "analysts");
+        }
+    });
 }
 
 #[test]
 fn the_page_on_a_leaver_says_what_happens() {
-    page_with("leaver", &["lea"], &[("STUDIO_BROKER_TEAM_CACHE_SECONDS", "0")]);
+    page_with("leaver", |aws| aws.profile("lea", "analysts"));
 }
 
 #[test]
 fn the_page_on_references_says_what_happens() {
     page("cannot-get-in");
+}
+
+#[test]
+fn the_page_on_access_says_what_happens() {
+    page_with("access", |aws| aws.profile("jane", "team1"));
 }

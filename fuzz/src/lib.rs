@@ -3,12 +3,10 @@
 
 #[path = "../checks.rs"]
 pub mod checks;
-#[path = "../../src/config.rs"]
+#[path = "../../src/config/mod.rs"]
 mod config;
 mod http;
 #[path = "../../src/mappings/mod.rs"]
 mod mappings;
-#[path = "../../src/saml/mod.rs"]
-mod saml;
 #[path = "../../src/team/mod.rs"]
 mod team;

@@ -7,6 +7,8 @@ pub mod identity_store;
 pub mod left_behind;
 #[cfg(feature = "cli")]
 pub mod mapping_tables;
+#[cfg(feature = "cli")]
+pub mod member_entry;
 pub mod places;
 pub mod profile;
 pub mod sagemaker;
@@ -18,6 +20,7 @@ pub mod state_table;
 pub mod studio_url;
 pub mod tables;
 pub mod target;
+pub mod team_index;
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

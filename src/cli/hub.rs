@@ -13,7 +13,7 @@ use crate::aws::error::{AwsError, Kind};
 use crate::aws::mapping_tables::MappingTables;
 use crate::aws::spoke::{Administrator, administrator};
 use crate::aws::{patient, sdk_config};
-use crate::config::{TableSettings, TlsRoots, environment, with_sdk};
+use crate::config::{SETTINGS, TableSettings, TlsRoots, environment, with_sdk};
 use crate::mappings::{Table, nearest};
 
 /// Settings and clients of a command that works on the tables.
@@ -117,38 +117,19 @@ impl Head {
     }
 }
 
-/// Every setting there is, and what only our own scripts and tests use.
-const SETTINGS: [&str; 21] = [
-    "STUDIO_BROKER_PUBLIC_URL",
-    "STUDIO_BROKER_ENTITY_ID",
-    "STUDIO_BROKER_TEAMS_TABLE",
-    "STUDIO_BROKER_IDPS_TABLE",
-    "STUDIO_BROKER_STATE_TABLE",
-    "STUDIO_BROKER_TARGET_ROLE_NAME",
-    "STUDIO_BROKER_URL_SECONDS",
-    "STUDIO_BROKER_SESSION_MINUTES",
-    "STUDIO_BROKER_CLOCK_SKEW_SECONDS",
-    "STUDIO_BROKER_TEAM_CACHE_SECONDS",
-    "STUDIO_BROKER_PROFILE_CACHE_SECONDS",
-    "STUDIO_BROKER_CLIENT_ADDRESS",
-    "STUDIO_BROKER_ORGANIZATION",
-    "STUDIO_BROKER_CONTACT",
-    "STUDIO_BROKER_TLS_ROOTS",
-    "STUDIO_BROKER_URL_HOSTS",
-    "STUDIO_BROKER_SP_KEY",
-    "STUDIO_BROKER_LOG",
-    "STUDIO_BROKER_COMPLETE",
-    "STUDIO_BROKER_BIN",
-    "STUDIO_BROKER_TEST_PYTHON",
-];
+/// Variables of ours that are no settings of the program: of completion scripts, and of the test suites.
+const OTHERS: [&str; 3] =
+    ["STUDIO_BROKER_COMPLETE", "STUDIO_BROKER_BIN", "STUDIO_BROKER_TEST_PYTHON"];
 
 /// One sentence for each variable that looks like a setting of ours and is none.
 fn misspelt_settings(names: impl Iterator<Item = OsString>) -> Vec<String> {
     let ours = names.filter_map(|name| name.into_string().ok());
     let ours = ours.filter(|name| name.starts_with("STUDIO_BROKER_"));
-    let unknown = ours.filter(|name| !SETTINGS.contains(&name.as_str()));
+    let known = || SETTINGS.iter().map(|setting| setting.variable);
+    let unknown =
+        ours.filter(|name| !OTHERS.contains(&name.as_str()) && known().all(|one| one != name));
     let sentence = |name: String| {
-        let near = nearest(&name, SETTINGS.into_iter());
+        let near = nearest(&name, known());
         let perhaps = near.first().map(|near| format!(", perhaps {near}")).unwrap_or_default();
         format!("{}: no setting has this name{perhaps}; it is ignored", plain(&name))
     };

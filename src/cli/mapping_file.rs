@@ -305,11 +305,7 @@ pub(super) async fn carry_out(
     if let Some(consent) = consent {
         must_be_confirmed(hub, &head, &plan, consent, format)?;
     }
-    // Before anything goes, so that whatever happens next is searched for what it left.
-    if plan.changes.iter().any(|change| change.table == Table::Teams) {
-        let remembered = hub.tables().remember(&plan.places).await;
-        remembered.map_err(|error| hub.failure(Table::Teams, error))?;
-    }
+    remember(hub, &plan).await?;
     sign(hub, &mut plan).await;
     let interrupt = Interrupt::listen();
     let outcomes = match together && plan.changes.len() <= MOST_AT_ONCE {
@@ -328,6 +324,27 @@ pub(super) async fn carry_out(
         print(hub, Some(&head), &plan, Some(&outcomes), more, format);
     }
     report(hub, &plan, outcomes, &interrupt, format)
+}
+
+/// Remembers where teams are before anything goes, so that whatever happens next is searched for what it
+/// left. Who may change one team alone may not write this item: then only a team that goes or moves waits
+/// for somebody who may.
+async fn remember(hub: &Hub, plan: &Plan) -> Result<(), Failure> {
+    let of_teams = || plan.changes.iter().filter(|change| change.table == Table::Teams);
+    if of_teams().next().is_none() {
+        return Ok(());
+    }
+    let Err(error) = hub.tables().remember(&plan.places).await else { return Ok(()) };
+    let leaves = |change: &Change| {
+        change.action == Action::Remove || change.risks.contains_key(&Risk::Moved)
+    };
+    if error.kind != Kind::Denied || of_teams().any(leaves) {
+        return Err(hub.failure(Table::Teams, error));
+    }
+    warn(
+        "where these teams are could not be remembered: whoever may write the item \"-places\" does it with the next change",
+    );
+    Ok(())
 }
 
 /// Asks on a terminal; elsewhere each consequence needs its number.

@@ -1,7 +1,9 @@
 //! The command line: data on standard output, words on standard error.
 
+mod access;
 mod again;
 mod completions;
+mod decision;
 mod doctor;
 mod explain;
 mod findings;
@@ -16,6 +18,7 @@ mod log_file;
 mod mapping_file;
 mod one_attribute;
 mod output;
+mod person;
 mod plan_words;
 mod profiles;
 mod returning;
@@ -25,6 +28,7 @@ mod saml_verify;
 mod serve;
 mod spoke;
 mod teams;
+mod teams_like;
 
 pub(crate) use output::data;
 pub(crate) use serve::stopped;
@@ -104,6 +108,12 @@ enum Command {
     /// Profiles in the teams' accounts: who has one, how it differs from its mapping, and its end.
     #[command(subcommand, before_help = "Example:\n  studio-broker profiles list --team team1")]
     Profiles(profiles::Profiles),
+    /// Who may open what: given by name, ended, explained and reviewed.
+    #[command(
+        subcommand,
+        before_help = "Example:\n  studio-broker access explain jane --team team1"
+    )]
+    Access(access::Access),
     /// Groups and assignments of IAM Identity Center, as far as its API goes.
     #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
     IdentityCenter(identity_center::IdentityCenter),
@@ -156,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Idps(idps) => blocking(idps::run(idps, format)),
         Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),
         Command::Profiles(profiles) => blocking(profiles::run(profiles, format)),
+        Command::Access(access) => blocking(access::run(access, format)),
         Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
         Command::Explain(explain) => explain::run(&explain, format),
         Command::Completions(shell) => completions::print(&shell),

@@ -5,14 +5,16 @@
 
 use serde::Serialize;
 
+use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
-use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
+use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
-use crate::team::{Team, group_of};
+use crate::team::{Team, groups_as_written};
+use strict_saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
 
 /// One check, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,15 +28,6 @@ pub(super) struct Check {
     /// What was there; absent where it was not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) got: Option<String>,
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Holds,
-    Refused,
-    NotReached,
 }
 
 /// The checks in the order in which the verifier makes them, each with the codes by which it refuses.
@@ -292,12 +285,17 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         Ok(person) => person,
         Err(error) => return refused(error.to_string()),
     };
-    if idp.denied_users.contains(&person.user_id) {
-        return refused("denied_users holds the person's user id".into());
-    }
     let session = Session::new(idp, &person, assertion, now, 60);
+    match entitlement::person(idp, &session.said(&[])) {
+        Err(entitlement::Check::NotDenied) => {
+            return refused("denied_users holds the person's user id".into());
+        }
+        Err(check) => return refused(but(check).into()),
+        Ok(()) => {}
+    }
     let teams = file.teams.as_deref().unwrap_or_default();
     let entity_ids: Vec<_> = file.idps.iter().flatten().map(|entry| entry.key.clone()).collect();
+    let groups = groups_as_written(&idp.entity_id, &session.groups, &entity_ids);
     let mut decisions: Vec<_> = session
         .teams
         .iter()
@@ -313,7 +311,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         })
         .collect();
     let known = teams.iter().filter_map(|entry| entry.mapping.team());
-    decisions.extend(known.filter_map(|team| decide_team(idp, &session, &entity_ids, team)));
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, &groups, team, now)));
     Decision {
         person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
         owner: Some(person.owner.to_string()),
@@ -321,32 +319,36 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
     }
 }
 
-/// `None` where neither the assertion nor a group names the team.
+/// `None` where nothing gives the person access to the team.
 fn decide_team(
     idp: &Idp,
     session: &Session,
-    entity_ids: &[String],
+    groups: &[String],
     team: &Team,
+    now: jiff::Timestamp,
 ) -> Option<TeamDecision> {
-    let id = team.team_id.as_str();
-    let group = team.groups.iter().find(|written| {
-        let (only, group) = group_of(written, entity_ids);
-        only.is_none_or(|only| only == idp.entity_id) && session.groups.iter().any(|g| g == group)
-    });
-    let named = if session.teams.iter().any(|named| named == id) {
-        format!("attribute {} names it", idp.teams_attribute)
-    } else {
-        format!("its groups hold {}", excerpt(group?))
-    };
-    let (opens, because) = if !idp.allowed_teams.allow(&team.team_id) {
-        (false, format!("{named}, and the IdP's allowed_teams lack it"))
-    } else if !team.enabled {
-        (false, format!("{named}, and it is paused (enabled: false)"))
-    } else {
-        (true, named)
+    let said = session.said(groups);
+    let case = Case { idp, said, target: Target::Usable(team), client: None, now };
+    let rules = entitlement::rules(&case);
+    let given = because(rules.first()?, &idp.teams_attribute);
+    // Whence the response comes is not known here.
+    let of_team = entitlement::Check::OF_TEAM.into_iter();
+    let mut checks = of_team.filter(|check| *check != entitlement::Check::Network);
+    let decided = checks.find(|check| !entitlement::holds(*check, &case));
+    let (opens, because) = match decided {
+        None if team.allowed_cidrs.is_some() => {
+            (true, format!("{given}, from an address within its allowed_cidrs"))
+        }
+        None => (true, given),
+        Some(check) => (false, format!("{given}, and {}", but(check))),
     };
     let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
-    Some(TeamDecision { team: id.to_owned(), opens, because, profile: opens.then_some(profile) })
+    Some(TeamDecision {
+        team: team.team_id.to_string(),
+        opens,
+        because,
+        profile: opens.then_some(profile),
+    })
 }
 
 /// Whether the file asks for other signatures than the response was verified with.

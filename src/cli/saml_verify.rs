@@ -11,7 +11,7 @@ use super::output::{Failure, Format, document, plain, say_json, warn};
 use super::saml_explain::{Against, Decision, checks, decide, required, say_checks, say_decision};
 use super::{Exit, mapping_file, saml_input};
 use crate::mappings::file::{FileFault, FileFaults, MappingFile};
-use crate::saml::{
+use strict_saml::{
     Assertion, DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse,
 };

@@ -15,6 +15,7 @@ use super::privileged::{Privileged, privileged, shared_posix_uid};
 use super::{Mapping, NOTES, OWNER, Stored, Table, advice, nearest, subject};
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
+use crate::team::members::{Name, Until};
 use crate::team::{Team, group_of};
 
 /// What the tables hold.
@@ -121,6 +122,23 @@ pub struct Access {
     pub teams: Vec<String>,
 }
 
+/// Access of one person by name to one team, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PersonChange {
+    /// The team.
+    pub team: String,
+    /// The person's directory.
+    pub directory: String,
+    /// The person's user id.
+    pub user_id: String,
+    /// When the access ends now; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Until>,
+    /// When it will end; absent where there will be none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Until>,
+}
+
 /// From the tables to the file.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Plan {
@@ -130,6 +148,8 @@ pub struct Plan {
     pub gains: Vec<Access>,
     /// Access that goes.
     pub losses: Vec<Access>,
+    /// People whose access by name comes, goes, or ends at another moment.
+    pub people: Vec<PersonChange>,
     /// Items that the file lacks and that stay.
     pub unlisted: Vec<(Table, String)>,
     /// One of the tables could not be read, or a domain was not looked into: more may follow than is said
@@ -307,6 +327,7 @@ impl Plan {
         let after = edges(&new_teams, &new_idps, |team| all || touched.contains(team));
         self.gains = gathered(after.difference(&before));
         self.losses = gathered(before.difference(&after));
+        self.people = people(&self.changes, &teams, &new_teams);
         let after_idps: Vec<_> = new_idps.values().filter_map(|mapping| mapping.idp()).collect();
         let after_teams: Vec<_> = new_teams.values().filter_map(|mapping| mapping.team()).collect();
         // A team that nobody can use now may be repaired: its id is no typing error.
@@ -584,6 +605,37 @@ fn edges<'a>(
     edges
 }
 
+/// Whose access by name differs, in the order of the teams and the people.
+fn people(
+    changes: &[Change],
+    before: &BTreeMap<&str, &Mapping>,
+    after: &BTreeMap<&str, &Mapping>,
+) -> Vec<PersonChange> {
+    let ends = |teams: &BTreeMap<&str, &Mapping>, key: &str| -> BTreeMap<Name, Until> {
+        let team = teams.get(key).and_then(|mapping| mapping.team()).filter(|team| team.enabled);
+        let people = team.into_iter().flat_map(|team| team.members.people());
+        people.map(|(name, member)| (name.clone(), member.until)).collect()
+    };
+    let mut found = Vec::new();
+    for change in changes.iter().filter(|change| change.table == Table::Teams) {
+        let (old, new) = (ends(before, &change.key), ends(after, &change.key));
+        for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let (before, after) = (old.get(name).copied(), new.get(name).copied());
+            if before != after {
+                let Name { directory, user_id } = name.clone();
+                found.push(PersonChange {
+                    team: change.key.clone(),
+                    directory,
+                    user_id,
+                    before,
+                    after,
+                });
+            }
+        }
+    }
+    found
+}
+
 fn gathered<'a>(edges: impl Iterator<Item = &'a Edge<'a>>) -> Vec<Access> {
     let mut gathered: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (idp, group, team) in edges {
@@ -602,6 +654,14 @@ fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
         change.follows("the item could not be used and now can");
     }
     change.warnings.extend(new.map(advice::of_team).unwrap_or_default());
+    for (outdone, counting) in new.into_iter().flat_map(|new| new.members.outdone()) {
+        change.warns(format!(
+            "members {} and {} are the same person: the earlier end counts, {}",
+            excerpt(&outdone.key),
+            excerpt(&counting.key),
+            counting.until
+        ));
+    }
     if let Some(uid) = new.and_then(|new| shared_posix_uid(&new.user_settings))
         && (change.action == Action::Create || change.touches(&["user_settings"]))
     {
@@ -729,6 +789,16 @@ fn follow_team_update(change: &mut Change, old: &Team, new: &Team) {
             }
         });
     }
+    if change.touches(&["authn_contexts"]) {
+        change.follows(match &new.authn_contexts {
+            None => "it can be opened after a sign-in of any kind".to_owned(),
+            Some(kinds) if kinds.is_empty() => "no kind of sign-in opens it: nobody can".to_owned(),
+            Some(kinds) => format!(
+                "it can be opened after a sign-in of these kinds only, in open sessions too: {}",
+                cut(kinds, 10).join(", ")
+            ),
+        });
+    }
     if change.touches(&["session_duration_seconds"]) {
         let seconds = new.session_duration_seconds;
         change.follows(format!("Studio sessions that begin from now on last {seconds} seconds"));
@@ -777,7 +847,7 @@ fn follow_directory(change: &mut Change, idp: &Idp, idps: &[&Idp]) {
 }
 
 fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
-    let lost = |key: &&crate::saml::SigningKey| !new.metadata.has_key(key.fingerprint());
+    let lost = |key: &&strict_saml::SigningKey| !new.metadata.has_key(key.fingerprint());
     let lost = old.metadata.signing_keys().iter().filter(lost).count();
     if lost > 0 {
         change.follows("sessions and responses that a removed key signed end");
@@ -801,6 +871,18 @@ fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
         }
         (false, true) => change.follows("people can sign in there again"),
         _ => {}
+    }
+    if change.touches(&["authn_contexts"]) {
+        change.follows(match &new.authn_contexts {
+            None => "people get in by a sign-in of any kind".to_owned(),
+            Some(kinds) if kinds.is_empty() => {
+                "no kind of sign-in is enough: nobody gets in".to_owned()
+            }
+            Some(kinds) => format!(
+                "people get in by a sign-in of these kinds only, in open sessions too: {}",
+                cut(kinds, 10).join(", ")
+            ),
+        });
     }
     let among = |users: &[String], others: &[String]| -> Vec<String> {
         let only = users.iter().filter(|user| !others.contains(user));

@@ -16,7 +16,7 @@ use super::change::{cut, differences};
 use super::places::{self, Place};
 use super::{CHANGED_AT, CHANGED_BY, Mapping, Stored, Table, advice, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::team::item::{ItemFaults, Record, excerpt, readable_part};
+use crate::team::item::{Item, ItemFaults, Record, excerpt, readable_part};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -103,8 +103,8 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
     let changes = changes(old, &new);
     let unknown = new.unknown_attributes.iter().map(|name| unknown_attribute(table, name));
     let doubts = new.mapping().and_then(Mapping::team).map(advice::of_team).unwrap_or_default();
-    let said = new.faults().iter().map(ToString::to_string).chain(unknown).chain(doubts);
-    let said: Vec<_> = said.collect();
+    let faults = new.faults().iter().chain(new.faults_in_part()).map(ToString::to_string);
+    let said: Vec<_> = faults.chain(unknown).chain(doubts).collect();
     let text = |name: &str| new.item.get(name).and_then(Value::as_str).map(excerpt);
     let (by, at) = (text(CHANGED_BY), text(CHANGED_AT));
     // Who edits by hand leaves the last command's name where it was.
@@ -115,7 +115,8 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
     let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
     if !new.faults().is_empty() {
         let faults = new.faults().to_vec();
-        let faults = ItemFaults { table: name.into(), key: raw_key.into(), faults };
+        let (key_of_item, readable) = (raw_key.into(), Item::new());
+        let faults = ItemFaults { table: name.into(), key: key_of_item, faults, readable };
         error!(event = "item_invalid", table = name, key, changes, by, plan, faults = %faults, "an item was changed and cannot be used");
     } else if !plan.is_empty() {
         warn!(
@@ -126,7 +127,7 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
             by,
             at,
             plan,
-            "an item was changed; something in it deserves a second look"
+            "an item was changed; something in it counts for nothing or deserves a second look"
         );
     } else {
         info!(

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::members::{self, Members};
 use super::text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId};
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
@@ -42,6 +43,16 @@ pub struct Team {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub groups: Vec<String>,
+    /// People who have access by name. Key: the user id, or `directory/user id` (always so in another
+    /// directory than `default`, and where the user id holds a `/`). Value: `always`, the moment at which
+    /// the access ends (RFC 3339, UTC, `Z`), or a map of `until`, `reason` and `by`.
+    #[serde(skip_serializing_if = "Members::is_empty")]
+    #[schemars(default, schema_with = "members::schema")]
+    pub members: Members,
+    /// When set, the sign-in must have been of one of these kinds: `AuthnContextClassRef`s of the
+    /// assertion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authn_contexts: Option<Vec<String>>,
     /// Any member of SageMaker's `UserSettings` but `ExecutionRole`, by its API name, passed on unchanged
     /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserSettings.html>).
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -107,6 +118,8 @@ impl Team {
         let broker_role_arn = reader.optional::<RoleArn>("broker_role_arn");
         let external_id = reader.optional::<ExternalId>("external_id").map(|id| id.0);
         let groups = reader.list("groups").unwrap_or_default();
+        let members = Members::read(&mut reader);
+        let authn_contexts = reader.list("authn_contexts");
         let user_settings = read_user_settings(&mut reader);
         let tags = read_tags(&mut reader);
         let session_duration = reader.optional::<SessionDuration>("session_duration_seconds");
@@ -140,6 +153,7 @@ impl Team {
         for note in ["owner", "changed_by", "changed_at"] {
             reader.raw(note);
         }
+        let in_part = reader.faults_in_part();
         let (faults, unknown_attributes) = reader.finish();
         let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
         let (
@@ -166,6 +180,8 @@ impl Team {
             broker_role_arn,
             external_id,
             groups,
+            members,
+            authn_contexts,
             user_settings,
             tags,
             session_duration_seconds: session_duration
@@ -178,28 +194,12 @@ impl Team {
             paused_reason,
             revision,
         };
-        Ok(Read { value, unknown_attributes })
+        Ok(Read { value, in_part, unknown_attributes })
     }
 
     /// The name that people see.
     pub fn name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(self.team_id.as_str())
-    }
-
-    /// Whether one of these groups of a person who came through the IdP `idp` gives access.
-    ///
-    /// `entity_ids` are those of all IdPs of ours, usable or not: an IdP that is switched off must not
-    /// turn `entity-id#group` into a bare name that any other IdP may say.
-    pub fn admits_a_group(&self, idp: &str, groups: &[String], entity_ids: &[String]) -> bool {
-        self.groups.iter().any(|written| {
-            let (only, group) = group_of(written, entity_ids);
-            only.is_none_or(|only| only == idp) && groups.iter().any(|held| held == group)
-        })
-    }
-
-    /// Whether one of the team's groups can be one of a single IdP.
-    pub fn may_bind_groups(&self) -> bool {
-        self.groups.iter().any(|group| group.contains('#'))
     }
 
     /// The role that the broker assumes: the team's own, else the standard name in its account.
@@ -222,6 +222,24 @@ pub fn group_of<'a>(written: &'a str, entity_ids: &'a [String]) -> (Option<&'a s
         Some((id, group)) => (Some(id), group),
         None => (None, written),
     }
+}
+
+/// The texts by which a team can name the groups of a person who came through the IdP `idp`: the names, and
+/// the names with its entity ID in front, as far as they count there.
+///
+/// `entity_ids` are those of all IdPs of ours, usable or not: an IdP that is switched off must not turn
+/// `entity-id#group` into a bare name that any other IdP may say. Only texts with a `#` depend on them.
+pub fn groups_as_written(idp: &str, groups: &[String], entity_ids: &[String]) -> Vec<String> {
+    let here = groups.iter().map(|group| format!("{idp}#{group}"));
+    let mut all: Vec<_> = groups.iter().cloned().chain(here).collect();
+    all.retain(|written| counts_at(idp, written, groups, entity_ids));
+    all
+}
+
+/// Whether a text by which a team names a group is one of these groups at this IdP.
+pub fn counts_at(idp: &str, written: &str, groups: &[String], entity_ids: &[String]) -> bool {
+    let (only, group) = group_of(written, entity_ids);
+    only.is_none_or(|only| only == idp) && groups.iter().any(|held| held == group)
 }
 
 fn read_user_settings(reader: &mut ItemReader<'_>) -> Map<String, Value> {
@@ -357,15 +375,15 @@ mod tests {
     #[test]
     fn a_group_with_an_entity_id_in_front_counts_at_that_idp_alone() {
         let ids = ["https://a", "https://a#b", "https://c"].map(str::to_owned);
-        let team = |group: &str| Team::read(&item(json!({"groups": [group]}))).unwrap().value;
-        let admits = |group: &str, idp: &str, held: &str| {
-            team(group).admits_a_group(idp, &[held.to_owned()], &ids)
+        let admits = |written: &str, idp: &str, held: &str| {
+            groups_as_written(idp, &[held.to_owned()], &ids).iter().any(|one| one == written)
         };
         assert!(admits("g", "https://a", "g") && admits("g", "https://c", "g"));
         assert!(admits("https://a#g", "https://a", "g"));
         assert!(!admits("https://a#g", "https://c", "g"));
         // Nobody else may say the whole text either.
         assert!(!admits("https://a#g", "https://c", "https://a#g"));
+        assert!(!admits("https://a#g", "https://a", "https://a#g"));
         // The longest entity ID decides.
         assert!(admits("https://a#b#g", "https://a#b", "g"));
         assert!(!admits("https://a#b#g", "https://a", "b#g"));

@@ -1,11 +1,14 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
+pub mod address;
+pub mod entitlement;
 pub mod idp;
 pub mod item;
 mod mapping;
+pub mod members;
 pub mod owner;
 pub mod spoke;
 mod text;
 
-pub use mapping::{Team, group_of};
+pub use mapping::{Team, counts_at, group_of, groups_as_written};
 pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};
