@@ -1,6 +1,7 @@
 //! Conversations with AWS: one file each, on the SDK's concrete clients.
 
 pub mod cache;
+mod connections;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
@@ -21,6 +22,8 @@ pub mod studio_url;
 pub mod tables;
 pub mod target;
 pub mod team_index;
+pub mod updates;
+pub mod user_settings;
 
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;

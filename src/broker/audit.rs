@@ -109,6 +109,8 @@ pub enum Outcome {
     Created,
     /// A profile was updated to what its mapping says.
     Updated,
+    /// SageMaker refuses to update a profile, which opens as it is.
+    UpdateRefused,
     /// A profile without owner was taken over.
     Adopted,
     /// A session was ended by its holder.
@@ -150,7 +152,8 @@ impl Audit {
         detail: Option<&str>,
     ) {
         let aws_request_ids = REQUEST_IDS.try_with(|ids| ids.all()).unwrap_or_default();
-        let level = if outcome == Outcome::Refused { "WARN" } else { "INFO" };
+        let warns = matches!(outcome, Outcome::Refused | Outcome::UpdateRefused);
+        let level = if warns { "WARN" } else { "INFO" };
         let event = "decision";
         let line = Line { event, time: now, level, outcome, code, facts, detail, aws_request_ids };
         let Ok(mut text) = serde_json::to_string(&line) else { return };

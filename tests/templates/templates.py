@@ -75,7 +75,7 @@ class Rendering(render._Rendering):
             return "a1b2c3d4e5"
         if resource["Type"] == "AWS::EC2::VPCEndpoint":
             return "vpce-0aaaaaaaaaaaaaaa0"
-        return properties[named] if named else super()._ref(name)
+        return properties.get(named) or super()._ref(name)
 
     def _attribute(self, name, attribute):
         resource = self._existing(name)

@@ -15,6 +15,7 @@ use super::people::People;
 use super::revoke::{self, Claim, claim};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::mapping_tables::Written;
+use crate::aws::sagemaker::RawAnswer;
 use crate::aws::sessions::has_session;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
@@ -585,7 +586,8 @@ async fn find(
 }
 
 async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError> {
-    let domain = spoke.sagemaker.describe_domain().domain_id(standing.domain.as_str()).send();
+    let asked = spoke.sagemaker.describe_domain().domain_id(standing.domain.as_str()).customize();
+    let domain = asked.interceptor(RawAnswer::reading(&["HomeEfsFileSystemId"])).send();
     let (domain, belongings) =
         tokio::join!(domain, belongings(spoke, &standing.domain, &standing.described.name));
     let file_system = sorted("sagemaker:DescribeDomain", domain)?.home_efs_file_system_id;
