@@ -145,6 +145,12 @@ pub(super) fn count(number: usize, one: &str) -> String {
     }
 }
 
+/// `1 team differs`, `2 teams differ`.
+pub(super) fn those(number: usize, one: &str, verb: &str) -> String {
+    let ending = if number == 1 { "s" } else { "" };
+    format!("{} {verb}{ending}", count(number, one))
+}
+
 /// Why a command ends early: what happened, what to do next, and the exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {

@@ -54,8 +54,12 @@ pub(super) async fn call_out(sdk: &SdkConfig, file: &MappingFile, plan: &mut Pla
         let census = places.get(&change.key).and_then(|place| found.get(place));
         let profiles = census.and_then(|census| census.teams.get(&change.key));
         if let Some(number) = profiles {
+            let (carry, again) = match number {
+                1 => ("still carries it", "its owner opens it again"),
+                _ => ("still carry it", "their owners open them again"),
+            };
             change.warnings.push(format!(
-                "the id comes back: {} in its domain still carry it, and their owners open them again",
+                "the id comes back: {} in its domain {carry}, and {again}",
                 count(*number, "profile")
             ));
         }

@@ -14,7 +14,7 @@ use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::output::{Failure, Format, count, data, hint, json, say, table, word};
+use crate::cli::output::{Failure, Format, data, hint, json, say, table, those, word};
 use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::owner::{Owner, profile_name_starts_of};
@@ -240,11 +240,7 @@ fn report(drifts: &[Drift], failed: &[Finding], format: Format) {
     if !rows.is_empty() {
         data(table(["PROFILE", "OWNER", "TEAM", "ACCOUNT", "DRIFT", "DETAIL"], &rows));
     }
-    say(format!(
-        "{} {}",
-        count(drifts.len(), "profile"),
-        if drifts.len() == 1 { "differs" } else { "differ" }
-    ));
+    say(those(drifts.len(), "profile", "differ"));
     lines(failed).iter().for_each(say);
     let repairable =
         |drift: &&Drift| matches!(drift.kind, Kind::Settings(..)) && drift.repaired.is_none();
