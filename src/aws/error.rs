@@ -28,6 +28,8 @@ pub enum Kind {
     ConditionFailed,
     /// The credentials have expired or are not known.
     Credentials,
+    /// A presigned URL whose host is none of the Region's own.
+    ForeignUrl,
     /// No answer, no connection, or an answer that nobody understands.
     Unreachable,
     /// AWS failed, or something that has no name here.
@@ -132,7 +134,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "TooManyRequestsException"
         | "SlowDown"
         | "LimitExceededException"
-        | "TransactionInProgressException" => Kind::Throttled,
+        | "TransactionInProgressException"
+        | "TransactionConflictException" => Kind::Throttled,
         "ResourceNotFound" | "ResourceNotFoundException" | "TableNotFoundException" => {
             Kind::Missing
         }

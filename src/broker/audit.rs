@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::session::Session;
 use crate::aws::REQUEST_IDS;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
@@ -56,6 +57,17 @@ pub struct Facts {
     pub unverified: Unverified,
 }
 
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
+    }
+}
+
 /// Values from before verification, escaped and cut to 256 characters.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Unverified {
@@ -87,6 +99,8 @@ pub fn unverified(text: &str) -> String {
 pub enum Outcome {
     /// A response was accepted and consumed.
     SignedIn,
+    /// A response was accepted and consumed; it signs in once its person has said that it is them.
+    Asked,
     /// Something was refused or failed; the code tells what.
     Refused,
     /// A presigned URL was given out.

@@ -180,6 +180,7 @@ impl Judge<'_> {
             | Found::Preparing { .. }
             | Found::Missing
             | Found::Untagged(_)
+            | Found::Revoked
             | Found::Adoptable(_) => self.people.gone(owner, team).map(Kind::UserGone),
         }
     }
