@@ -8,6 +8,7 @@
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
 pub mod audit;
+pub mod metrics;
 pub mod opening;
 pub mod session;
 pub mod turns;

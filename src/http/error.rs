@@ -228,8 +228,14 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
         if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
             facts.unverified.detail = detail.take().map(|text| text.chars().take(256).collect());
         }
+        if let Some(measure) = &mut facts.measure {
+            measure.failed = code.status >= 500;
+        }
         let (audit, now) = (context.broker.audit, context.now);
         audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
+    }
+    if matches!(failure, Failure::NotYet(..)) {
+        context.broker.audit.wait(context.now, &context.facts);
     }
     let mut response = match failure {
         Failure::NotYet(destination, wait) if context.wants_page() => {

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, StatusCode, Version, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -55,7 +56,15 @@ const ROOM_TIME: Duration = Duration::from_secs(1);
 const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Answers requests until `stop`, then finishes what has begun.
-pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future<Output = ()>) {
+///
+/// For `drain` after `stop` everything is answered as before, but `/healthz` with 503: whoever sends people
+/// here sees it, and sends them elsewhere, before connections are refused.
+pub async fn serve(
+    listener: TcpListener,
+    broker: Arc<Broker>,
+    stop: impl Future<Output = ()>,
+    drain: Duration,
+) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIME).max_buf_size(MAX_HEAD);
     server
@@ -68,7 +77,15 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future
     let bodies = Arc::new(Bodies::default());
     let connections = Arc::new(Semaphore::new(places()));
     let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let leaving = Arc::new(AtomicBool::new(false));
+    let mut stop = std::pin::pin!(async {
+        stop.await;
+        if !drain.is_zero() {
+            leaving.store(true, Ordering::Relaxed);
+            info!(seconds = drain.as_secs(), "told to stop: /healthz says so, requests go on");
+            tokio::time::sleep(drain).await;
+        }
+    });
     loop {
         let place = tokio::select! {
             place = Arc::clone(&connections).acquire_owned() => place,
@@ -88,12 +105,13 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future
         };
         let (broker, bodies) = (Arc::clone(&broker), Arc::clone(&bodies));
         let activity = Arc::new(Activity::default());
-        let active = Arc::clone(&activity);
+        let (active, leaving) = (Arc::clone(&activity), Arc::clone(&leaving));
         let service = service_fn(move |request| {
             let (broker, bodies) = (Arc::clone(&broker), Arc::clone(&bodies));
             let request_under_way = active.begin();
+            let leaves = leaving.load(Ordering::Relaxed);
             async move {
-                let answer = answer(&broker, &bodies, request, peer).await;
+                let answer = answer(&broker, &bodies, request, peer, leaves).await;
                 drop(request_under_way);
                 Ok::<_, Infallible>(answer)
             }
@@ -181,8 +199,10 @@ async fn answer(
     bodies: &Bodies,
     request: http::Request<Incoming>,
     peer: SocketAddr,
+    leaves: bool,
 ) -> http::Response<http_body_util::Full<Bytes>> {
     let (parts, body) = request.into_parts();
+    let version = parts.version;
     let body = tokio::time::timeout(BODY_TIME, read(body, bodies)).await;
     // One byte over the limit stands for every body that is not read.
     let body = body.unwrap_or(Err("it did not arrive in time")).unwrap_or_else(|why| {
@@ -199,7 +219,16 @@ async fn answer(
         stage: None,
     };
     let head = request.method == http::Method::HEAD;
-    let response = handle(broker, &request).await;
+    let is_health = request.route_path(&broker.settings.public_url) == "/healthz";
+    let mut response = handle(broker, &request).await;
+    if leaves && is_health {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        "stopping".clone_into(response.body_mut());
+    }
+    // The client's next request comes by a new connection, which finds another process.
+    if leaves && version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.map(|body| if head { Bytes::new() } else { Bytes::from(body) }.into())
 }
 

@@ -72,6 +72,8 @@ POST   /_control/settings            changes those that are named:
          roles                 other documents for roles, {arn: {trust_policy, permission_policy}},
                                each as it stands if absent; {arn: null} takes the role away
          studio_url_uses       how often a presigned URL opens; 0 is without limit (0)
+         cut_off_regions       Regions whose tables have lost the others: they answer eventually
+                               consistent reads with what they held then, and refuse all else ([])
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
 POST   /_control/expire-credentials  ends every assumed-role session at once
@@ -124,6 +126,7 @@ pub(crate) struct Settings {
     pub(crate) missing_list_tags: MissingListTags,
     pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) studio_url_uses: u32,
+    cut_off_regions: Vec<String>,
     rates: Vec<Rate>,
 }
 
@@ -144,6 +147,7 @@ impl Default for Settings {
             missing_list_tags: MissingListTags::Validation,
             roles: HashMap::new(),
             studio_url_uses: 0,
+            cut_off_regions: Vec::new(),
             rates: Vec::new(),
         }
     }
@@ -476,6 +480,9 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
+                if let Err(error) = simulator.dynamodb.cut_off(&settings.cut_off_regions) {
+                    return malformed(&error.to_string());
+                }
                 let answer = ok(json!(settings));
                 let mut inner = control.lock();
                 inner.settings = settings;

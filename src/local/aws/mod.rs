@@ -15,6 +15,7 @@ mod identity_store;
 mod query;
 pub(crate) mod random;
 mod refusal;
+mod replicas;
 mod roles;
 mod sagemaker;
 mod service_quotas;
@@ -426,7 +427,8 @@ impl Simulator {
             }
             Service::DynamoDb => {
                 context.authorize_tables(call)?;
-                let answer = self.dynamodb.perform(call.operation.clone(), request.into_body());
+                let (operation, region) = (call.operation.clone(), &caller.region);
+                let answer = self.dynamodb.perform(operation, request.into_body(), region);
                 Ok(Done::Database(answer.await))
             }
         }
