@@ -28,6 +28,8 @@ SPOKE_PARAMETERS = {
 NOT_MADE = {
     "AWS::ApiGateway::Account", "AWS::ApiGateway::Stage", "AWS::CloudWatch::Alarm",
     "AWS::Logs::MetricFilter", "AWS::SSM::Parameter", "AWS::Lambda::EventSourceMapping",
+    "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
 }  # fmt: skip
 
 

@@ -131,7 +131,8 @@ def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the
     (of_services,) = (s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {}))
     hub = render.load(HUB)["Resources"]["HubRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     (of_hub,) = (s["Fn::If"][1] for s in hub if s.get("Fn::If", [""])[0] == "HasKey")
-    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"]]
+    # Those of another Region are for the key there.
+    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"] if "Fn::Sub" in name]
     assert of_services["Condition"]["StringEquals"]["kms:ViaService"] == [
         name.replace("${AWS::Region}", "eu-west-1").rstrip("*") for name in used
     ]

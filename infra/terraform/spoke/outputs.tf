@@ -1,0 +1,16 @@
+# Written by ../generate.py from infra/spoke/template.yaml.
+
+output "target_role_arn" {
+  description = "The role that the broker assumes; a team names it as broker_role_arn when its name is not the default."
+  value       = aws_cloudformation_stack.spoke.outputs["TargetRoleArn"]
+}
+
+output "doctor_role_arn" {
+  description = "The role that doctor reads with."
+  value       = try(aws_cloudformation_stack.spoke.outputs["DoctorRoleArn"], null)
+}
+
+output "lifecycle_role_arn" {
+  description = "The role that profiles offboard and profiles drift --repair use."
+  value       = try(aws_cloudformation_stack.spoke.outputs["LifecycleRoleArn"], null)
+}
