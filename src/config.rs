@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::saml::DecryptionKeys;
 use crate::team::item::excerpt;
+use strict_saml::DecryptionKeys;
 
 /// The settings of `serve` and of the Lambda function.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! http ──► saml ──► team ──► target ──► profile ──► URL
 //! ```
 //!
-//! A browser posts a SAML response ([`http`]). It is verified by pure functions ([`saml`]) and
+//! A browser posts a SAML response ([`http`]). It is verified by pure functions ([`strict_saml`], a crate of its own) and
 //! consumed by one conditional write ([`aws::state_table`]). The person's teams come from the response
 //! and the administrators' tables ([`team`], [`team::idp`], [`aws::tables`]). The team's role is assumed
 //! ([`aws::target`]), the person's profile for that team is found, created or repaired
@@ -23,7 +23,6 @@ pub mod local;
 pub mod mappings;
 #[cfg(feature = "cli")]
 pub mod policy;
-pub mod saml;
 pub mod team;
 pub mod telemetry;
 

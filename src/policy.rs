@@ -10,7 +10,9 @@
 //! - condition keys, the tag key inside `aws:RequestTag/…` included, fold case, values do not;
 //! - a key that is absent fails a positive operator and satisfies a negated one, `…IfExists` and
 //!   `ForAllValues:`; it fails `ForAnyValue:`;
-//! - a policy variable whose key is absent makes its value match nothing.
+//! - a policy variable whose key is absent makes its value match nothing;
+//! - variables exist in documents of version 2012-10-17 alone. In one of 2008-10-17, or of no version,
+//!   which is the same, they are text.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +100,15 @@ impl PolicyError {
 /// A parsed policy document.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    variables: Variables,
     statements: Vec<Statement>,
+}
+
+/// Whether `${…}` stands for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Variables {
+    Filled,
+    Text,
 }
 
 #[derive(Debug, Clone)]
@@ -160,12 +170,17 @@ impl Policy {
     ///
     /// [`PolicyError`] for anything that this evaluator would not evaluate as IAM does.
     pub fn parse(document: &Value) -> Result<Self, PolicyError> {
+        let variables = match document.get("Version").map(Value::as_str) {
+            Some(Some("2012-10-17")) => Variables::Filled,
+            Some(Some("2008-10-17")) | None => Variables::Text,
+            Some(_) => return Err(malformed("Version", "2012-10-17 or 2008-10-17")),
+        };
         let statements = match document.get("Statement") {
             Some(Value::Array(statements)) => statements.iter().map(Statement::parse).collect(),
             Some(statement @ Value::Object(_)) => Statement::parse(statement).map(|s| vec![s]),
             _ => Err(malformed("Statement", "an object or a list of objects")),
         }?;
-        Ok(Self { statements })
+        Ok(Self { variables, statements })
     }
 
     /// Condition keys that statements for this action look at and the request has no value for.
@@ -186,7 +201,7 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, request: &Request) -> Decision {
         let mut decision = Decision::ImplicitDeny;
-        for statement in self.statements.iter().filter(|s| s.applies(request)) {
+        for statement in self.statements.iter().filter(|s| s.applies(request, self.variables)) {
             if !statement.allow {
                 return Decision::ExplicitDeny;
             }
@@ -221,7 +236,7 @@ impl Statement {
         })
     }
 
-    fn applies(&self, request: &Request) -> bool {
+    fn applies(&self, request: &Request, variables: Variables) -> bool {
         let principal = self.principal.as_ref();
         principal.is_none_or(|named| named.iter().any(|p| names(p, &request.principal)))
             && self.actions.hold(|pattern| {
@@ -229,10 +244,11 @@ impl Statement {
             })
             && self.resources.as_ref().is_none_or(|resources| {
                 resources.hold(|pattern| {
-                    expand(pattern, request).is_some_and(|p| matches(&p, &request.resource))
+                    expand(pattern, request, variables)
+                        .is_some_and(|p| matches(&p, &request.resource))
                 })
             })
-            && self.conditions.iter().all(|condition| condition.holds(request))
+            && self.conditions.iter().all(|condition| condition.holds(request, variables))
     }
 }
 
@@ -288,7 +304,7 @@ fn parse_conditions(value: &Value) -> Result<Vec<Condition>, PolicyError> {
 }
 
 impl Condition {
-    fn holds(&self, request: &Request) -> bool {
+    fn holds(&self, request: &Request, variables: Variables) -> bool {
         let present = request.values(&self.key);
         if self.operator == Operator::Null {
             return self.values.iter().any(|v| v == "true") == present.is_empty();
@@ -300,7 +316,8 @@ impl Condition {
                 Quantifier::Single => self.negated || self.if_exists,
             };
         }
-        let wanted: Vec<String> = self.values.iter().filter_map(|v| expand(v, request)).collect();
+        let wanted: Vec<String> =
+            self.values.iter().filter_map(|v| expand(v, request, variables)).collect();
         let one = |got: &String| {
             wanted.iter().any(|wanted| self.operator.compare(wanted, got)) != self.negated
         };
@@ -339,7 +356,10 @@ impl Operator {
 const LITERAL: char = '\u{e000}';
 
 /// Replaces policy variables; `None` if one of them has no single value in this request.
-fn expand(pattern: &str, request: &Request) -> Option<String> {
+fn expand(pattern: &str, request: &Request, variables: Variables) -> Option<String> {
+    if variables == Variables::Text {
+        return Some(pattern.to_owned());
+    }
     let mut out = String::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once("${") {
@@ -543,6 +563,36 @@ mod tests {
     }
 
     #[test]
+    fn in_a_document_of_an_older_version_a_variable_is_text() {
+        let like = json!({"StringLike": {"aws:RequestTag/Team": "t*"}});
+        let equals = json!({"StringEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}});
+        let not = json!({"StringNotEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}});
+        for (version, filled) in [
+            (Some("2012-10-17"), true),
+            (Some("2008-10-17"), false),
+            (None, false),
+        ] {
+            let decide = |condition: &Value, resource: &str, request: &Request| {
+                let mut document = json!({"Statement": {"Effect": "Allow", "Action": "s:Act",
+                    "Resource": resource, "Condition": condition}});
+                if let Some(version) = version {
+                    document["Version"] = version.into();
+                }
+                Policy::parse(&document).unwrap().decide(request) == Decision::Allow
+            };
+            let of_text =
+                Request::new("s:Act", "x").with("aws:RequestTag/Team", "${aws:PrincipalTag/Team}");
+            let own = "arn:aws:s:::${aws:RequestTag/Thing}";
+            assert_eq!(decide(&equals, "*", &request()), filled, "{version:?}");
+            assert_eq!(decide(&not, "*", &request()), !filled, "{version:?}");
+            assert_eq!(decide(&equals, "*", &of_text), !filled, "{version:?}");
+            let named = request().with("aws:RequestTag/Thing", "thing");
+            assert_eq!(decide(&like, own, &named), filled, "{version:?}");
+            assert!(decide(&like, "arn:aws:s:::th*", &request()), "{version:?}");
+        }
+    }
+
+    #[test]
     fn a_deny_that_applies_wins() {
         let document = json!({"Statement": [
             {"Effect": "Allow", "Action": "*", "Resource": "*"},
@@ -554,7 +604,7 @@ mod tests {
 
     #[test]
     fn actions_fold_case_and_resources_do_not() {
-        let document = json!({"Statement": {"Effect": "Allow", "Action": "S:act", "Resource": "arn:x/${aws:PrincipalTag/Team}/*"}});
+        let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "S:act", "Resource": "arn:x/${aws:PrincipalTag/Team}/*"}});
         let policy = Policy::parse(&document).unwrap();
         let ask = |resource: &str| {
             policy.decide(&Request::new("s:Act", resource).with("aws:PrincipalTag/Team", "t"))
@@ -620,6 +670,10 @@ mod tests {
         ] {
             let error = Policy::parse(&json!({"Statement": statement})).unwrap_err();
             assert_eq!(error.code(), code);
+        }
+        for version in [json!("2020-01-01"), json!(2012), json!(null)] {
+            let error = Policy::parse(&json!({"Version": version, "Statement": []})).unwrap_err();
+            assert_eq!(error.code(), "policy_malformed", "{version}");
         }
     }
 }

@@ -8,7 +8,5 @@ mod config;
 mod http;
 #[path = "../../src/mappings/mod.rs"]
 mod mappings;
-#[path = "../../src/saml/mod.rs"]
-mod saml;
 #[path = "../../src/team/mod.rs"]
 mod team;

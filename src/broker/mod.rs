@@ -36,11 +36,11 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
-use crate::saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::owner::{Owner, profile_name};
 use crate::team::{Team, TeamId};
+use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
 /// Everything that answers a request; one for the whole process.
 #[derive(Debug)]

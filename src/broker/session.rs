@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::opening::Seen;
-use crate::saml::Assertion;
 use crate::team::Team;
 use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
+use strict_saml::Assertion;
 
 /// What is remembered of an accepted response. It grants nothing by itself: every opening decides
 /// again with the `IdP` and the team as they are then.

@@ -21,9 +21,9 @@ use super::{Exit, completions};
 use crate::config::{Audience, environment};
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::{Stored, Table};
-use crate::saml::{IdpMetadata, MetadataWarning};
 use crate::team::idp::Idp;
 use crate::team::item::{Item, excerpt};
+use strict_saml::{IdpMetadata, MetadataWarning};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Idps {
@@ -312,7 +312,7 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
     let metadata = IdpMetadata::parse(xml.as_bytes()).map_err(|error| {
         let file = plain(&arguments.file.to_string_lossy());
         let mut message = format!("{file}: {}", plain(&error.to_string()));
-        if let crate::saml::MetadataError::KeyMissing { unusable } = &error {
+        if let strict_saml::MetadataError::KeyMissing { unusable } = &error {
             for warning in unusable {
                 message.push_str(&format!("\n  {}", plain(&warning.to_string())));
             }

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
-use crate::saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
 use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
+use strict_saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
 
 /// One check, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -12,7 +12,7 @@ use super::mapping_file;
 use super::output::{Failure, Format, document, say_json};
 use super::saml_explain::{Against, Decision, checks, decide, required, say_checks, say_decision};
 use crate::mappings::file::MappingFile;
-use crate::saml::{
+use strict_saml::{
     Assertion, DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse,
 };

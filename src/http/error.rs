@@ -10,7 +10,7 @@ use crate::broker::Refusal;
 use crate::broker::audit::Outcome;
 use crate::broker::opening::{OpeningError, Reason, Wait};
 use crate::broker::session::SessionVoid;
-use crate::saml::{Actor, Rejection};
+use strict_saml::{Actor, Rejection};
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Table;
-use crate::saml::{IdpMetadata, SigningKey};
 use crate::team::item::{Item, excerpt, plain};
+use strict_saml::{IdpMetadata, SigningKey};
 
 /// Lists whose order means nothing: they may be String Sets.
 pub const SETS: [&str; 4] = ["groups", "allowed_cidrs", "allowed_teams", "denied_users"];

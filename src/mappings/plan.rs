@@ -536,7 +536,7 @@ fn follow_directory(change: &mut Change, idp: &Idp, idps: &[&Idp]) {
 }
 
 fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
-    let lost = |key: &&crate::saml::SigningKey| !new.metadata.has_key(key.fingerprint());
+    let lost = |key: &&strict_saml::SigningKey| !new.metadata.has_key(key.fingerprint());
     let lost = old.metadata.signing_keys().iter().filter(lost).count();
     if lost > 0 {
         change.follows("sessions and responses that a removed key signed end");

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::saml::{Assertion, IdpMetadata, RequireSigned};
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 use crate::team::owner::{DEFAULT_DIRECTORY, Owner};
 use crate::team::{Region, TeamId};
+use strict_saml::{Assertion, IdpMetadata, RequireSigned};
 
 /// An identity provider: whoever signs the SAML response, and what it may say.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

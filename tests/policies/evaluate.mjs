@@ -24,9 +24,24 @@ import {
 const OF_STUDIO_APPS = ['sagemaker:domainid', 'sagemaker:userprofilename']
 
 const named = (documents = {}) =>
-  Object.entries(documents).map(([name, policy]) => ({ name, policy }))
+  Object.entries(documents).map(([name, policy]) => ({ name, policy: asIamReads(policy) }))
+
+// Variables exist since version 2012-10-17 of the policy language; in a document of another version, or
+// of none, `${` is text. The library reads variables everywhere, so this text gets a first character that
+// stands for itself, and so does what a request brings along.
+const LITERAL = '\ue000{'
+const literal = (value) =>
+  typeof value === 'string'
+    ? value.replaceAll('${', LITERAL)
+    : Array.isArray(value)
+      ? value.map(literal)
+      : value !== null && typeof value === 'object'
+        ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, literal(inner)]))
+        : value
+const asIamReads = (policy) => (policy?.Version === '2012-10-17' ? policy : literal(policy))
 
 async function decide(request) {
+  request = { ...request, context: literal(request.context), resource: literal(request.resource) }
   const simulation = {
     request: {
       principal: request.principal,
@@ -39,7 +54,7 @@ async function decide(request) {
       ? [{ orgIdentifier: 'r-root', policies: named(request.scps) }]
       : [],
     resourceControlPolicies: [],
-    resourcePolicy: request.resourcePolicy,
+    resourcePolicy: request.resourcePolicy && asIamReads(request.resourcePolicy),
     permissionBoundaryPolicies: request.boundary ? named(request.boundary) : undefined,
     vpcEndpointPolicies: request.endpoints ? named(request.endpoints) : undefined,
   }

@@ -81,7 +81,7 @@ def test_a_session_carries_no_tags(iam, name):
 def test_without_administrators_there_are_no_such_roles():
     stack = render(SPOKE / "template.yaml", SPOKE_PARAMETERS)
     assert set(stack.of_type("AWS::IAM::Role")) == {"TargetRole"}
-    assert set(stack.outputs) == {"TargetRoleArn"}
+    assert set(stack.outputs) == {"TargetRoleArn", "Template"}
 
 
 OURS = resource_tags(Team="team1", User="ann")
@@ -109,7 +109,10 @@ READ_ROLES = {
         {},
     ),
 }
+REVOKE = {"aws:RequestTag/StudioBrokerRevoked": "2026-11-28T10:00:00Z", "aws:TagKeys": ["StudioBrokerRevoked"]}
 END = {
+    "end what is open": ("sagemaker:AddTags", PROFILE, {**REVOKE, **OURS}),
+    "take that back": ("sagemaker:DeleteTags", PROFILE, {"aws:TagKeys": ["StudioBrokerRevoked"], **OURS, **resource_tags(StudioBrokerRevoked="x")}),
     "stop an app": ("sagemaker:DeleteApp", studio("app", "d-one/s/JupyterLab/default"), {}),
     "delete a space": ("sagemaker:DeleteSpace", studio("space", "d-one/s"), {}),
     "delete a profile of the broker's": ("sagemaker:DeleteUserProfile", PROFILE, OURS),
@@ -123,6 +126,14 @@ NEITHER = {
     "create a profile": ("sagemaker:CreateUserProfile", PROFILE, request_tags(Team="team1", User="ann")),
     "tag a profile": ("sagemaker:AddTags", PROFILE, {**request_tags(User="bob"), **OURS}),
     "take tags away": ("sagemaker:DeleteTags", PROFILE, {"aws:TagKeys": ["User"], **OURS}),
+    "put another tag beside it": ("sagemaker:AddTags", PROFILE, {**request_tags(StudioBrokerRevoked="x", User="bob"), **OURS}),
+    "take another tag away beside it": ("sagemaker:DeleteTags", PROFILE, {"aws:TagKeys": ["StudioBrokerRevoked", "User"], **OURS}),
+    "tag with nothing": ("sagemaker:AddTags", PROFILE, OURS),
+    "end what is open in a profile that is not the broker's": ("sagemaker:AddTags", PROFILE, REVOKE),
+    "end what is open in one without an owner": ("sagemaker:AddTags", PROFILE, {**REVOKE, **resource_tags(Team="team1")}),
+    "end what is open in one without a team": ("sagemaker:AddTags", PROFILE, {**REVOKE, **resource_tags(User="ann")}),
+    "end what is open in a domain that is not the broker's": ("sagemaker:AddTags", ELSEWHERE, {**REVOKE, **OURS}),
+    "tag a space": ("sagemaker:AddTags", studio("space", "d-one/s"), REVOKE),
     "start an app": ("sagemaker:CreateApp", studio("app", "d-one/s/JupyterLab/default"), {}),
     "delete the domain": ("sagemaker:DeleteDomain", studio("domain", "d-one"), {}),
     "delete a profile that is not the broker's": ("sagemaker:DeleteUserProfile", PROFILE, {}),

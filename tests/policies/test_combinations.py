@@ -9,7 +9,7 @@ import pytest
 from cases import HUB, SPOKE, SPOKE_PARAMETERS, studio
 from render import render
 from test_administrators_roles import ADMINISTRATORS
-from test_execution_roles import BUCKET, DOMAIN_PARAMETERS, KEY
+from test_execution_roles import BUCKET, DOMAIN_PARAMETERS, FURTHER_USES, INSIDE_PARAMETERS, KEY
 from test_target_role import ARNS, COMING_IN, GROUPS, MIXED, PRIVATE, PUBLIC, assume
 
 BOUNDARY = {"PermissionsBoundaryArn": "arn:aws:iam::222222222222:policy/Boundary"}
@@ -31,15 +31,18 @@ SPOKE_OPTIONS = [
     [{}, {"BindSessionName": "false"}],
     [{}, {"AdoptProfiles": "true"}],
     [{}, limit(GROUPS), {**limit(GROUPS), **limit(ARNS)}],
-    [{}, PRIVATE, PUBLIC, MIXED],
+    [{}, PRIVATE, PUBLIC, {**MIXED, "DenyAllFromElsewhere": "true"}],
     [{}, ADMINISTRATORS],
-    [{}, BOUNDARY],
+    [{}, BOUNDARY, {"PermissionsBoundaryName": "p/Boundary"}],
+    [{}, {"Doors9": "team1=arn:aws:sagemaker:eu-west-1:222222222222:mlflow-app/app-1"}],
 ]
 TEAM_OPTIONS = [
     [{}, {"RoleName": "Own"}],
     [{}, {"Bucket": "b-1"}, BUCKET],
     [{}, {"KmsKeyArn": KEY}],
     [{}, {"ReadJobLogs": "true"}],
+    [{}, INSIDE_PARAMETERS, {**INSIDE_PARAMETERS, "JobsAnywhere": "true"}],
+    [{}, FURTHER_USES],
     [{}, {"FurtherPolicyArns": "arn:aws:iam::aws:policy/A,arn:aws:iam::222222222222:policy/B"}],
     [{}, BOUNDARY],
 ]
@@ -48,6 +51,8 @@ DOMAIN_OPTIONS = [
     [{}, {"KmsKeyArn": KEY}],
     [{}, {"ProfileInCloudTrail": "false"}],
     [{}, {"DomainIdParameter": "/studio-broker/domain-id"}],
+    [{}, {"FurtherSecurityGroupIds": "sg-0bbbbbbb"}],
+    [{}, {"NetworkAccess": "PublicInternetOnly"}],
     [{}, BOUNDARY],
 ]
 
@@ -101,7 +106,7 @@ def test_iam_takes_the_policies_of_every_combination(iam):
             "arn:aws:sts::222222222222:assumed-role/StudioBrokerTarget/ann",
             "sagemaker:DescribeDomain",
             studio("domain", "d-one"),
-            {"aws:PrincipalTag/Team": "team1", "aws:PrincipalTag/User": "ann"},
+            {"aws:PrincipalTag/Team": "team1", "aws:PrincipalTag/User": "ann", "aws:SourceIp": "203.0.113.9"},
             identity=stack.permissions("TargetRole"),
         )
         assert answer == "allowed"

@@ -105,6 +105,34 @@ def test_a_resource_matches_with_wildcards_and_variables(iam, resource, holds):
     assert decision == ("allowed" if holds else "denied")
 
 
+def old(version, **elements):
+    """A document of an older version of the policy language, or of none."""
+    document = statement(**elements)
+    del document["Version"]
+    return {**version, **document}
+
+
+OLD_DOCUMENTS = {
+    "a variable in a condition": ({"Condition": {"StringEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}}}, "team1", "denied"),
+    "that text as somebody's tag": ({"Condition": {"StringEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}}}, "${aws:PrincipalTag/Team}", "allowed"),
+    "a variable under a negation": ({"Condition": {"StringNotEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}}}, "team1", "allowed"),
+    "a variable in a resource": ({"Resource": "arn:aws:sagemaker:*:*:user-profile/d-1/${aws:PrincipalTag/User}"}, "team1", "denied"),
+    "a wildcard": ({"Resource": "arn:aws:sagemaker:*:*:user-profile/d-1/*"}, "team1", "allowed"),
+    "a wildcard in a condition": ({"Condition": {"StringLike": {"aws:RequestTag/Team": "team?"}}}, "team1", "allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [{}, {"Version": "2008-10-17"}], ids=["none", "2008-10-17"])
+@pytest.mark.parametrize("case", OLD_DOCUMENTS)
+def test_in_a_document_of_an_older_version_a_variable_is_text(iam, case, version):
+    elements, team, decision = OLD_DOCUMENTS[case]
+    answer = iam.decide(
+        SESSION, "sagemaker:CreateUserProfile", PROFILE, {**CONTEXT, "aws:RequestTag/Team": team},
+        identity={"policy": old(version, **elements)},
+    )  # fmt: skip
+    assert answer == decision
+
+
 def test_a_wildcard_in_somebodys_tag_is_no_wildcard_in_the_policy(iam):
     decision = iam.decide(
         SESSION,

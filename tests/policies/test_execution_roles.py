@@ -8,12 +8,19 @@ import dataclasses
 
 import pytest
 from cases import ACCOUNT, INFRA, SPOKE, request_tags, role, studio
+from iam import FULL_ACCESS
 from render import Refused, load, render
 from test_target_role import idle, size
 
 BUCKET = {"Bucket": "team1-data", "BucketPrefix": "teams/team1"}
 KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
-TEAM = render(SPOKE / "team.yaml", {"TeamId": "team1", "KmsKeyArn": KEY, **BUCKET})
+INSIDE_PARAMETERS = {"JobSubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "JobSecurityGroupIds": "sg-0aaaaaaa"}
+FURTHER_USES = {
+    "PushImages": "true", "OwnBuckets": "example-team1-", "Search": "true", "ProjectsPortfolioId": "port-abcdefghijklm",
+}  # fmt: skip
+TEAM_PARAMETERS = {"TeamId": "team1", "KmsKeyArn": KEY, **BUCKET, **INSIDE_PARAMETERS}
+TEAM = render(SPOKE / "team.yaml", TEAM_PARAMETERS)
+MORE = render(SPOKE / "team.yaml", {**TEAM_PARAMETERS, **FURTHER_USES})
 DOMAIN_PARAMETERS = {
     "VpcId": "vpc-0aaaaaaa",
     "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb",
@@ -34,6 +41,12 @@ STUDIOS_TAGS = {
     "aws:RequestTag/sagemaker:user-profile-arn": MINE,
     "aws:TagKeys": ["sagemaker:domain-arn", "sagemaker:user-profile-arn"],
 }
+REVOKED = {"sagemaker:ResourceTag/StudioBrokerRevoked": "2026-11-28T10:00:00Z"}
+#: Where a job or a model of the team runs.
+INSIDE = {"sagemaker:VpcSubnets": ["subnet-0bbbbbbb"], "sagemaker:VpcSecurityGroupIds": ["sg-0aaaaaaa"]}
+NEW_JOB = {**request_tags(Team="team1"), **INSIDE}
+BY_ANN = {"aws:ResourceTag/sagemaker:user-profile-arn": MINE}
+BY_BOB = {"aws:ResourceTag/sagemaker:user-profile-arn": BOBS}
 TEAMS = {"aws:ResourceTag/Team": "team1"}
 OTHERS = {"aws:ResourceTag/Team": "team2"}
 
@@ -69,6 +82,8 @@ SPACE_APP = studio("app", "d-one/ann-space/JupyterLab/default")
 PROFILE_APP = studio("app", "d-one/ann-team1/Canvas/default")
 JOB = studio("training-job", "job-1")
 ENDPOINT = studio("endpoint", "endpoint-1")
+INTERFACE = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa"
+SUBNET_A, SUBNET_C = (f"arn:aws:ec2:eu-west-1:{ACCOUNT}:subnet/subnet-0{letter * 7}" for letter in "ac")
 LOGS = f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/sagemaker"
 
 ANN_MAY = {
@@ -82,6 +97,9 @@ ANN_MAY = {
     "see her space": ("sagemaker:DescribeSpace", SPACE, {}),
     "see her app": ("sagemaker:DescribeApp", SPACE_APP, {}),
     "read her profile's tags": ("sagemaker:ListTags", MINE, {}),
+    "read the domain's tags": ("sagemaker:ListTags", studio("domain", "d-one"), {}),
+    "read the tags of her space": ("sagemaker:ListTags", SPACE, BY_ANN),
+    "read the tags of her app": ("sagemaker:ListTags", SPACE_APP, BY_ANN),
     "open an app, for which Studio makes a URL of her own profile": ("sagemaker:CreatePresignedDomainUrl", MINE, {}),
     "create a private space, with the tags that Studio adds": ("sagemaker:CreateSpace", SPACE, {**OWNED, **STUDIOS_TAGS}),
     "create a private space without any tag": ("sagemaker:CreateSpace", SPACE, OWNED),
@@ -96,9 +114,15 @@ ANN_MAY = {
     "stop Canvas": ("sagemaker:DeleteApp", PROFILE_APP, {}),
     "start Studio Classic": ("sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterServer/default"), {}),
     # the team's work
-    "start a training job with the team's tag": ("sagemaker:CreateTrainingJob", JOB, request_tags(Team="team1")),
+    "start a training job with the team's tag": ("sagemaker:CreateTrainingJob", JOB, NEW_JOB),
+    "process data": ("sagemaker:CreateProcessingJob", studio("processing-job", "p"), NEW_JOB),
+    "tune": ("sagemaker:CreateHyperParameterTuningJob", studio("hyper-parameter-tuning-job", "t"), NEW_JOB),
+    "let AutoML work": ("sagemaker:CreateAutoMLJobV2", studio("automl-job", "a"), NEW_JOB),
+    "transform with a model of the team": ("sagemaker:CreateTransformJob", studio("transform-job", "t"), request_tags(Team="team1")),
+    "read the metrics of the team's job": ("sagemaker:BatchGetMetrics", JOB, TEAMS),
+    "look at a labelling task": ("sagemaker:RenderUiTemplate", "*", {}),
     "have the job tagged": ("sagemaker:AddTags", JOB, {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
-    "create a model": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team1")),
+    "create a model": ("sagemaker:CreateModel", studio("model", "m"), NEW_JOB),
     "create an endpoint": ("sagemaker:CreateEndpoint", ENDPOINT, request_tags(Team="team1")),
     "register a version in the team's model group": ("sagemaker:CreateModelPackage", studio("model-package", "g/1"), TEAMS),
     "create a pipeline": ("sagemaker:CreatePipeline", studio("pipeline", "p"), request_tags(Team="team1")),
@@ -118,8 +142,13 @@ ANN_MAY = {
     "write a metric": ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "/aws/sagemaker/Studio"}),
     "decrypt with the domain's key": ("kms:Decrypt", KEY, {}),
     "let AWS attach a volume with it": ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "true"}),
-    "give a job an interface in the VPC": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {}),
-    "let SageMaker use it": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com"}),
+    "give a job an interface": ("ec2:CreateNetworkInterface", INTERFACE, {}),
+    "have it in the team's subnet": ("ec2:CreateNetworkInterface", SUBNET_A, {"ec2:SubnetID": "subnet-0aaaaaaa"}),
+    "have it in the team's security group": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/sg-0aaaaaaa", {"ec2:SecurityGroupID": "sg-0aaaaaaa"}),
+    "let SageMaker use it": ("ec2:CreateNetworkInterfacePermission", INTERFACE, {"ec2:AuthorizedService": "sagemaker.amazonaws.com", "ec2:Subnet": SUBNET_A}),
+    "remove it": ("ec2:DeleteNetworkInterface", INTERFACE, {"ec2:Subnet": SUBNET_A}),
+    "take SageMaker's leave": ("ec2:DeleteNetworkInterfacePermission", INTERFACE, {"ec2:Subnet": SUBNET_A}),
+    "see the network": ("ec2:DescribeSubnets", "*", {}),
 }  # fmt: skip
 
 
@@ -148,8 +177,29 @@ ANN_MAY_NOT = {
     "start an app in bob's space, which is called like her profile": ("sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), BOBS_SPACE),
     "start an app in another domain": ("sagemaker:CreateApp", studio("app", "d-two/ann-space/JupyterLab/default"), OWNED),
     "create a space in another domain": ("sagemaker:CreateSpace", studio("space", "d-two/s"), OWNED),
+    "read the tags of bob's space": ("sagemaker:ListTags", studio("space", "d-one/bob-space"), BY_BOB),
+    "read the tags of a space that Studio did not make": ("sagemaker:ListTags", SPACE, {}),
+    "read the tags of bob's app": ("sagemaker:ListTags", studio("app", "d-one/bob-space/JupyterLab/default"), BY_BOB),
+    "read the tags of a profile of another team": ("sagemaker:ListTags", studio("user-profile", "d-one/bob-team2"), {}),
+    "read the tags of another domain": ("sagemaker:ListTags", studio("domain", "d-two"), {}),
+    "read the tags of a space in another domain": ("sagemaker:ListTags", studio("space", "d-two/s"), BY_ANN),
+    "read the metrics of another team's job": ("sagemaker:BatchGetMetrics", JOB, OTHERS),
+    "list the candidates of anybody's AutoML job": ("sagemaker:ListCandidatesForAutoMLJob", "*", {}),
+    # the network of jobs
+    "put an interface into another subnet": ("ec2:CreateNetworkInterface", SUBNET_C, {"ec2:SubnetID": "subnet-0ccccccc"}),
+    "put it into another security group": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/sg-0bbbbbbb", {"ec2:SecurityGroupID": "sg-0bbbbbbb"}),
+    "remove an interface of somebody else's subnet": ("ec2:DeleteNetworkInterface", INTERFACE, {"ec2:Subnet": SUBNET_C}),
+    "remove an interface of no known subnet": ("ec2:DeleteNetworkInterface", INTERFACE, {}),
+    "let SageMaker use an interface elsewhere": ("ec2:CreateNetworkInterfacePermission", INTERFACE, {"ec2:AuthorizedService": "sagemaker.amazonaws.com", "ec2:Subnet": SUBNET_C}),
+    "make an interface in another Region": ("ec2:CreateNetworkInterface", INTERFACE.replace("eu-west-1", "us-east-1"), {}),
+    "remove one in another Region": ("ec2:DeleteNetworkInterface", INTERFACE.replace("eu-west-1", "us-east-1"), {"ec2:Subnet": SUBNET_A}),
+    "put an interface into a security group in another Region": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:us-east-1:{ACCOUNT}:security-group/sg-0aaaaaaa", {"ec2:SecurityGroupID": "sg-0aaaaaaa"}),
+    # what is switched on for a team alone
+    "push an image of the team": ("ecr:PutImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/ours", TEAMS),
+    "make a bucket": ("s3:CreateBucket", "arn:aws:s3:::example-team1-new", {"aws:ResourceAccount": ACCOUNT}),
+    "make a project": ("sagemaker:CreateProject", studio("project", "p"), request_tags(Team="team1")),
     # another team
-    "start a job without a team": ("sagemaker:CreateTrainingJob", JOB, {}),
+    "start a job without a team": ("sagemaker:CreateTrainingJob", JOB, INSIDE),
     "read another team's job": ("sagemaker:DescribeTrainingJob", JOB, OTHERS),
     "read a job of no team": ("sagemaker:DescribeTrainingJob", JOB, {}),
     "stop another team's job": ("sagemaker:StopTrainingJob", JOB, OTHERS),
@@ -168,8 +218,8 @@ ANN_MAY_NOT = {
     "find another bucket": ("s3:GetBucketLocation", "arn:aws:s3:::team2-data", {}),
     "write a log outside SageMaker": ("logs:PutLogEvents", f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/app:log-stream:s", {}),
     "let AWS attach a volume with another key": ("kms:CreateGrant", KEY.replace("1111", "9999"), {"kms:GrantIsForAWSResource": "true"}),
-    "give a job an interface in another Region": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:us-east-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {}),
-    "let SageMaker use an interface in another Region": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:us-east-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com"}),
+    "give a job an interface in another Region": ("ec2:CreateNetworkInterface", f"arn:aws:ec2:us-east-1:{ACCOUNT}:subnet/subnet-0aaaaaaa", {"ec2:SubnetID": "subnet-0aaaaaaa"}),
+    "let SageMaker use an interface in another Region": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:us-east-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "sagemaker.amazonaws.com", "ec2:Subnet": SUBNET_A}),
     "tag a new job in another Region": ("sagemaker:AddTags", studio("training-job", "j", "us-east-1"), {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
     "read another bucket": ("s3:GetObject", "arn:aws:s3:::team2-data/a.csv", {}),
     "pull another team's image": ("ecr:BatchGetImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/theirs", {"aws:ResourceAccount": ACCOUNT, **OTHERS}),
@@ -178,7 +228,7 @@ ANN_MAY_NOT = {
     "keep a grant on the key": ("kms:CreateGrant", KEY, {"kms:GrantIsForAWSResource": "false"}),
     "use another key": ("kms:Decrypt", KEY.replace("1111", "9999"), {}),
     "write metrics of others": ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Billing"}),
-    "let another service use an interface": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "lambda.amazonaws.com"}),
+    "let another service use an interface": ("ec2:CreateNetworkInterfacePermission", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa", {"ec2:AuthorizedService": "lambda.amazonaws.com", "ec2:Subnet": SUBNET_A}),
 }  # fmt: skip
 
 
@@ -189,6 +239,26 @@ def test_in_her_studio_ann_may_not(iam, case):
 
 # Forbidden by a Deny: not even a policy that a team brings along can allow these.
 NEVER = {
+    "make a URL of her own profile while it is revoked": ("sagemaker:CreatePresignedDomainUrl", MINE, REVOKED),
+    "start an app in bob's space": ("sagemaker:CreateApp", studio("app", "d-one/bob-space/JupyterLab/default"), BOBS_SPACE),
+    "stop bob's app": ("sagemaker:DeleteApp", studio("app", "d-one/bob-space/JupyterLab/default"), BOBS_SPACE),
+    "stop bob's Canvas": ("sagemaker:DeleteApp", studio("app", "d-one/bob-team1/Canvas/default"), {}),
+    "create a space that bob owns": ("sagemaker:CreateSpace", studio("space", "d-one/s"), BOBS_SPACE),
+    "change bob's space": ("sagemaker:UpdateSpace", studio("space", "d-one/bob-space"), BOBS_SPACE),
+    "delete bob's space": ("sagemaker:DeleteSpace", studio("space", "d-one/bob-space"), BOBS_SPACE),
+    "change a space that nobody owns": ("sagemaker:UpdateSpace", SHARED_SPACE, {"sagemaker:SpaceSharingType": "Shared"}),
+    "share a space with the whole domain": ("sagemaker:CreateSpace", SHARED_SPACE, SHARED),
+    "start an app in a shared space of her own": ("sagemaker:CreateApp", studio("app", "d-one/all/JupyterLab/default"), SHARED),
+    "connect an editor to her space": ("sagemaker:StartSession", SPACE, {}),
+    "train outside of the VPC": ("sagemaker:CreateTrainingJob", JOB, request_tags(Team="team1")),
+    "process outside of the VPC": ("sagemaker:CreateProcessingJob", studio("processing-job", "p"), request_tags(Team="team1")),
+    "tune outside of the VPC": ("sagemaker:CreateHyperParameterTuningJob", studio("hyper-parameter-tuning-job", "t"), request_tags(Team="team1")),
+    "let AutoML work outside of the VPC": ("sagemaker:CreateAutoMLJob", studio("automl-job", "a"), request_tags(Team="team1")),
+    "make a model that runs outside of the VPC": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team1")),
+    "monitor outside of the VPC": ("sagemaker:CreateMonitoringSchedule", studio("monitoring-schedule", "m"), request_tags(Team="team1")),
+    "train in another subnet": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
+    "train in another subnet beside the team's": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0aaaaaaa", "subnet-0ccccccc"]}),
+    "train with another security group": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSecurityGroupIds": ["sg-0bbbbbbb"]}),
     "make a URL of bob's profile": ("sagemaker:CreatePresignedDomainUrl", BOBS, {}),
     "make herself a profile": ("sagemaker:CreateUserProfile", studio("user-profile", "d-one/x"), request_tags(Team="team1", User="ann")),
     "give her profile another role": ("sagemaker:UpdateUserProfile", MINE, TEAMS),
@@ -208,6 +278,72 @@ NEVER = {
 @pytest.mark.parametrize("case", NEVER)
 def test_whatever_else_the_role_is_given_ann_never_may(iam, case):
     assert ask(iam, *NEVER[case]) == "forbidden"
+    # Not even with everything attached beside it, as FurtherPolicyArns would.
+    policies = {**TEAM.permissions("TeamRole"), "Everything": FULL_ACCESS}
+    assert ask(iam, *NEVER[case], stack=_team_with(policies)) == "forbidden"
+
+
+def test_with_everything_attached_beside_it_studio_still_works(iam):
+    policies = {**TEAM.permissions("TeamRole"), "Everything": FULL_ACCESS}
+    for request in ANN_MAY.values():
+        assert ask(iam, *request, stack=_team_with(policies)) == "allowed"
+
+
+def _team_with(policies):
+    documents = [{"PolicyName": n, "PolicyDocument": p} for n, p in policies.items()]
+    properties = {**TEAM.resources["TeamRole"]["Properties"], "Policies": documents}
+    return dataclasses.replace(TEAM, resources={"TeamRole": {"Type": "AWS::IAM::Role", "Properties": properties}})
+
+
+def test_without_a_network_of_jobs_they_run_anywhere_and_touch_no_interface(iam):
+    stack = render(SPOKE / "team.yaml", {"TeamId": "team1"})
+    assert ask(iam, "sagemaker:CreateTrainingJob", JOB, request_tags(Team="team1"), stack=stack) == "allowed"
+    for case in ("give a job an interface", "remove it", "see the network"):
+        assert ask(iam, *ANN_MAY[case], stack=stack) == "denied"
+
+
+def test_jobs_may_be_let_out_of_the_vpc(iam):
+    stack = render(SPOKE / "team.yaml", {**TEAM_PARAMETERS, "JobsAnywhere": "true"})
+    for context in (request_tags(Team="team1"), NEW_JOB):
+        assert ask(iam, "sagemaker:CreateTrainingJob", JOB, context, stack=stack) == "allowed"
+    assert ask(iam, *ANN_MAY["remove it"], stack=stack) == "allowed"
+
+
+SEARCH = "sagemaker:SearchVisibilityCondition/Tags.Team/EqualsIfExists"
+FURTHER = {
+    "push an image of the team": ("ecr:PutImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/ours", TEAMS, "allowed"),
+    "upload its layers": ("ecr:UploadLayerPart", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/ours", TEAMS, "allowed"),
+    "push an image of another team": ("ecr:PutImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/theirs", OTHERS, "denied"),
+    "make a repository": ("ecr:CreateRepository", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/new", {}, "denied"),
+    "delete an image": ("ecr:BatchDeleteImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/ours", TEAMS, "denied"),
+    "make a bucket": ("s3:CreateBucket", "arn:aws:s3:::example-team1-new", {"aws:ResourceAccount": ACCOUNT}, "allowed"),
+    "write into it": ("s3:PutObject", "arn:aws:s3:::example-team1-new/a", {"aws:ResourceAccount": ACCOUNT}, "allowed"),
+    "make a bucket of another team": ("s3:CreateBucket", "arn:aws:s3:::example-team2-new", {"aws:ResourceAccount": ACCOUNT}, "denied"),
+    "write into a stranger's bucket of such a name": ("s3:PutObject", "arn:aws:s3:::example-team1-new/a", {"aws:ResourceAccount": "999999999999"}, "denied"),
+    "open a bucket to others": ("s3:PutBucketPolicy", "arn:aws:s3:::example-team1-new", {"aws:ResourceAccount": ACCOUNT}, "denied"),
+    "search for the team": ("sagemaker:Search", "*", {SEARCH: "team1"}, "allowed"),
+    "search for another team": ("sagemaker:Search", "*", {SEARCH: "team2"}, "denied"),
+    "search everything": ("sagemaker:Search", "*", {}, "denied"),
+    "make a project": ("sagemaker:CreateProject", studio("project", "p"), request_tags(Team="team1"), "allowed"),
+    "make a project of another team": ("sagemaker:CreateProject", studio("project", "p"), request_tags(Team="team2"), "forbidden"),
+    "read the team's project": ("sagemaker:DescribeProject", studio("project", "p"), TEAMS, "allowed"),
+    "delete another team's project": ("sagemaker:DeleteProject", studio("project", "p"), OTHERS, "denied"),
+    "provision a product": ("servicecatalog:ProvisionProduct", f"arn:aws:catalog:eu-west-1:{ACCOUNT}:product/prod-a", {}, "allowed"),
+    "end a product of its own": ("servicecatalog:TerminateProvisionedProduct", "*", {"servicecatalog:roleLevel": "self"}, "allowed"),
+    "end a product of others": ("servicecatalog:TerminateProvisionedProduct", "*", {}, "denied"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FURTHER)
+def test_with_further_uses_ann(iam, case):
+    *request, expected = FURTHER[case]
+    assert ask(iam, *request, stack=MORE) == expected
+
+
+def test_with_further_uses_everything_else_is_as_before(iam):
+    for case, request in {**ANN_MAY_NOT, **NEVER}.items():
+        if case not in FURTHER:
+            assert ask(iam, *request, stack=MORE) in ("denied", "forbidden"), case
 
 
 def test_outside_studio_the_role_opens_no_profile(iam):
@@ -215,7 +351,7 @@ def test_outside_studio_the_role_opens_no_profile(iam):
     request = ("sagemaker:CreatePresignedDomainUrl", MINE, {})
     assert ask(iam, *request, studio_keys={}) in ("denied", "forbidden")
     request = ("sagemaker:CreateApp", SPACE_APP, OWNED)
-    assert ask(iam, *request, studio_keys={}) == "denied"
+    assert ask(iam, *request, studio_keys={}) in ("denied", "forbidden")
 
 
 def test_logs_of_jobs_are_read_where_the_account_has_one_team(iam):
@@ -251,13 +387,8 @@ def test_every_condition_and_resource_of_the_team_role_refuses_something(iam):
     requests = [*ANN_MAY.values(), *ANN_MAY_NOT.values(), *NEVER.values()]
 
     def decisions(policies):
-        documents = [{"PolicyName": n, "PolicyDocument": p} for n, p in policies.items()]
-        weaker = {**TEAM.resources["TeamRole"]["Properties"], "Policies": documents}
-        stack = dataclasses.replace(
-            TEAM, resources={"TeamRole": {"Type": "AWS::IAM::Role", "Properties": weaker}}
-        )
         for request in requests:
-            yield ask(iam, *request, stack=stack)
+            yield ask(iam, *request, stack=_team_with(policies))
 
     policies = TEAM.permissions("TeamRole")
     allows = {name: policy for name, policy in policies.items() if name != "DenyPolicy"}
@@ -268,7 +399,14 @@ def test_every_condition_and_resource_of_the_team_role_refuses_something(iam):
 DOUBLED = [
     "TeamImages Resource",
     "ImagesOfAws Resource",
+    "OpenOwnProfile Null sagemaker:ResourceTag/StudioBrokerRevoked",
     "OpenOwnProfile Resource",
+    "OwnPrivateSpaces ArnEquals sagemaker:OwnerUserProfileArn",
+    "OwnPrivateSpaces StringEquals sagemaker:SpaceSharingType",
+    "AppsInOwnPrivateSpaces ArnEquals sagemaker:OwnerUserProfileArn",
+    "AppsInOwnPrivateSpaces StringEquals sagemaker:SpaceSharingType",
+    "AppsOfOwnProfile Null sagemaker:OwnerUserProfileArn",
+    "AppsOfOwnProfile Resource",
     "TagAtCreation Null sagemaker:TaggingAction",
     "TagAtCreation StringEqualsIfExists aws:RequestTag/Team",
 ]
@@ -290,7 +428,6 @@ def test_b30_no_list_action_is_granted_on_a_resource():
     of_a_resource = {
         "sagemaker:ListTags",
         "sagemaker:ListAliases",
-        "sagemaker:ListCandidatesForAutoMLJob",
         "sagemaker:ListModelPackages",
         "sagemaker:ListPipelineExecutions",
         "sagemaker:ListPipelineExecutionSteps",
@@ -317,7 +454,7 @@ def test_b32_apps_of_others_are_neither_started_nor_stopped(iam):
         for app in ("bob-team1/Canvas/default", "bob-space/JupyterLab/default"):
             for context in ({}, BOBS_SPACE, {"sagemaker:SpaceSharingType": "Shared"}):
                 # Only a profile's app has no owner, and then its ARN carries the profile.
-                assert ask(iam, action, studio("app", f"d-one/{app}"), context) == "denied"
+                assert ask(iam, action, studio("app", f"d-one/{app}"), context) == "forbidden"
 
 
 def test_b33_studio_works_with_the_tags_that_it_sends_itself(iam):
@@ -377,6 +514,9 @@ def test_the_role_is_the_one_that_the_spoke_lets_the_broker_pass(iam):
 
 def test_every_policy_fits_in_the_quota_of_iam():
     longest = {"TeamId": "t" * 57, "KmsKeyArn": KEY, "Bucket": "b" * 63, "BucketPrefix": "p" * 200}
+    subnets = ",".join(f"subnet-{n:017x}" for n in range(3))
+    groups = ",".join(f"sg-{n:017x}" for n in range(5))
+    longest |= {"JobSubnetIds": subnets, "JobSecurityGroupIds": groups, **FURTHER_USES, "OwnBuckets": "b" * 40 + "-"}
     stack = render(SPOKE / "team.yaml", {**longest, "ReadJobLogs": "true"}, region="ap-southeast-1")
     for name, policy in stack.permissions("TeamRole").items():
         assert size(policy) <= 6144, name
@@ -395,6 +535,15 @@ def test_the_domain_is_one_that_the_broker_can_open():
     default = DOMAIN.resources["Domain"]["Properties"]["DefaultUserSettings"]["ExecutionRole"]
     assert domain["DefaultSpaceSettings"]["ExecutionRole"] == default
     assert len(domain["SubnetIds"]) == 2
+
+
+def test_apps_may_have_several_security_groups_and_the_internet():
+    more = {"FurtherSecurityGroupIds": "sg-0bbbbbbb,sg-0ccccccc", "NetworkAccess": "PublicInternetOnly"}
+    domain = render(SPOKE / "domain.yaml", {**DOMAIN_PARAMETERS, **more}).resources["Domain"]["Properties"]
+    assert domain["AppNetworkAccessType"] == "PublicInternetOnly"
+    for settings in ("DefaultUserSettings", "DefaultSpaceSettings"):
+        assert domain[settings]["SecurityGroups"] == ["sg-0aaaaaaa", "sg-0bbbbbbb", "sg-0ccccccc"]
+        assert DOMAIN.resources["Domain"]["Properties"][settings]["SecurityGroups"] == ["sg-0aaaaaaa"]
 
 
 def test_an_existing_key_is_used_and_none_made():

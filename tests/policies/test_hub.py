@@ -192,6 +192,7 @@ def test_only_lambda_wears_the_hub_role(iam):
 
 OTHERS = {
     "an administrator": role("Admin", "111111111111"),
+    "AWS Backup": role("service-role/AWSBackupDefaultServiceRole", "111111111111"),
     "the validator": role("stack-ValidatorRole", "111111111111"),
     "a role of that name under a path": role("x/StudioBrokerHub", "111111111111"),
     "a role of that name elsewhere": role("StudioBrokerHub", "222222222222"),
@@ -199,8 +200,8 @@ OTHERS = {
 DATA = [
     "BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "CreateBackup", "DeleteItem",
     "EnableKinesisStreamingDestination", "ExportTableToPointInTime", "GetItem", "PartiQLDelete",
-    "PartiQLInsert", "PartiQLSelect", "PartiQLUpdate", "PutItem", "Query", "RestoreTableToPointInTime",
-    "Scan", "UpdateItem",
+    "PartiQLInsert", "PartiQLSelect", "PartiQLUpdate", "PutItem", "Query", "RestoreTableFromAwsBackup",
+    "RestoreTableFromBackup", "RestoreTableToPointInTime", "Scan", "StartAwsBackupJob", "UpdateItem",
 ]  # fmt: skip
 
 
@@ -264,6 +265,10 @@ EDITS = {
     "pauses the team": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:Attributes": ["team_id", "enabled", "paused_reason"]}, "allowed"),
     "asks for nothing back": ("dynamodb:UpdateItem", {k: v for k, v in EDIT.items() if k != "dynamodb:ReturnValues"}, "allowed"),
     "sees the team": ("dynamodb:GetItem", OWN, "allowed"),
+    "gives somebody access by name": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:Attributes": ["team_id", "members", "revision"]}, "allowed"),
+    "changes what the chooser shows": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:Attributes": ["team_id", "contact", "links", "labels"]}, "allowed"),
+    "adds a door": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:Attributes": ["team_id", "doors"]}, "denied"),
+    "asks for less than a second factor": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:Attributes": ["team_id", "authn_contexts"]}, "denied"),
     "changes another team": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:LeadingKeys": ["team2"]}, "denied"),
     "changes two teams at once": ("dynamodb:UpdateItem", {**EDIT, "dynamodb:LeadingKeys": ["team1", "team2"]}, "denied"),
     "sees another team": ("dynamodb:GetItem", {**OWN, "dynamodb:LeadingKeys": ["team2"]}, "denied"),
@@ -310,6 +315,12 @@ ENDPOINTS = {
     "a further target role opens Studio": (
         "SageMakerEndpoint", "arn:aws:iam::333333333333:role/studio/Opener", "sagemaker:CreatePresignedDomainUrl",
         "arn:aws:sagemaker:eu-central-1:333333333333:user-profile/d-1/a", "allowed"),
+    "a target role opens a door": (
+        "SageMakerEndpoint", role("StudioBrokerTarget"), "sagemaker:CreatePresignedMlflowAppUrl",
+        "arn:aws:sagemaker:eu-central-1:222222222222:mlflow-app/app-1", "allowed"),
+    "a target role deletes an app": (
+        "SageMakerEndpoint", role("StudioBrokerTarget"), "sagemaker:DeleteMlflowApp",
+        "arn:aws:sagemaker:eu-central-1:222222222222:mlflow-app/app-1", "denied"),
     "a target role deletes a profile": (
         "SageMakerEndpoint", role("StudioBrokerTarget"), "sagemaker:DeleteUserProfile",
         "arn:aws:sagemaker:eu-central-1:222222222222:user-profile/d-1/a", "denied"),

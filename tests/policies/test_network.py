@@ -116,7 +116,7 @@ def test_no_private_subnet_has_a_route_to_the_internet_gateway():
     assert nats == ["Nat1-id", "Nat2-id", "Nat3-id"]
 
 
-NEEDED = ["sagemaker.api", "sagemaker.runtime", "sts", "logs", "monitoring", "ecr.api", "ecr.dkr", "kms", "s3"]  # fmt: skip
+NEEDED = ["sagemaker.api", "sagemaker.runtime", "sagemaker.metrics", "sagemaker.featurestore-runtime", "sts", "logs", "monitoring", "ecr.api", "ecr.dkr", "kms", "s3"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,44 @@ def test_an_isolated_domain_has_every_endpoint_that_it_needs(region, prefixed):
     assert names == {f"aws.sagemaker.{region}.studio"} | {
         f"{'cn.' if name in prefixed else ''}com.amazonaws.{region}.{name}" for name in NEEDED
     }
+
+
+def services(**parameters):
+    endpoints = render(NETWORK, {**OWN_SUBNETS, "RouteTableIds": "rtb-0aaaaaaa", **parameters}).of_type("AWS::EC2::VPCEndpoint")
+    return {e["ServiceName"].removeprefix("com.amazonaws.eu-west-1.").replace("aws.sagemaker.eu-west-1.", "") for e in endpoints.values()}
+
+
+@pytest.mark.parametrize("name", [*NEEDED, "studio"])
+def test_each_endpoint_can_be_made_alone_and_left_out_alone(name):
+    everything = services()
+    assert everything == {*NEEDED, "studio"}
+    assert services(CreateEndpoints=name) == {name}
+    assert services(CreateEndpoints=",".join(sorted(everything - {name}))) == everything - {name}
+
+
+def test_endpoints_that_no_list_knows_are_refused_and_further_ones_have_a_parameter():
+    for value in ("athena", "sts,", "sts,athena", "sagemakerXapi", "TRUE", ""):
+        with pytest.raises(Refused, match="CreateEndpoints"):
+            render(NETWORK, {"CreateEndpoints": value})
+    assert services(CreateEndpoints="false") == set()
+    assert services(CreateEndpoints="false", FurtherEndpoints="athena") == {"athena"}
+    assert services(CreateEndpoints="sts", FurtherEndpoints="a,b,c,d,e") == {"sts", *"abcde"}
+    with pytest.raises(Refused, match="FurtherEndpoints"):
+        render(NETWORK, {"FurtherEndpoints": "a,b,c,d,e,f"})
+
+
+def test_what_the_team_policy_grants_has_its_endpoint():
+    """Calls of the team policy that go to hosts of their own."""
+    granted = (SPOKE / "team.yaml").read_text()
+    for action, endpoint in {
+        "sagemaker:BatchPutMetrics": "sagemaker.metrics", "sagemaker:BatchGetMetrics": "sagemaker.metrics",
+        "sagemaker:PutRecord": "sagemaker.featurestore-runtime", "sagemaker:GetRecord": "sagemaker.featurestore-runtime",
+        "sagemaker:InvokeEndpoint": "sagemaker.runtime", "sagemaker:CreateTrainingJob": "sagemaker.api",
+        "logs:PutLogEvents": "logs", "cloudwatch:PutMetricData": "monitoring", "kms:Decrypt": "kms",
+        "ecr:GetAuthorizationToken": "ecr.api", "ecr:BatchGetImage": "ecr.dkr", "s3:GetObject": "s3",
+    }.items():  # fmt: skip
+        assert action in granted
+        assert endpoint in services()
 
 
 def test_interface_endpoints_answer_by_their_public_names_in_every_zone():
@@ -160,6 +198,9 @@ def test_zones_are_the_first_ones_or_those_that_are_named():
 
     assert zones({}) == ["eu-west-1a", "eu-west-1b"]
     assert zones({"ZoneNames": "eu-west-1c,eu-west-1a"}) == ["eu-west-1c", "eu-west-1a"]
+    # The number of names counts, so that no list is shorter than what is taken out of it.
+    assert zones({"ZoneNames": "eu-west-1c,eu-west-1a", "Zones": "3"}) == ["eu-west-1c", "eu-west-1a"]
+    assert zones({"ZoneNames": "eu-west-1c,eu-west-1a,eu-west-1b"}) == ["eu-west-1c", "eu-west-1a", "eu-west-1b"]
 
 
 def test_endpoints_can_be_kept_for_one_organization(iam):
@@ -183,6 +224,12 @@ CONTRADICTIONS = {
     "route tables without subnets": {**NEW_SUBNETS, "RouteTableIds": "rtb-0aaaaaaa"},
     "a range of a whole class": {"VpcCidr": "10.0.0.0/8"},
     "one subnet range": {"SubnetCidrs": "10.0.0.0/20"},
+    "two subnet ranges for three zones": {"SubnetCidrs": "10.0.0.0/20,10.0.16.0/20", "Zones": "3"},
+    "two ranges for three NAT gateways": {"PublicSubnetCidrs": "10.0.240.0/28,10.0.240.16/28", "Zones": "3", "Internet": "nat-in-each-zone"},
+    "a range that does not exist": {"VpcCidr": "999.0.0.0/16"},
+    "a subnet range that does not exist": {"SubnetCidrs": "10.0.0.0/20,10.0.256.0/20,10.0.32.0/20"},
+    "browsers from nowhere": {"ClientCidr": "10.20.0.0/33"},
+    "another template's stack": {"Template": "hub"},
 }
 
 

@@ -1,6 +1,6 @@
 """What attackers try who need no XML: over cookies, links, logs, tables and other people's accounts.
 
-`src/saml/attacks.rs` lists them all; many have their test where the attacked thing is tested."""
+`saml/src/attacks.rs` lists them all; many have their test where the attacked thing is tested."""
 
 import base64
 import re

@@ -5,6 +5,7 @@ reference.
 """
 
 import hashlib
+import ipaddress
 import itertools
 import json
 import re
@@ -13,28 +14,39 @@ import graph
 import pytest
 import render
 from templates import (
-    CERTIFICATE, EXISTING_VPC, HUB, IDENTITY_STORE, KEY, SECRET, rendering, stack, translated,
+    CERTIFICATE, EXISTING_VPC, HUB, IDENTITY_STORE, KEY, SECRET, all_templates, rendering, stack, translated,
 )  # fmt: skip
 
+NEW_SUBNETS = {"Network": "new-subnets", "VpcId": EXISTING_VPC["VpcId"], "SubnetCidrs": "10.1.0.0/26,10.1.0.64/26"}
 #: Options that decide which resources there are, and how they hang together.
 ADDRESSES = [
     {},
     {"DomainName": "studio.example.com", "CertificateArn": CERTIFICATE},
     {"DomainName": "studio.example.com", "CertificateArn": CERTIFICATE, "HostedZoneId": "Z0123456789"},
-    {"PublicUrl": "https://sso.example.com/studio"},
+    {"PublicUrl": "https://sso.example.com/studio", "ClientAddress": "forwarded:2"},
 ]
+PROXY = {"ProxyCidrs": "198.51.100.0/28", "ProxySecret": "0123456789abcdefghijklmnopqrstuv"}
 KINDS = [
     {"EndpointType": "REGIONAL"},
     {"EndpointType": "PRIVATE"},
     {"EndpointType": "PRIVATE", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"},
 ]
-GUARDS = [{}, {"WebAcl": "yes"}, {"WebAcl": "yes", "AllowedCidrs": "198.51.100.0/24,203.0.113.0/24"}]
+GUARDS = [
+    {},
+    {"WebAcl": "yes"},
+    {"WebAcl": "yes", "AllowedCidrs": "198.51.100.0/24,203.0.113.0/24"},
+    {"WebAcl": "no"},
+    {"AllowedCidrs": "198.51.100.0/24"},
+    {"ProxyCidrs": PROXY["ProxyCidrs"]},
+    {"ProxySecret": PROXY["ProxySecret"]},
+    PROXY,
+]
 NETWORKS = [
     {"Network": "none"},
     *(
         {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
-        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC)
-        for endpoints in ("yes", "no")
+        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC, NEW_SUBNETS)
+        for endpoints in ("yes", "no", "sts,sagemaker.api", "execute-api,logs,dynamodb")
         for logs in ("yes", "no")
     ),
 ]
@@ -43,7 +55,8 @@ FLAGS = [
     {"SpKeySecretArn": SECRET},
     {"IdentityStoreArn": IDENTITY_STORE},
     {"FurtherTargetRoleArns": "arn:aws:iam::222222222222:role/A,arn:aws:iam::333333333333:role/B"},
-    {"PermissionsBoundaryArn": "arn:aws:iam::111111111111:policy/Boundary"},
+    {"PermissionsBoundaryName": "boundaries/Studio"},
+    {"LambdaInsightsLayerArn": "arn:aws:lambda:eu-central-1:580247275435:layer:LambdaInsightsExtension-Arm64:20", "LogsEndpoint": "yes"},
     {"KmsKeyArn": KEY},
     {"BreakGlassRoleArn": "arn:aws:iam::111111111111:role/BreakGlass"},
     {"ReservedConcurrency": 20},
@@ -52,7 +65,7 @@ FLAGS = [
     {"AlarmTopicArn": "arn:aws:sns:eu-central-1:111111111111:alarms"},
     {"EntityId": "urn:example:studio"},
 ]  # fmt: skip
-ALL_FLAGS = {name: value for flag in FLAGS for name, value in flag.items()}
+ALL_FLAGS = {name: value for flag in FLAGS for name, value in flag.items() if name != "LambdaInsightsLayerArn" and name != "LogsEndpoint"}
 
 
 def structures():
@@ -63,12 +76,17 @@ def structures():
 def is_contradiction(options):
     """What `Rules` must refuse, said once more and independently of them."""
     private = options["EndpointType"] == "PRIVATE"
-    has_endpoints = options["Network"] != "none" and options.get("CreateEndpoints", "yes") == "yes"
+    made = options.get("CreateEndpoints", "yes").split(",")
+    network = options["Network"] != "none"
+    proxied, guarded = "PublicUrl" in options, "ProxyCidrs" in options or "ProxySecret" in options
     return (
-        (private and "WebAcl" in options)
-        or (private and "ExecuteApiEndpointId" not in options and not has_endpoints)
+        (private and (options.get("WebAcl") == "yes" or "AllowedCidrs" in options or guarded))
+        or (private and "ExecuteApiEndpointId" not in options and not (network and {"yes", "execute-api"} & set(made)))
         or ("HostedZoneId" in options and "ExecuteApiEndpointId" in options)
-        or (options.get("LogsEndpoint") == "yes" and not has_endpoints)
+        or (options.get("LogsEndpoint") == "yes" and not (network and {"yes", "logs"} & set(made)))
+        or (proxied != guarded and not private)
+        or (proxied and options.get("WebAcl") == "no" and not private)
+        or (proxied and "AllowedCidrs" in options)
     )
 
 
@@ -78,7 +96,8 @@ def test_every_combination_is_whole_or_refused(kind, address):
     made = refused = 0
     for guard, network in itertools.product(GUARDS, NETWORKS):
         options = {**kind, **address, **guard, **network}
-        for flags in ({}, ALL_FLAGS):
+        # Flags touch nothing here (the test below): with one half of the networks they are set as well.
+        for flags in ({}, ALL_FLAGS) if network.get("LogsEndpoint") != "no" else ({},):
             if is_contradiction(options):
                 with pytest.raises(render.Refused):
                     stack(HUB, {**options, **flags})
@@ -86,8 +105,8 @@ def test_every_combination_is_whole_or_refused(kind, address):
             else:
                 stack(HUB, {**options, **flags})
                 made += 1
-    assert (made > 0) != is_contradiction({**kind, **address, "Network": "new"})
-    assert made + refused == 2 * len(GUARDS) * len(NETWORKS)
+    assert (made > 0) == (not ("HostedZoneId" in address and "ExecuteApiEndpointId" in kind))
+    assert made + refused > len(GUARDS) * len(NETWORKS)
 
 
 def test_flags_two_by_two_in_each_partition():
@@ -120,7 +139,7 @@ def test_the_public_url_is_where_browsers_reach_the_api():
 
     assert url() == "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/prod"
     assert url(**ADDRESSES[1]) == "https://studio.example.com"
-    assert url(**ADDRESSES[3]) == "https://sso.example.com/studio"
+    assert url(**ADDRESSES[3], **PROXY) == "https://sso.example.com/studio"
     assert (
         url(EndpointType="PRIVATE", Network="new")
         == "https://a1b2c3d4e5-vpce-0aaaaaaaaaaaaaaa0.execute-api.eu-central-1.amazonaws.com/prod"
@@ -265,20 +284,172 @@ def test_the_access_log_holds_no_body_no_header_and_no_query():
     assert settings["DataTraceEnabled"] is False
     assert settings["LoggingLevel"] == "OFF"
     assert settings["CachingEnabled"] is False
-    assert settings["ThrottlingRateLimit"] == "50" and settings["ThrottlingBurstLimit"] == "100"
+    assert settings["ThrottlingRateLimit"] == "500" and settings["ThrottlingBurstLimit"] == "1000"
+
+
+def web_acl(**options):
+    return stack(HUB, options).resources["BrokerWebAcl"]["Properties"]
 
 
 def test_the_web_acl_logs_no_cookie_and_samples_nothing():
     resources = stack(HUB, GUARDS[2]).resources
     logging = resources["WebAclLogging"]["Properties"]
-    assert {"SingleHeader": {"Name": "cookie"}} in logging["RedactedFields"]
+    for name in ("cookie", "referer", "x-studio-broker-proxy"):
+        assert {"SingleHeader": {"Name": name}} in logging["RedactedFields"]
     assert {"QueryString": {}} in logging["RedactedFields"]
     acl = resources["BrokerWebAcl"]["Properties"]
     assert acl["DefaultAction"] == {"Block": {}}
     assert [rule["Name"] for rule in acl["Rules"]] == ["RatePerAddress", "AllowedAddresses"]
-    visible = [acl["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in acl["Rules"])]
-    assert {config["SampledRequestsEnabled"] for config in visible} == {False}
-    assert stack(HUB, GUARDS[1]).resources["BrokerWebAcl"]["Properties"]["DefaultAction"] == {"Allow": {}}
+    for one in (acl, web_acl(**ADDRESSES[3], **PROXY)):
+        visible = [one["VisibilityConfig"], *(rule["VisibilityConfig"] for rule in one["Rules"])]
+        assert {config["SampledRequestsEnabled"] for config in visible} == {False}
+    assert web_acl()["DefaultAction"] == {"Allow": {}}
+
+
+def test_by_default_no_single_address_can_use_up_what_all_people_share():
+    (rule,) = web_acl()["Rules"]
+    limit = rule["Statement"]["RateBasedStatement"]
+    assert (limit["AggregateKeyType"], rule["Action"]) == ("IP", {"Block": {}})
+    (settings,) = stack(HUB).resources["Stage"]["Properties"]["MethodSettings"]
+    in_five_minutes = int(settings["ThrottlingRateLimit"]) * limit["EvaluationWindowSec"]
+    assert int(limit["Limit"]) * 50 < in_five_minutes
+    # Before the limit of an address takes hold (AWS WAF counts within half a minute), its burst fits, too.
+    assert int(settings["ThrottlingBurstLimit"]) >= 2 * int(settings["ThrottlingRateLimit"])
+    assert "BrokerWebAcl" not in stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).resources
+
+
+def admitted(acl, address, headers):
+    """Whether AWS WAF would let a request through: the rules by priority, the first that matches decides."""
+    sets = {f"{name}-Arn": one["Addresses"] for name, one in PROXIED.of_type("AWS::WAFv2::IPSet").items()}
+
+    def matches(statement):
+        (kind, inner), = statement.items()
+        match kind:
+            case "AndStatement":
+                return all(map(matches, inner["Statements"]))
+            case "IPSetReferenceStatement":
+                return any(ipaddress.ip_address(address) in ipaddress.ip_network(one) for one in sets[inner["Arn"]])
+            case "ByteMatchStatement":
+                assert inner["PositionalConstraint"] == "EXACTLY"
+                return headers.get(inner["FieldToMatch"]["SingleHeader"]["Name"]) == inner["SearchString"]
+
+    for rule in sorted(acl["Rules"], key=lambda rule: rule["Priority"]):
+        if matches(rule["Statement"]):
+            return "Allow" in rule["Action"]
+    return "Allow" in acl["DefaultAction"]
+
+
+PROXIED = stack(HUB, {**ADDRESSES[3], **PROXY})
+SECRET_HEADER = {"x-studio-broker-proxy": PROXY["ProxySecret"]}
+PAST_THE_PROXY = {
+    "the proxy": ("198.51.100.7", SECRET_HEADER, (True, True, True)),
+    "the proxy without its header": ("198.51.100.7", {}, (True, False, False)),
+    "somebody else with its header": ("203.0.113.7", SECRET_HEADER, (False, True, False)),
+    "somebody else with another header": ("203.0.113.7", {"x-studio-broker-proxy": "x"}, (False, False, False)),
+    "somebody else": ("203.0.113.7", {"x-forwarded-for": "198.51.100.7"}, (False, False, False)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PAST_THE_PROXY)
+def test_behind_a_proxy_the_api_lets_in(case):
+    address, headers, expected = PAST_THE_PROXY[case]
+    kinds = ({"ProxyCidrs": PROXY["ProxyCidrs"]}, {"ProxySecret": PROXY["ProxySecret"]}, PROXY)
+    got = tuple(admitted(web_acl(**ADDRESSES[3], **kind), address, headers) for kind in kinds)
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"PublicUrl": "https://sso.example.com", **PROXY}, "BehindAProxy"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:1", **PROXY}, "BehindAProxy"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2"}, "BehindAProxy"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "WebAcl": "no"}, "BehindAProxy"),
+        ({"ClientAddress": "forwarded:2"}, "WithoutAProxy"),
+        (PROXY, "WithoutAProxy"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "ProxyOfAPrivateApi"),
+    ],
+)  # fmt: skip
+def test_who_reaches_the_api_and_whose_address_it_believes_go_together(options, word):
+    with pytest.raises(render.Refused, match=word):
+        stack(HUB, options)
+
+
+def test_switching_the_web_acl_on_and_off_meets_no_resource_that_stayed():
+    """yes, no, yes: what stays with its name when its switch goes off would be in the way of the next."""
+    for path in all_templates():
+        for name, resource in translated(path)["Resources"].items():
+            stays = resource.get("DeletionPolicy", "Delete") != "Delete" and "Condition" in resource
+            # Whose the tables are is decided once: changing it would leave a hub without its state.
+            stays = stays and resource["Type"] != "AWS::DynamoDB::Table"
+            named = {"LogGroupName", "TableName", "RoleName", "FunctionName", "Name"} & set(resource.get("Properties", {}))
+            assert not (stays and named), (path.name, name)
+    for value in ("yes", "no"):
+        assert "WebAclLog" in stack(HUB, {"WebAcl": value}).resources
+
+
+def test_rules_use_only_the_functions_that_the_service_knows_there():
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-rules.html"""
+    known = {"Fn::And", "Fn::Or", "Fn::Not", "Fn::Equals", "Fn::Contains", "Fn::EachMemberIn", "Ref"}
+
+    def functions(value):
+        if isinstance(value, list):
+            return set().union(*map(functions, value))
+        if isinstance(value, dict):
+            return {k for k in value if k == "Ref" or k.startswith("Fn::")} | functions(list(value.values()))
+        return set()
+
+    for path in all_templates():
+        for name, rule in translated(path).get("Rules", {}).items():
+            used = functions([rule.get("RuleCondition", []), [a["Assert"] for a in rule["Assertions"]]])
+            assert used <= known, (path.name, name)
+
+
+def test_a_condition_joins_at_most_ten():
+    """Fn::And and Fn::Or take two to ten conditions."""
+    for path in all_templates():
+        text = json.dumps(translated(path)["Conditions"] if "Conditions" in translated(path) else {})
+        for found in re.finditer(r'"Fn::(?:And|Or)": ', text):
+            parts, _ = json.JSONDecoder().raw_decode(text, found.end())
+            assert 2 <= len(parts) <= 10, path.name
+
+
+@pytest.mark.parametrize("name", ["dynamodb", "sts", "sagemaker.api"])
+def test_each_endpoint_can_be_made_alone(name):
+    for network in (EXISTING_VPC, NEW_SUBNETS):
+        made = stack(HUB, {**network, "CreateEndpoints": name}).of_type("AWS::EC2::VPCEndpoint")
+        assert [one["ServiceName"] for one in made.values()] == [f"com.amazonaws.eu-central-1.{name}"]
+    with pytest.raises(render.Refused, match="CreateEndpoints"):
+        stack(HUB, {**EXISTING_VPC, "CreateEndpoints": f"{name},s3"})
+
+
+def test_new_subnets_in_a_vpc_that_is_there():
+    made = stack(HUB, NEW_SUBNETS)
+    subnets = made.of_type("AWS::EC2::Subnet").values()
+    assert [one["CidrBlock"] for one in subnets] == NEW_SUBNETS["SubnetCidrs"].split(",")
+    assert {one["VpcId"] for one in subnets} == {EXISTING_VPC["VpcId"]}
+    assert made.of_type("AWS::EC2::VPC") == {} and made.of_type("AWS::EC2::Route") == {}
+    assert made.resources["DynamoDbEndpoint"]["Properties"]["RouteTableIds"] == ["RouteTable-id"]
+    # Others in this VPC use the same endpoints.
+    assert "PolicyDocument" not in made.resources["StsEndpoint"]["Properties"]
+    assert made.resources["BrokerFunction"]["Properties"]["VpcConfig"]["SubnetIds"] == ["SubnetA-id", "SubnetB-id"]
+    for contradiction in (
+        {"SubnetCidrs": ""}, {"VpcId": ""}, {"SubnetIds": EXISTING_VPC["SubnetIds"]}, {"RouteTableIds": "rtb-0123456789abcdef0"},
+        {"SubnetCidrs": "10.1.0.0/26"}, {"SubnetCidrs": "999.1.0.0/26,10.1.0.64/26"},
+    ):  # fmt: skip
+        with pytest.raises(render.Refused):
+            stack(HUB, {**NEW_SUBNETS, **contradiction})
+    with pytest.raises(render.Refused, match="RangesOfNewSubnets"):
+        stack(HUB, {"SubnetCidrs": NEW_SUBNETS["SubnetCidrs"]})
+
+
+def test_lambda_insights_is_a_layer_and_the_right_to_write_its_log():
+    flag = next(flag for flag in FLAGS if "LambdaInsightsLayerArn" in flag)
+    made = stack(HUB, {"Network": "new", **flag})
+    assert made.resources["BrokerFunction"]["Properties"]["Layers"] == [flag["LambdaInsightsLayerArn"]]
+    assert "Layers" not in stack(HUB).resources["BrokerFunction"]["Properties"]
+    with pytest.raises(render.Refused, match="InsightsThroughTheVpc"):
+        stack(HUB, {"Network": "new", **flag, "LogsEndpoint": "no"})
 
 
 def test_sign_ins_run_beside_each_other():
@@ -301,7 +472,6 @@ def test_a_wrong_value_is_refused_with_a_sentence():
         "DomainName": "https://studio.example.com",
         "CertificateArn": "arn:aws:iam::111111111111:server-certificate/x",
         "PublicUrl": "http://studio.example.com",
-        "AllowedCidrs": "198.51.100.0",
         "FurtherTargetRoleArns": "arn:aws:iam::222222222222:role/*",
         "StageName": "a/b",
         "ClientAddress": "forwarded:0",
@@ -309,6 +479,10 @@ def test_a_wrong_value_is_refused_with_a_sentence():
         "SpKeySecretArn": "-----BEGIN PRIVATE KEY-----",
         "VpcCidr": "10.0.0.0/28",
         "EndpointType": "EDGE",
+        "AllowedCidrs": "999.0.0.0/16",
+        "ClientCidr": "10.0.0.0/33",
+        "ProxySecret": "short",
+        "Template": "organization",
     }.items():
         with pytest.raises(render.Refused, match=name):
             rendering(HUB, {name: value})

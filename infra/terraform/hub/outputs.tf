@@ -1,5 +1,10 @@
 # Written by ../generate.py from infra/hub/template.yaml.
 
+output "template" {
+  description = "What this stack was made from."
+  value       = aws_cloudformation_stack.hub.outputs["Template"]
+}
+
 output "acs_url" {
   description = "Identity Center: Application ACS URL. Okta: Single sign-on URL. Entra ID: Reply URL."
   value       = aws_cloudformation_stack.hub.outputs["AcsUrl"]

@@ -20,6 +20,12 @@ variable "tags" {
   default     = {}
 }
 
+variable "template" {
+  type        = string
+  description = "Leave it. A stack of another template keeps its value, and so is not overwritten by this one."
+  default     = null
+}
+
 variable "endpoint_type" {
   type        = string
   description = "REGIONAL is reached from the Internet; PRIVATE only through an endpoint of API Gateway in a VPC."
@@ -46,7 +52,19 @@ variable "hosted_zone_id" {
 
 variable "public_url" {
   type        = string
-  description = "Where browsers reach a proxy or load balancer of yours that passes on to this API. Empty without one."
+  description = "Where browsers reach a proxy or load balancer of yours that passes on to this API, which then takes nothing from anybody else. Empty without one."
+  default     = null
+}
+
+variable "proxy_cidrs" {
+  type        = string
+  description = "Public IPv4 ranges from which the proxy calls this API; nobody else gets through."
+  default     = null
+}
+
+variable "proxy_secret" {
+  type        = string
+  description = "What the proxy sends as X-Studio-Broker-Proxy; nobody else gets through. For proxies whose addresses are many, such as CloudFront."
   default     = null
 }
 
@@ -64,7 +82,19 @@ variable "stage_name" {
 
 variable "web_acl" {
   type        = string
-  description = "An AWS WAF web ACL with a limit for each client address, and with the allowed addresses if there are any."
+  description = "An AWS WAF web ACL with a limit for each client address, and with the allowed addresses if there are any. auto makes one for a REGIONAL API. About 6 USD a month and 0.60 USD for a million requests."
+  default     = null
+}
+
+variable "web_acl_arn" {
+  type        = string
+  description = "A web ACL that you have, of this Region, in the place of one made here; WebAcl is then no. It must let bodies of 512 KB pass at /saml/acs."
+  default     = null
+}
+
+variable "managed_rules" {
+  type        = string
+  description = "yes adds AWS's lists of addresses of bad repute and of known bad inputs to the web ACL made here."
   default     = null
 }
 
@@ -82,7 +112,7 @@ variable "requests_per_address" {
 
 variable "throttle_rate" {
   type        = number
-  description = "More requests per second than this, of all people together, are answered with 429."
+  description = "More requests per second than this, of all people together, are answered with 429. A sign-in takes about four. A flood of 500 a second costs about 7 USD an hour."
   default     = null
 }
 
@@ -106,7 +136,7 @@ variable "execute_api_endpoint_id" {
 
 variable "network" {
   type        = string
-  description = "none runs the function outside of any VPC; new makes a VPC without Internet; existing takes yours."
+  description = "none runs the function outside of any VPC; new makes a VPC without Internet; new-subnets makes private subnets in yours; existing takes yours."
   default     = null
 }
 
@@ -118,13 +148,19 @@ variable "vpc_cidr" {
 
 variable "zone_names" {
   type        = string
-  description = "New VPC only. Two zones in which the services have endpoints. Empty for the Region's first two."
+  description = "New VPC or subnets only. Two zones in which the services have endpoints. Empty for the Region's first two."
   default     = null
 }
 
 variable "vpc_id" {
   type        = string
   description = "Existing VPC only."
+  default     = null
+}
+
+variable "subnet_cidrs" {
+  type        = string
+  description = "New subnets in an existing VPC only. A range for each, with a route table that has no way out until you add one."
   default     = null
 }
 
@@ -142,7 +178,7 @@ variable "route_table_ids" {
 
 variable "create_endpoints" {
   type        = string
-  description = "Endpoints of DynamoDB, STS, SageMaker's API and whatever else the settings need. no where the VPC has them or a way out."
+  description = "yes for whatever the settings need, no where the VPC has them or a way out. In a VPC that has some, name those that are missing, such as sts,sagemaker.api."
   default     = null
 }
 
@@ -196,7 +232,7 @@ variable "profile_cache_seconds" {
 
 variable "client_address" {
   type        = string
-  description = "forwarded:N takes the N-th entry of X-Forwarded-For from the right, where N proxies of yours stand in front."
+  description = "direct without a proxy. Behind N proxies that each append to X-Forwarded-For it is forwarded:(N+1), since API Gateway appends the address of the last proxy - forwarded:2 behind one."
   default     = null
 }
 
@@ -242,9 +278,15 @@ variable "further_target_role_arns" {
   default     = null
 }
 
+variable "permissions_boundary_name" {
+  type        = string
+  description = "For every role of this stack, where your organization demands one - a managed policy of this account, by its name with its path."
+  default     = null
+}
+
 variable "permissions_boundary_arn" {
   type        = string
-  description = "For every role of this stack, where your organization demands one."
+  description = "The boundary by its ARN, for a policy of AWS. Empty where PermissionsBoundaryName names it."
   default     = null
 }
 
@@ -356,6 +398,12 @@ variable "fips_endpoints" {
   default     = null
 }
 
+variable "lambda_insights_layer_arn" {
+  type        = string
+  description = "AWS's layer with the extension of Lambda Insights for this Region and processor. It is billed as metrics and logs, and lengthens cold starts. Empty without."
+  default     = null
+}
+
 variable "log_retention_days" {
   type        = number
   description = "The audit of sign-ins is part of the logs."
@@ -382,65 +430,73 @@ variable "refusals_per_five_minutes" {
 
 locals {
   parameters = {
-    EndpointType           = var.endpoint_type
-    DomainName             = var.domain_name
-    CertificateArn         = var.certificate_arn
-    HostedZoneId           = var.hosted_zone_id
-    PublicUrl              = var.public_url
-    EntityId               = var.entity_id
-    StageName              = var.stage_name
-    WebAcl                 = var.web_acl
-    AllowedCidrs           = var.allowed_cidrs
-    RequestsPerAddress     = var.requests_per_address
-    ThrottleRate           = var.throttle_rate
-    ThrottleBurst          = var.throttle_burst
-    ClientCidr             = var.client_cidr
-    ExecuteApiEndpointId   = var.execute_api_endpoint_id
-    Network                = var.network
-    VpcCidr                = var.vpc_cidr
-    ZoneNames              = var.zone_names
-    VpcId                  = var.vpc_id
-    SubnetIds              = var.subnet_ids
-    RouteTableIds          = var.route_table_ids
-    CreateEndpoints        = var.create_endpoints
-    LogsEndpoint           = var.logs_endpoint
-    Organization           = var.organization
-    Contact                = var.contact
-    SessionMinutes         = var.session_minutes
-    UrlSeconds             = var.url_seconds
-    ClockSkewSeconds       = var.clock_skew_seconds
-    TeamCacheSeconds       = var.team_cache_seconds
-    ProfileCacheSeconds    = var.profile_cache_seconds
-    ClientAddress          = var.client_address
-    SpKeySecretArn         = var.sp_key_secret_arn
-    IdentityStoreArn       = var.identity_store_arn
-    TlsRoots               = var.tls_roots
-    LogFilter              = var.log_filter
-    HubRoleName            = var.hub_role_name
-    TargetRoleName         = var.target_role_name
-    FurtherTargetRoleArns  = var.further_target_role_arns
-    PermissionsBoundaryArn = var.permissions_boundary_arn
-    TablePrefix            = var.table_prefix
-    TableReadCap           = var.table_read_cap
-    TableWriteCap          = var.table_write_cap
-    KmsKeyArn              = var.kms_key_arn
-    BreakGlassRoleArn      = var.break_glass_role_arn
-    Tables                 = var.tables
-    TeamsStreamArn         = var.teams_stream_arn
-    IdpsStreamArn          = var.idps_stream_arn
-    OtherRegion            = var.other_region
-    OtherKmsKeyArn         = var.other_kms_key_arn
-    MakesHubRole           = var.makes_hub_role
-    Architecture           = var.architecture
-    MemoryMegabytes        = var.memory_megabytes
-    ReservedConcurrency    = var.reserved_concurrency
-    ProvisionedConcurrency = var.provisioned_concurrency
-    Release                = var.release
-    CodeSigningConfigArn   = var.code_signing_config_arn
-    FipsEndpoints          = var.fips_endpoints
-    LogRetentionDays       = var.log_retention_days
-    ApiGatewayAccount      = var.api_gateway_account
-    AlarmTopicArn          = var.alarm_topic_arn
-    RefusalsPerFiveMinutes = var.refusals_per_five_minutes
+    Template                = var.template
+    EndpointType            = var.endpoint_type
+    DomainName              = var.domain_name
+    CertificateArn          = var.certificate_arn
+    HostedZoneId            = var.hosted_zone_id
+    PublicUrl               = var.public_url
+    ProxyCidrs              = var.proxy_cidrs
+    ProxySecret             = var.proxy_secret
+    EntityId                = var.entity_id
+    StageName               = var.stage_name
+    WebAcl                  = var.web_acl
+    WebAclArn               = var.web_acl_arn
+    ManagedRules            = var.managed_rules
+    AllowedCidrs            = var.allowed_cidrs
+    RequestsPerAddress      = var.requests_per_address
+    ThrottleRate            = var.throttle_rate
+    ThrottleBurst           = var.throttle_burst
+    ClientCidr              = var.client_cidr
+    ExecuteApiEndpointId    = var.execute_api_endpoint_id
+    Network                 = var.network
+    VpcCidr                 = var.vpc_cidr
+    ZoneNames               = var.zone_names
+    VpcId                   = var.vpc_id
+    SubnetCidrs             = var.subnet_cidrs
+    SubnetIds               = var.subnet_ids
+    RouteTableIds           = var.route_table_ids
+    CreateEndpoints         = var.create_endpoints
+    LogsEndpoint            = var.logs_endpoint
+    Organization            = var.organization
+    Contact                 = var.contact
+    SessionMinutes          = var.session_minutes
+    UrlSeconds              = var.url_seconds
+    ClockSkewSeconds        = var.clock_skew_seconds
+    TeamCacheSeconds        = var.team_cache_seconds
+    ProfileCacheSeconds     = var.profile_cache_seconds
+    ClientAddress           = var.client_address
+    SpKeySecretArn          = var.sp_key_secret_arn
+    IdentityStoreArn        = var.identity_store_arn
+    TlsRoots                = var.tls_roots
+    LogFilter               = var.log_filter
+    HubRoleName             = var.hub_role_name
+    TargetRoleName          = var.target_role_name
+    FurtherTargetRoleArns   = var.further_target_role_arns
+    PermissionsBoundaryName = var.permissions_boundary_name
+    PermissionsBoundaryArn  = var.permissions_boundary_arn
+    TablePrefix             = var.table_prefix
+    TableReadCap            = var.table_read_cap
+    TableWriteCap           = var.table_write_cap
+    KmsKeyArn               = var.kms_key_arn
+    BreakGlassRoleArn       = var.break_glass_role_arn
+    Tables                  = var.tables
+    TeamsStreamArn          = var.teams_stream_arn
+    IdpsStreamArn           = var.idps_stream_arn
+    OtherRegion             = var.other_region
+    OtherKmsKeyArn          = var.other_kms_key_arn
+    MakesHubRole            = var.makes_hub_role
+    Architecture            = var.architecture
+    MemoryMegabytes         = var.memory_megabytes
+    ReservedConcurrency     = var.reserved_concurrency
+    ProvisionedConcurrency  = var.provisioned_concurrency
+    Release                 = var.release
+    CodeSigningConfigArn    = var.code_signing_config_arn
+    FipsEndpoints           = var.fips_endpoints
+    LambdaInsightsLayerArn  = var.lambda_insights_layer_arn
+    LogRetentionDays        = var.log_retention_days
+    ApiGatewayAccount       = var.api_gateway_account
+    AlarmTopicArn           = var.alarm_topic_arn
+    RefusalsPerFiveMinutes  = var.refusals_per_five_minutes
   }
 }

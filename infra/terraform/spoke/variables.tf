@@ -22,6 +22,12 @@ variable "tags" {
   default     = {}
 }
 
+variable "template" {
+  type        = string
+  description = "Leave it. A stack of another template keeps its value, and so is not overwritten by this one."
+  default     = null
+}
+
 variable "hub_role_arn" {
   type        = string
   description = "ARN of the role that the broker runs with. It must exist already."
@@ -148,6 +154,198 @@ variable "role4" {
   default     = null
 }
 
+variable "doors1" {
+  type        = string
+  description = "Doors 1 of 32"
+  default     = null
+}
+
+variable "doors2" {
+  type        = string
+  description = "Doors 2 of 32"
+  default     = null
+}
+
+variable "doors3" {
+  type        = string
+  description = "Doors 3 of 32"
+  default     = null
+}
+
+variable "doors4" {
+  type        = string
+  description = "Doors 4 of 32"
+  default     = null
+}
+
+variable "doors5" {
+  type        = string
+  description = "Doors 5 of 32"
+  default     = null
+}
+
+variable "doors6" {
+  type        = string
+  description = "Doors 6 of 32"
+  default     = null
+}
+
+variable "doors7" {
+  type        = string
+  description = "Doors 7 of 32"
+  default     = null
+}
+
+variable "doors8" {
+  type        = string
+  description = "Doors 8 of 32"
+  default     = null
+}
+
+variable "doors9" {
+  type        = string
+  description = "Doors 9 of 32"
+  default     = null
+}
+
+variable "doors10" {
+  type        = string
+  description = "Doors 10 of 32"
+  default     = null
+}
+
+variable "doors11" {
+  type        = string
+  description = "Doors 11 of 32"
+  default     = null
+}
+
+variable "doors12" {
+  type        = string
+  description = "Doors 12 of 32"
+  default     = null
+}
+
+variable "doors13" {
+  type        = string
+  description = "Doors 13 of 32"
+  default     = null
+}
+
+variable "doors14" {
+  type        = string
+  description = "Doors 14 of 32"
+  default     = null
+}
+
+variable "doors15" {
+  type        = string
+  description = "Doors 15 of 32"
+  default     = null
+}
+
+variable "doors16" {
+  type        = string
+  description = "Doors 16 of 32"
+  default     = null
+}
+
+variable "doors17" {
+  type        = string
+  description = "Doors 17 of 32"
+  default     = null
+}
+
+variable "doors18" {
+  type        = string
+  description = "Doors 18 of 32"
+  default     = null
+}
+
+variable "doors19" {
+  type        = string
+  description = "Doors 19 of 32"
+  default     = null
+}
+
+variable "doors20" {
+  type        = string
+  description = "Doors 20 of 32"
+  default     = null
+}
+
+variable "doors21" {
+  type        = string
+  description = "Doors 21 of 32"
+  default     = null
+}
+
+variable "doors22" {
+  type        = string
+  description = "Doors 22 of 32"
+  default     = null
+}
+
+variable "doors23" {
+  type        = string
+  description = "Doors 23 of 32"
+  default     = null
+}
+
+variable "doors24" {
+  type        = string
+  description = "Doors 24 of 32"
+  default     = null
+}
+
+variable "doors25" {
+  type        = string
+  description = "Doors 25 of 32"
+  default     = null
+}
+
+variable "doors26" {
+  type        = string
+  description = "Doors 26 of 32"
+  default     = null
+}
+
+variable "doors27" {
+  type        = string
+  description = "Doors 27 of 32"
+  default     = null
+}
+
+variable "doors28" {
+  type        = string
+  description = "Doors 28 of 32"
+  default     = null
+}
+
+variable "doors29" {
+  type        = string
+  description = "Doors 29 of 32"
+  default     = null
+}
+
+variable "doors30" {
+  type        = string
+  description = "Doors 30 of 32"
+  default     = null
+}
+
+variable "doors31" {
+  type        = string
+  description = "Doors 31 of 32"
+  default     = null
+}
+
+variable "doors32" {
+  type        = string
+  description = "Doors 32 of 32"
+  default     = null
+}
+
 variable "tag_keys" {
   type        = string
   description = "Keys of the tags that a profile may be created with, Team and User first, then those of the teams' own tags."
@@ -202,6 +400,12 @@ variable "allowed_source_cidrs" {
   default     = null
 }
 
+variable "deny_all_from_elsewhere" {
+  type        = string
+  description = "true refuses every call of the role from another network, not only the opening of Studio and of doors."
+  default     = null
+}
+
 variable "administrator_account_id" {
   type        = string
   description = "Account from which administrators run doctor and profiles. Empty makes neither role."
@@ -214,14 +418,21 @@ variable "administrator_role_arns" {
   default     = null
 }
 
+variable "permissions_boundary_name" {
+  type        = string
+  description = "Boundary of the roles, a managed policy of the account itself, by its name with its path - the same in every account."
+  default     = null
+}
+
 variable "permissions_boundary_arn" {
   type        = string
-  description = "Boundary of the roles, where the organization asks for one."
+  description = "The boundary by its ARN, for a policy of AWS. Empty where PermissionsBoundaryName names it."
   default     = null
 }
 
 locals {
   parameters = {
+    Template                   = var.template
     HubRoleArn                 = var.hub_role_arn
     OrganizationId             = var.organization_id
     ExternalId                 = var.external_id
@@ -243,6 +454,38 @@ locals {
     Domain4                    = var.domain4
     Region4                    = var.region4
     Role4                      = var.role4
+    Doors1                     = var.doors1
+    Doors2                     = var.doors2
+    Doors3                     = var.doors3
+    Doors4                     = var.doors4
+    Doors5                     = var.doors5
+    Doors6                     = var.doors6
+    Doors7                     = var.doors7
+    Doors8                     = var.doors8
+    Doors9                     = var.doors9
+    Doors10                    = var.doors10
+    Doors11                    = var.doors11
+    Doors12                    = var.doors12
+    Doors13                    = var.doors13
+    Doors14                    = var.doors14
+    Doors15                    = var.doors15
+    Doors16                    = var.doors16
+    Doors17                    = var.doors17
+    Doors18                    = var.doors18
+    Doors19                    = var.doors19
+    Doors20                    = var.doors20
+    Doors21                    = var.doors21
+    Doors22                    = var.doors22
+    Doors23                    = var.doors23
+    Doors24                    = var.doors24
+    Doors25                    = var.doors25
+    Doors26                    = var.doors26
+    Doors27                    = var.doors27
+    Doors28                    = var.doors28
+    Doors29                    = var.doors29
+    Doors30                    = var.doors30
+    Doors31                    = var.doors31
+    Doors32                    = var.doors32
     TagKeys                    = var.tag_keys
     AllowedSecurityGroupIds    = var.allowed_security_group_ids
     AllowedLifecycleConfigArns = var.allowed_lifecycle_config_arns
@@ -252,8 +495,10 @@ locals {
     AllowedVpcEndpointIds      = var.allowed_vpc_endpoint_ids
     AllowedVpcSourceCidrs      = var.allowed_vpc_source_cidrs
     AllowedSourceCidrs         = var.allowed_source_cidrs
+    DenyAllFromElsewhere       = var.deny_all_from_elsewhere
     AdministratorAccountId     = var.administrator_account_id
     AdministratorRoleArns      = var.administrator_role_arns
+    PermissionsBoundaryName    = var.permissions_boundary_name
     PermissionsBoundaryArn     = var.permissions_boundary_arn
   }
 }

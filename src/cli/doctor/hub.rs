@@ -16,10 +16,10 @@ use crate::cli::fleet::{Mappings, alike};
 use crate::cli::hub::Hub;
 use crate::cli::output::word;
 use crate::config::{SettingFaults, Settings};
-use crate::saml::MetadataWarning;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
+use strict_saml::MetadataWarning;
 
 /// A public URL in the place of one that cannot be used, so that the other settings can be read.
 const NO_PUBLIC_URL: &str = "https://studio-broker.invalid";

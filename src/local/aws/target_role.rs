@@ -31,6 +31,8 @@ pub struct Grant {
     pub tag_keys: Vec<String>,
     /// Whether the role may put the `User` tag on a profile that has none.
     pub adopt_profiles: bool,
+    /// ARNs of the MLflow Apps, MLflow tracking servers and Partner AI Apps that the team opens.
+    pub doors: Vec<String>,
 }
 
 impl Grant {
@@ -44,6 +46,8 @@ impl Grant {
             format!("arn:{}:iam::{account_id}:role/{default_role}", partition(&region))
         });
         let tags = item.get("tags").and_then(Value::as_object);
+        let doors = item.get("doors").and_then(Value::as_array).into_iter().flatten();
+        let arn = |door: &Value| door.get("arn").and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             team_id: text("team_id")?,
             domain_id: text("domain_id")?,
@@ -51,6 +55,7 @@ impl Grant {
             external_id: text("external_id"),
             tag_keys: tags.map(|tags| tags.keys().cloned().collect()).unwrap_or_default(),
             adopt_profiles: item.get("adopt_profiles").and_then(Value::as_bool).unwrap_or(false),
+            doors: doors.filter_map(arn).collect(),
             account_id,
             region,
             target_role_arn,
@@ -156,13 +161,15 @@ fn team_statements(grant: &Grant) -> Vec<Value> {
     let mut statements = vec![
         allow(grant, &["CreateUserProfile"], &profiles, &request_tags, &only_known_keys),
         allow(grant, &["AddTags"], &profiles, &on_creation, &only_known_keys),
+        // The tag that `profiles revoke` sets closes the profile, and ends what is open.
         allow(
             grant,
-            &["CreatePresignedDomainUrl", "UpdateUserProfile"],
+            &["CreatePresignedDomainUrl"],
             &profiles,
             &resource_tags,
-            &json!({}),
+            &json!({"Null": {"sagemaker:ResourceTag/StudioBrokerRevoked": "true"}}),
         ),
+        allow(grant, &["UpdateUserProfile"], &profiles, &resource_tags, &json!({})),
         // Without a tag condition: a profile that does not exist has no tags, and must be told from
         // somebody else's.
         allow(grant, &["DescribeUserProfile", "ListTags"], &profiles, &json!({}), &json!({})),
@@ -170,6 +177,13 @@ fn team_statements(grant: &Grant) -> Vec<Value> {
         allow(grant, &["DescribeSpace"], &format!("{}/*", arn("space")), &json!({}), &json!({})),
         pass_role(grant),
     ];
+    if !grant.doors.is_empty() {
+        let mut statement = allow(grant, &DOOR_ACTIONS, "", &json!({}), &json!({}));
+        if let Some(statement) = statement.as_object_mut() {
+            statement.insert("Resource".into(), json!(grant.doors));
+        }
+        statements.push(statement);
+    }
     if grant.adopt_profiles {
         statements.push(allow(
             grant,
@@ -187,6 +201,16 @@ fn team_statements(grant: &Grant) -> Vec<Value> {
     }
     statements
 }
+
+/// What opens a team's doors; each action knows resources of one kind.
+const DOOR_ACTIONS: [&str; 6] = [
+    "CreatePartnerAppPresignedUrl",
+    "CreatePresignedMlflowAppUrl",
+    "CreatePresignedMlflowTrackingServerUrl",
+    "DescribeMlflowApp",
+    "DescribeMlflowTrackingServer",
+    "DescribePartnerApp",
+];
 
 fn pass_role(grant: &Grant) -> Value {
     let mut statement = allow(
@@ -276,7 +300,8 @@ pub fn doctor_policy() -> Value {
 }
 
 /// The permissions of the lifecycle role: it repairs and removes profiles that carry both of the
-/// broker's tags, with what hangs on them; `execution_roles` are those that a repair may pass.
+/// broker's tags, with what hangs on them, and sets and takes away the one tag that revokes them;
+/// `execution_roles` are those that a repair may pass.
 #[must_use]
 pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
     let mut statements = vec![
@@ -289,6 +314,19 @@ pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
                 "sagemaker:ResourceTag/Team": "?*",
                 "sagemaker:ResourceTag/User": "?*",
             }},
+        }),
+        json!({
+            "Effect": "Allow",
+            "Action": ["sagemaker:AddTags", "sagemaker:DeleteTags"],
+            "Resource": "arn:*:sagemaker:*:*:user-profile/*",
+            "Condition": {
+                "StringLike": {
+                    "sagemaker:ResourceTag/Team": "?*",
+                    "sagemaker:ResourceTag/User": "?*",
+                },
+                "ForAllValues:StringEquals": {"aws:TagKeys": ["StudioBrokerRevoked"]},
+                "Null": {"aws:TagKeys": "false"},
+            },
         }),
         json!({
             "Effect": "Allow",
@@ -390,6 +428,7 @@ mod tests {
             external_id: Some("secret-1".into()),
             tag_keys: vec!["CostCenter".into()],
             adopt_profiles: false,
+            doors: vec![],
         }
     }
 
@@ -537,6 +576,51 @@ mod tests {
                 .with("sagemaker:ResourceTag/User", "eve");
             assert!(!permitted(&foreign));
         }
+    }
+
+    #[test]
+    fn a_revoked_profile_is_opened_by_nobody_and_still_updated() {
+        let revoked = |action: &str, value: &str| {
+            with_resource_tags(session(action, PROFILE))
+                .with("sagemaker:ResourceTag/StudioBrokerRevoked", value)
+        };
+        for value in ["", "2026-11-28T10:00:00Z"] {
+            assert!(!permitted(&revoked("sagemaker:CreatePresignedDomainUrl", value)));
+            assert!(permitted(&revoked("sagemaker:UpdateUserProfile", value)));
+        }
+    }
+
+    #[test]
+    fn the_lifecycle_role_sets_and_takes_away_the_tag_that_revokes_and_no_other() {
+        let policy = Policy::parse(&lifecycle_policy(&[])).unwrap();
+        let may = |request: Request| policy.decide(&request) == Decision::Allow;
+        for action in ["sagemaker:AddTags", "sagemaker:DeleteTags"] {
+            let tag = |key: &str| {
+                with_resource_tags(Request::new(action, PROFILE)).with("aws:TagKeys", key)
+            };
+            assert!(may(tag("StudioBrokerRevoked")));
+            assert!(!may(tag("User")));
+            assert!(!may(tag("StudioBrokerRevoked").with("aws:TagKeys", "User")));
+            assert!(!may(with_resource_tags(Request::new(action, PROFILE))));
+            let foreign = Request::new(action, PROFILE).with("aws:TagKeys", "StudioBrokerRevoked");
+            assert!(!may(foreign), "a profile that is not the broker's");
+        }
+    }
+
+    #[test]
+    fn a_team_opens_its_own_doors() {
+        let door = "arn:aws:sagemaker:us-east-1:222222222222:mlflow-app/app-1";
+        let item = json!({
+            "team_id": "team1", "account_id": "222222222222", "region": "us-east-1",
+            "domain_id": "d-team1", "execution_role_arn": ROLE,
+            "doors": [{"id": "runs", "kind": "mlflow_app", "arn": door}],
+        });
+        let grant = Grant::of_item(item.as_object().unwrap(), "StudioBrokerTarget").unwrap();
+        let action = "sagemaker:CreatePresignedMlflowAppUrl";
+        assert!(permitted_by(&grant, &session(action, door)));
+        assert!(!permitted_by(&grant, &session(action, &format!("{door}2"))));
+        assert!(!permitted_by(&grant, &session("sagemaker:DeleteMlflowApp", door)));
+        assert!(!permitted(&session(action, door)), "without doors");
     }
 
     #[test]

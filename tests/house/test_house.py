@@ -1,0 +1,90 @@
+"""ARCHITECTURE.md is how the code is: who uses whom, no circles, and names that exist."""
+
+import re
+import subprocess
+
+import pytest
+from imports import ROOT, House, circles
+from plan import PICTURE, picture, rooms
+
+ARROWS = House().arrows()
+ROOMS = rooms()
+
+
+def words(module):
+    return "::".join(module) or "lib"
+
+
+def room_of(module):
+    return module[0] if module else "lib"
+
+
+def test_imports_are_read_at_all():
+    files = {words(module) for arrow in ARROWS for module in arrow}
+    assert len(files) > 100 and len(ARROWS) > 400
+    assert "broker" in files and "http::sign_in" in files
+
+
+def test_every_folder_of_src_is_a_room_and_every_room_is_there():
+    there = {path.stem for path in (ROOT / "src").iterdir() if path.name != "lib.rs"}
+    # A file of data beside them is none.
+    assert there == set(ROOMS) - {"strict_saml"}
+
+
+def test_a_room_uses_those_that_the_table_says():
+    used = {}
+    for (importer, imported), names in ARROWS.items():
+        if room_of(importer) != room_of(imported) and importer:
+            used.setdefault((room_of(importer), room_of(imported)), []).append(
+                f"{words(importer)} -> {words(imported)}: {', '.join(sorted(names))}"
+            )
+    wrong = [line for (a, b), lines in used.items() if b not in ROOMS[a][1] for line in lines]
+    assert wrong == []
+
+
+def test_the_table_has_no_arrow_back_up():
+    seen = []
+    for room, (_, uses) in ROOMS.items():
+        seen.append(room)
+        assert not set(uses) & set(seen), f"{room} uses a room above it"
+
+
+def test_no_files_import_each_other_in_a_circle():
+    told = [
+        "\n".join(
+            f"{words(a)} -> {words(b)}: {', '.join(sorted(names))}"
+            for (a, b), names in sorted(ARROWS.items())
+            if a in group and b in group
+        )
+        for group in circles(ARROWS)
+    ]
+    assert told == [], "\n\n".join(told)
+
+
+def test_a_circle_would_be_found():
+    assert circles({(("a",), ("b",)): set(), (("b",), ("c",)): set(), (("c",), ("a",)): set()}) == [[("a",), ("b",), ("c",)]]
+
+
+def test_the_picture_is_that_of_the_table():
+    assert PICTURE.read_text() == picture(), "draw it anew: python tests/house/plan.py"
+
+
+def names_of_tests():
+    """Every test function and test file, whatever it is written in."""
+    files = subprocess.run(["git", "ls-files", "*.rs", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = set()
+    for name in files.stdout.split():
+        path = ROOT / name
+        if path.exists():
+            found.add(path.name)
+            found |= set(re.findall(r"\b(?:fn|def) (\w+)\(", path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "THREAT-MODEL.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_what_a_document_names_is_there(document):
+    text = (ROOT / document).read_text()
+    known = names_of_tests()
+    assert [name for name in re.findall(r"`(test_\w+(?:\.py)?)`", text) if name not in known] == []
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
