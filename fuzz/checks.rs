@@ -45,7 +45,7 @@ pub fn event(bytes: &[u8]) {
         let _ = request.client_address(source);
     }
     let _ = (request.query_value("idp"), request.query_value("team"));
-    form(&request.body);
+    form(request.body.whole());
     let mut response = http::Response::new("ä".to_owned());
     for cookie in ["a=1", "b=2", "c=3"] {
         let value = http::HeaderValue::from_static(cookie);

@@ -567,11 +567,9 @@ mod tests {
         let like = json!({"StringLike": {"aws:RequestTag/Team": "t*"}});
         let equals = json!({"StringEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}});
         let not = json!({"StringNotEquals": {"aws:RequestTag/Team": "${aws:PrincipalTag/Team}"}});
-        for (version, filled) in [
-            (Some("2012-10-17"), true),
-            (Some("2008-10-17"), false),
-            (None, false),
-        ] {
+        for (version, filled) in
+            [(Some("2012-10-17"), true), (Some("2008-10-17"), false), (None, false)]
+        {
             let decide = |condition: &Value, resource: &str, request: &Request| {
                 let mut document = json!({"Statement": {"Effect": "Allow", "Action": "s:Act",
                     "Resource": resource, "Condition": condition}});

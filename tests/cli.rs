@@ -10,7 +10,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use aws_sdk_sagemaker::types::{Tag, UserSettings};
 use serde_json::Value;
+use studio_broker::aws::{Access, sdk_config_for};
 
 const STUDIO_BROKER: &str = env!("CARGO_BIN_EXE_studio-broker");
 
@@ -43,6 +45,35 @@ impl Aws {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// A profile as the broker makes it for somebody in `team1`: what a page ends has to be there first.
+    fn profile(&self, user: &str) {
+        let access = Access {
+            endpoint_url: self.endpoint.clone(),
+            region: "us-east-1".into(),
+            access_key_id: "222222222222".into(),
+            secret_access_key: "any".into(),
+        };
+        let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+        let role = "arn:aws:iam::222222222222:role/Team1Execution";
+        let create = async {
+            aws_sdk_sagemaker::Client::new(&sdk_config_for(&access))
+                .create_user_profile()
+                .domain_id("d-localteam001")
+                .user_profile_name(format!("{user}-team1"))
+                .user_settings(UserSettings::builder().execution_role(role).build())
+                .tags(tag("Team", "team1"))
+                .tags(tag("User", user))
+                .send()
+                .await
+                .unwrap();
+        };
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(create);
+    }
+
     fn settings(&self) -> [(&'static str, &str); 6] {
         [
             ("AWS_ENDPOINT_URL", &self.endpoint),
@@ -64,8 +95,13 @@ impl Drop for Aws {
 
 /// Runs the commands of one page.
 fn page(name: &str) {
+    page_with(name, |_| {});
+}
+
+fn page_with(name: &str, prepare: impl FnOnce(&Aws)) {
     let aws = Aws::start();
     aws.empty();
+    prepare(&aws);
     let cases = trycmd::TestCases::new();
     cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
     for (name, value) in aws.settings() {
@@ -87,4 +123,9 @@ fn the_page_on_identity_providers_says_what_happens() {
 #[test]
 fn the_page_on_refused_responses_says_what_happens() {
     page("explain");
+}
+
+#[test]
+fn the_page_on_access_says_what_happens() {
+    page_with("access", |aws| aws.profile("jane"));
 }

@@ -46,6 +46,11 @@ fn the_list_of_codes_is_current() {
     is_current("codes.json", &json!({ "codes": codes() }));
 }
 
+#[test]
+fn the_list_of_settings_is_current() {
+    is_current("settings.json", &studio_broker::config::settings());
+}
+
 /// A write depends on every attribute that an item may have, so none may be missing from the list.
 #[test]
 fn the_list_of_attributes_is_that_of_the_schemas() {

@@ -3,7 +3,7 @@
 
 #[path = "../checks.rs"]
 pub mod checks;
-#[path = "../../src/config.rs"]
+#[path = "../../src/config/mod.rs"]
 mod config;
 mod http;
 #[path = "../../src/mappings/mod.rs"]

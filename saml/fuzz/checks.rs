@@ -78,7 +78,8 @@ pub fn metadata(xml: &[u8]) {
     }
     for url in [metadata.sso_redirect_url(), metadata.sso_post_url()].into_iter().flatten() {
         assert!(url.bytes().all(|byte| byte.is_ascii_graphic()), "{url:?}");
-        let location = SIGNED.provider.login_redirect(url, "_id", Some("ä &"), SIGNED.now);
+        let location =
+            SIGNED.provider.login_redirect(url, "_id", Some("ä &"), Default::default(), SIGNED.now);
         assert!(location.starts_with(url) && location.is_ascii());
     }
     for warning in metadata.warnings(SIGNED.now) {

@@ -22,6 +22,7 @@ pub struct Assertion {
     id: String,
     name_id: NameId,
     session_index: Option<String>,
+    authn_contexts: Vec<String>,
     attributes: BTreeMap<String, Vec<String>>,
     key_fingerprint: String,
     not_on_or_after: Timestamp,
@@ -58,6 +59,7 @@ impl Assertion {
                 .next()
                 .and_then(|statement| statement.attribute("SessionIndex"))
                 .map(str::to_owned),
+            authn_contexts: read_authn_contexts(element),
             attributes: read_attributes(element),
             key_fingerprint: verified.key_fingerprint().to_owned(),
             not_on_or_after: accepted.not_on_or_after,
@@ -89,6 +91,13 @@ impl Assertion {
     #[must_use]
     pub fn session_index(&self) -> Option<&str> {
         self.session_index.as_deref()
+    }
+
+    /// The `AuthnContextClassRef` of each `AuthnStatement`, as text, in document order; a statement with
+    /// none, or with several, says nothing.
+    #[must_use]
+    pub fn authn_contexts(&self) -> &[String] {
+        &self.authn_contexts
     }
 
     /// The values of each attribute by its `Name`, in document order, equal ones kept; a value
@@ -167,6 +176,16 @@ fn read_name_id(assertion: Element<'_>) -> Result<NameId, Rejection> {
     }
     let format = name_id.attribute("Format").map(str::to_owned);
     Ok(NameId { value: value.into_owned(), format })
+}
+
+fn read_authn_contexts(assertion: Element<'_>) -> Vec<String> {
+    let statements = assertion.elements_named(SAML, "AuthnStatement");
+    statements
+        .filter_map(|statement| {
+            let context = statement.only(SAML, "AuthnContext").ok()?;
+            Some(context.only(SAML, "AuthnContextClassRef").ok()?.text()?.into_owned())
+        })
+        .collect()
 }
 
 fn read_attributes(assertion: Element<'_>) -> BTreeMap<String, Vec<String>> {

@@ -163,6 +163,16 @@
 //! | a spoke's administrator who plants a profile | tags decide; adoption takes nothing that the mapping would not give | `test_a_profile_that_a_spoke_administrator_plants_opens_only_as_the_owners`, `test_any_other_profile_without_owner_is_refused`, `test_a_profile_with_an_owner_is_never_adopted`, `test_a_profile_whose_tags_changed_is_foreign_and_its_url_never_leaves` |
 //! | credentials of one person for another | cached per role, external id, Region, team and owner | `test_credentials_are_bound_to_the_external_id_and_never_shared_between_people`, `test_of_a_hundred_people_at_once_every_call_carries_the_callers_own_tags` |
 //!
+//! # Access that has ended, or was never that good
+//!
+//! | attack | what stops it | test |
+//! | --- | --- | --- |
+//! | an authentication context from elsewhere: an attribute, a request, another element, a statement that holds two | each `AuthnStatement`'s own single `AuthnContextClassRef` alone | `the_authn_contexts_are_those_of_the_statements_alone`, `test_a_request_or_an_attribute_is_no_authentication_context` |
+//! | a session from before a second factor was asked for | it remembers what was said, and each opening decides again | `test_an_idp_asks_for_every_sign_in_and_in_open_sessions`, `test_a_team_asks_for_more_than_the_sign_in_gave` |
+//! | going on after the end: in an open session, on a waiting page, in Studio | decided again at each request; no Studio session is longer than the access | `test_access_ends_at_its_moment_in_open_sessions_and_on_waiting_pages`, `test_a_studio_session_is_no_longer_than_the_access` |
+//! | a second key for one person with a later end, or an entry that almost says something | the earlier end counts; what cannot be read gives nothing | `of_two_keys_for_one_person_the_earlier_end_counts`, `an_entry_that_cannot_be_read_gives_nothing_and_harms_no_other`, `an_end_is_always_or_a_moment_in_utc` |
+//! | a revoked profile, at a function that believes it ready | IAM refuses, the broker looks, and says so | `test_a_revoked_profile_opens_for_nobody_also_where_it_is_believed_ready`, `test_a_revoked_session_ends_in_the_browser_and_comes_back` |
+//!
 //! # What remains
 //!
 //! - **A stolen signing key** ("Golden SAML", "Silver SAML") signs whatever it likes. `allowed_teams` and
@@ -175,5 +185,3 @@
 //! - **A browser that nobody has used yet** has no last owner: an unsolicited response of anybody signs in
 //!   there. The same browser forgets its owner when its cookies are deleted, or pushed out by hundreds of
 //!   a sibling domain's. `allow_unsolicited: false` closes this.
-//! - **An identity provider that puts several bearer confirmations into one assertion**, one of them
-//!   unsolicited, has it accepted once for each request that it answers and once without.

@@ -221,16 +221,21 @@ fn check_confirmations(
     let mut first_refusal = None;
     let mut held: Option<Bearer> = None;
     let mut latest = Timestamp::MIN;
-    for confirmation in subject
-        .elements_named(SAML, "SubjectConfirmation")
-        .filter(|confirmation| confirmation.attribute("Method") == Some(BEARER))
-    {
+    let bearers = || {
+        subject
+            .elements_named(SAML, "SubjectConfirmation")
+            .filter(|confirmation| confirmation.attribute("Method") == Some(BEARER))
+    };
+    // A response that names a request anywhere, to us, is an answer and nothing else: whoever takes the
+    // request's ID off the unsigned wrapper, or picks another confirmation, does not make it unsolicited.
+    let answers = bearers().find_map(|confirmation| request_named(confirmation, provider));
+    for confirmation in bearers() {
         if let Ok(data) = confirmation.only(SAML, "SubjectConfirmationData")
             && let Some(end) = data.attribute("NotOnOrAfter").and_then(instant)
         {
             latest = latest.max(end);
         }
-        match check_confirmation(confirmation, provider, response_to, expected, clock) {
+        match check_confirmation(confirmation, provider, response_to, answers, expected, clock) {
             Ok(bearer) => held = held.or(Some(bearer)),
             Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
         }
@@ -241,10 +246,19 @@ fn check_confirmations(
     }
 }
 
+/// The request that a bearer confirmation names, if it is addressed to us.
+fn request_named<'d>(confirmation: Element<'d>, provider: &ServiceProvider) -> Option<&'d str> {
+    confirmation
+        .elements_named(SAML, "SubjectConfirmationData")
+        .filter(|data| data.attribute("Recipient") == Some(provider.acs_url.as_str()))
+        .find_map(|data| data.attribute("InResponseTo"))
+}
+
 fn check_confirmation(
     confirmation: Element<'_>,
     provider: &ServiceProvider,
     response_to: Option<&str>,
+    answers: Option<&str>,
     expected: Expected<'_>,
     clock: Clock,
 ) -> Result<Bearer, Rejection> {
@@ -277,33 +291,40 @@ fn check_confirmation(
         });
     }
     let in_response_to =
-        check_in_response_to(response_to, data.attribute("InResponseTo"), expected)?;
+        check_in_response_to(response_to, data.attribute("InResponseTo"), answers, expected)?;
     Ok(Bearer { not_on_or_after, latest: not_on_or_after, in_response_to })
 }
 
-/// Either nothing was asked, and neither part answers; or the confirmation answers a request of
-/// ours, and the response, if it says anything, the same.
+/// Either nothing was asked, and nothing in the response answers; or the confirmation answers a request
+/// of ours, and the response, if it says anything, the same. `answers` is what any of the confirmations
+/// says.
 fn check_in_response_to(
     response: Option<&str>,
     confirmation: Option<&str>,
+    answers: Option<&str>,
     expected: Expected<'_>,
 ) -> Result<Option<String>, Rejection> {
     let mismatch = || Rejection::InResponseToMismatch {
         response: response.map(str::to_owned),
         confirmation: confirmation.map(str::to_owned),
     };
+    let unknown = |answered: &str| Rejection::RequestUnknown {
+        expected: expected.request_ids.iter().map(|&id| id.to_owned()).collect(),
+        got: answered.to_owned(),
+    };
     match (response, confirmation) {
-        (None, None) if expected.unsolicited => Ok(None),
-        (None, None) => Err(Rejection::UnsolicitedRefused),
+        (None, None) => match answers {
+            Some(answered) if expected.request_ids.contains(&answered) => Err(mismatch()),
+            Some(answered) => Err(unknown(answered)),
+            None if expected.unsolicited => Ok(None),
+            None => Err(Rejection::UnsolicitedRefused),
+        },
         (Some(_), None) => Err(mismatch()),
         (Some(response), Some(answered)) if response != answered => Err(mismatch()),
         (_, Some(answered)) if expected.request_ids.contains(&answered) => {
             Ok(Some(answered.to_owned()))
         }
-        (_, Some(answered)) => Err(Rejection::RequestUnknown {
-            expected: expected.request_ids.iter().map(|&id| id.to_owned()).collect(),
-            got: answered.to_owned(),
-        }),
+        (_, Some(answered)) => Err(unknown(answered)),
     }
 }
 

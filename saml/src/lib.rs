@@ -49,6 +49,7 @@ pub use encryption::{DecryptionKeyError, DecryptionKeys};
 pub use key::{KeyProblem, SigningKey};
 pub use metadata::{IdpMetadata, MetadataError, MetadataWarning};
 pub use rejection::{Actor, Code, Rejection};
+pub use request::Ask;
 pub use response::UnverifiedResponse;
 pub use service_provider::{Expected, ServiceProvider};
 pub use signature::RequireSigned;

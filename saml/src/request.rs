@@ -11,6 +11,15 @@ use crate::service_provider::ServiceProvider;
 const QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// What a request asks of the identity provider beside a sign-in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask<'a> {
+    /// That the person signs in anew, whatever session there is (SAML core 3.4.1, `ForceAuthn`).
+    pub force: bool,
+    /// That the sign-in is of one of these kinds exactly (SAML core 3.3.2.2.1); of any, when empty.
+    pub authn_contexts: &'a [String],
+}
+
 impl ServiceProvider {
     /// Where to send a browser that shall sign in: an unsigned `AuthnRequest` by HTTP-Redirect
     /// (SAML bindings 3.4.4), answered by HTTP-POST to our address.
@@ -25,22 +34,40 @@ impl ServiceProvider {
         sso_redirect_url: &str,
         request_id: &str,
         relay_state: Option<&str>,
+        ask: Ask<'_>,
         now: Timestamp,
     ) -> String {
+        let force = if ask.force { r#" ForceAuthn="true""# } else { "" };
+        let contexts: String = ask
+            .authn_contexts
+            .iter()
+            .map(|class| {
+                let class = escape(class);
+                format!("<saml:AuthnContextClassRef>{class}</saml:AuthnContextClassRef>")
+            })
+            .collect();
+        let contexts = match contexts.as_str() {
+            "" => contexts,
+            classes => format!(
+                r#"<samlp:RequestedAuthnContext Comparison="exact">{classes}</samlp:RequestedAuthnContext>"#
+            ),
+        };
         let request = format!(
             concat!(
                 r#"<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol""#,
                 r#" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{id}" Version="2.0""#,
                 r#" IssueInstant="{instant}" Destination="{destination}""#,
                 r#" ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST""#,
-                r#" AssertionConsumerServiceURL="{acs}"><saml:Issuer>{issuer}</saml:Issuer>"#,
-                r#"</samlp:AuthnRequest>"#,
+                r#" AssertionConsumerServiceURL="{acs}"{force}><saml:Issuer>{issuer}</saml:Issuer>"#,
+                r#"{contexts}</samlp:AuthnRequest>"#,
             ),
             id = escape(request_id),
             instant = now.strftime("%Y-%m-%dT%H:%M:%SZ"),
             destination = escape(sso_redirect_url),
             acs = escape(&self.acs_url),
             issuer = escape(&self.entity_id),
+            force = force,
+            contexts = contexts,
         );
         let message = STANDARD.encode(deflate_stored(request.as_bytes()));
         let separator = if sso_redirect_url.contains('?') { '&' } else { '?' };

@@ -28,6 +28,8 @@ pub enum Kind {
     ConditionFailed,
     /// The credentials have expired or are not known.
     Credentials,
+    /// A presigned URL whose host is none of the Region's own.
+    ForeignUrl,
     /// No answer, no connection, or an answer that nobody understands.
     Unreachable,
     /// AWS failed, or something that has no name here.
@@ -137,7 +139,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "LimitExceededException"
         // The item is being written in another Region; a moment later it is not.
         | "ReplicatedWriteConflictException"
-        | "TransactionInProgressException" => Kind::Throttled,
+        | "TransactionInProgressException"
+        | "TransactionConflictException" => Kind::Throttled,
         "ResourceNotFound" | "ResourceNotFoundException" => Kind::Missing,
         "ResourceInUse" | "ResourceInUseException" | "ConflictException" => Kind::Conflict,
         "ResourceLimitExceeded" => Kind::Limit,

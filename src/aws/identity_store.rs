@@ -10,7 +10,6 @@ use std::sync::Arc;
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use super::{tables_budget, tables_timeouts};
-use crate::broker::session::Session;
 use crate::team::idp::Idp;
 
 /// Identity stores of any Region, asked with the broker's own credentials.
@@ -39,22 +38,23 @@ impl IdentityStores {
     pub async fn groups(
         &self,
         idp: &Idp,
-        session: &Session,
+        user_id: &str,
+        name_id: &str,
         now: Timestamp,
     ) -> Result<Arc<Vec<String>>, AwsError> {
         let Some(store) = &idp.identity_store_id else { return Ok(Arc::default()) };
         // The person is part of the key in the form by which the store is asked.
-        let user = if is_user_id(&session.user_id) { &session.user_id } else { &session.name_id };
+        let user = if is_user_id(user_id) { user_id } else { name_id };
         let load = async {
             let client = self.client(idp);
             let user = if is_user_id(user) {
-                user.clone()
+                user.to_owned()
             } else {
                 user_id_of(&client, store, user).await?
             };
             Ok((Arc::new(groups_of(&client, store, user).await?), self.life))
         };
-        self.groups.get_or_load((store.clone(), user.clone()), now, load).await
+        self.groups.get_or_load((store.clone(), user.to_owned()), now, load).await
     }
 
     fn client(&self, idp: &Idp) -> Client {

@@ -23,7 +23,7 @@ use crate::team::item::Record;
 /// The administrators' tables.
 #[derive(Debug, Clone)]
 pub struct MappingTables {
-    client: Client,
+    pub(super) client: Client,
     teams: String,
     idps: String,
 }

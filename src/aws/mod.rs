@@ -7,6 +7,8 @@ pub mod identity_store;
 pub mod left_behind;
 #[cfg(feature = "cli")]
 pub mod mapping_tables;
+#[cfg(feature = "cli")]
+pub mod member_entry;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]
@@ -15,6 +17,7 @@ pub mod state_table;
 pub mod studio_url;
 pub mod tables;
 pub mod target;
+pub mod team_index;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};

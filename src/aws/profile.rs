@@ -20,6 +20,14 @@ pub const TEAM_TAG: &str = "Team";
 /// The tag that names the owner.
 pub const USER_TAG: &str = "User";
 
+/// The tag that ends what is open: a profile that carries it, whatever its value, opens for nobody.
+pub const REVOKED_TAG: &str = "StudioBrokerRevoked";
+
+/// Whether tags end what is open. IAM compares the keys of tags without case, and so is it done here.
+pub fn is_revoked(tags: &BTreeMap<String, String>) -> bool {
+    tags.keys().any(|key| key.eq_ignore_ascii_case(REVOKED_TAG))
+}
+
 /// One owner's profile in one team, and how to speak about it with SageMaker.
 #[derive(Debug, Clone)]
 pub struct Profile<'a> {
@@ -58,6 +66,8 @@ pub enum Found {
     },
     /// A profile without `User` tag that the mapping allows to be taken over; its ARN.
     Adoptable(String),
+    /// The owner's profile, with the tag by which an administrator has ended access.
+    Revoked,
     /// Somebody else's profile: which tag differs, for the log.
     Foreign(String),
     /// A profile that SageMaker gave up on: status and reason, for the log.
@@ -149,6 +159,8 @@ impl Profile<'_> {
         }
         let wanted = self.wanted_settings();
         match user {
+            Some(user) if user == self.owner.as_str() && is_revoked(tags) => return Found::Revoked,
+            None if is_revoked(tags) => return Found::Revoked,
             Some(user) if user == self.owner.as_str() => {}
             None if self.is_adoptable(&described.settings, &wanted) => {
                 return Found::Adoptable(described.arn.unwrap_or_else(|| self.arn()));

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
-use super::studio_url::EndpointHost;
+use super::studio_url::{EndpointHost, FurtherHosts};
 use super::targets_budget;
 use crate::team::Region;
 
@@ -28,15 +28,17 @@ use crate::team::Region;
 pub struct SageMaker {
     config: SdkConfig,
     clients: Cache<Region, Client>,
-    /// The host of an endpoint override, from which presigned URLs are accepted as well.
-    pub endpoint_host: Option<EndpointHost>,
+    /// From where presigned URLs are accepted beside the Region's own hosts.
+    pub further_hosts: FurtherHosts,
 }
 
 impl SageMaker {
     /// Clients with the HTTP client, retries and endpoints of `config`; never with its credentials.
-    pub fn new(config: SdkConfig) -> Self {
-        let endpoint_host = endpoint_override(&config).and_then(|url| EndpointHost::parse(&url));
-        Self { config, clients: Cache::new(100), endpoint_host }
+    /// `url_hosts` are further host suffixes of presigned URLs.
+    pub fn new(config: SdkConfig, url_hosts: Vec<String>) -> Self {
+        let endpoint = endpoint_override(&config).and_then(|url| EndpointHost::parse(&url));
+        let further_hosts = FurtherHosts { endpoint, suffixes: url_hosts };
+        Self { config, clients: Cache::new(100), further_hosts }
     }
 
     /// The Region's client. It holds no credentials: each call brings its own.

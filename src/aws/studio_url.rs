@@ -6,14 +6,70 @@ use std::fmt;
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
 
+use tracing::warn;
+
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::with_credentials;
-use crate::config::is_loopback;
+use crate::team::address::is_loopback;
+use crate::team::item::excerpt;
 use crate::team::{Region, Team};
 
-/// A presigned URL that was checked: https, without user part, in the Region's Studio domain.
+/// A presigned URL that was checked: https, without user part, under the Region's own domain for what it
+/// opens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StudioUrl(String);
+
+/// What a presigned URL opens, which decides under which hosts it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Studio: `d-….studio.eu-west-1.sagemaker.aws`, in `GovCloud` also `studio-fips`, in China
+    /// `….studio.cn-north-1.sagemaker.com.cn` (Public Suffix List, section of SageMaker Studio).
+    Studio,
+    /// An `MLflow` tracking server: `….eu-west-1.experiments.sagemaker.aws`.
+    MlflowServer,
+    /// An `MLflow` App: `….mlflow.sagemaker.eu-west-1.app.aws`.
+    MlflowApp,
+    /// A Partner AI App, whose host nobody has published: under `sagemaker.aws` or `app.aws`, with the
+    /// Region among its labels.
+    PartnerApp,
+}
+
+impl Place {
+    /// Whether a host (in lower case) is the Region's own for this.
+    fn is_at(self, host: &str, region: &Region) -> bool {
+        let under = |suffix: &str| is_under(host, suffix);
+        match self {
+            Self::Studio if region.partition() == "aws-cn" => {
+                under(&format!("studio.{region}.sagemaker.com.cn"))
+            }
+            Self::Studio => ["studio", "studio-fips"]
+                .iter()
+                .any(|name| under(&format!("{name}.{region}.sagemaker.aws"))),
+            Self::MlflowServer => under(&format!("{region}.experiments.sagemaker.aws")),
+            Self::MlflowApp => under(&format!("mlflow.sagemaker.{region}.app.aws")),
+            Self::PartnerApp => {
+                (under("sagemaker.aws") || under("app.aws"))
+                    && host.split('.').any(|label| label == region.as_str())
+            }
+        }
+    }
+}
+
+/// Whether a host is within a domain: one label more at least.
+fn is_under(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain)
+        .and_then(|rest| rest.strip_suffix('.'))
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+/// Hosts beside a Region's own under which presigned URLs are accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FurtherHosts {
+    /// The host of an endpoint override: a test double's Studio stands there too.
+    pub endpoint: Option<EndpointHost>,
+    /// The suffixes of `STUDIO_BROKER_URL_HOSTS`: for partitions whose hosts nobody has published.
+    pub suffixes: Vec<String>,
+}
 
 impl StudioUrl {
     /// The URL, for the one `Location` header that it is made for.
@@ -21,18 +77,28 @@ impl StudioUrl {
         self.0
     }
 
-    /// Checks what SageMaker answered: nothing else than the Region's Studio may follow from a sign-in.
-    fn check(url: String, region: &Region, endpoint: Option<&EndpointHost>) -> Option<Self> {
-        let uri: http::Uri = url.parse().ok()?;
-        let authority = uri.authority()?;
-        let host = uri.host()?.to_ascii_lowercase();
+    /// Checks what SageMaker answered: nothing else than the Region's own may follow from a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// The host of an address that is not followed; empty where there is none.
+    pub fn check(
+        url: String,
+        region: &Region,
+        place: Place,
+        further: &FurtherHosts,
+    ) -> Result<Self, String> {
+        let Ok(uri) = url.parse::<http::Uri>() else { return Err(String::new()) };
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let plain = url.bytes().all(|b| b.is_ascii_graphic())
-            && !authority.as_str().contains('@')
+            && !uri.authority().is_none_or(|authority| authority.as_str().contains('@'))
             && !url.contains('\\');
-        let studio = uri.scheme_str() == Some("https")
-            && host.ends_with(&format!(".studio.{region}.sagemaker.aws"));
-        let double = endpoint.is_some_and(|endpoint| endpoint.serves(&host, uri.scheme_str()));
-        (plain && (studio || double)).then_some(Self(url))
+        let is_named = |suffix: &String| host == *suffix || is_under(&host, suffix);
+        let ours = uri.scheme_str() == Some("https")
+            && (place.is_at(&host, region) || further.suffixes.iter().any(is_named));
+        let is_double = |endpoint: &EndpointHost| endpoint.serves(&host, uri.scheme_str());
+        let double = further.endpoint.as_ref().is_some_and(is_double);
+        if plain && (ours || double) { Ok(Self(url)) } else { Err(host) }
     }
 }
 
@@ -42,7 +108,7 @@ impl fmt::Debug for StudioUrl {
     }
 }
 
-/// Host of an endpoint override: a test double's Studio stands there too.
+/// Host of an endpoint override.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointHost {
     host: String,
@@ -76,6 +142,8 @@ pub struct Wish<'a> {
     pub landing_uri: Option<String>,
     /// The space that opens, instead of the team's own.
     pub space: Option<String>,
+    /// How long the Studio session may last, in seconds.
+    pub session_seconds: u32,
     /// Life of the URL in seconds.
     pub url_seconds: u32,
 }
@@ -89,7 +157,7 @@ pub struct Wish<'a> {
 pub async fn presign(
     client: &Client,
     credentials: &Credentials,
-    endpoint: Option<&EndpointHost>,
+    further: &FurtherHosts,
     wish: &Wish<'_>,
 ) -> Result<StudioUrl, AwsError> {
     const OPERATION: &str = "sagemaker:CreatePresignedDomainUrl";
@@ -100,7 +168,7 @@ pub async fn presign(
         .create_presigned_domain_url()
         .domain_id(team.domain_id.as_str())
         .user_profile_name(wish.profile)
-        .session_expiration_duration_in_seconds(as_i32(team.session_duration_seconds))
+        .session_expiration_duration_in_seconds(as_i32(wish.session_seconds))
         .expires_in_seconds(as_i32(wish.url_seconds))
         .set_landing_uri(landing)
         .set_space_name(space)
@@ -110,13 +178,27 @@ pub async fn presign(
         .await;
     let output = sorted(OPERATION, sent)?;
     let url = output.authorized_url.unwrap_or_default();
-    StudioUrl::check(url, &team.region, endpoint).ok_or_else(|| AwsError {
-        kind: Kind::Unreachable,
-        operation: OPERATION,
+    StudioUrl::check(url, &team.region, Place::Studio, further)
+        .map_err(|host| foreign(OPERATION, &host, &team.region))
+}
+
+/// The refusal of a presigned URL for its host, with a line of its own: nothing is wrong with AWS, and
+/// trying again does not help.
+pub fn foreign(operation: &'static str, host: &str, region: &Region) -> AwsError {
+    let host = excerpt(host);
+    warn!(
+        operation,
+        host,
+        region = region.as_str(),
+        "a presigned URL is not followed: its host is none of the Region's own; where it is one, name its suffix in STUDIO_BROKER_URL_HOSTS"
+    );
+    AwsError {
+        kind: Kind::ForeignUrl,
+        operation,
         code: "ForeignUrl".into(),
-        message: format!("the answer is no address under .studio.{}.sagemaker.aws", team.region),
+        message: format!("the answer's host is {host}, which is none of the hosts in {region}"),
         request_id: None,
-    })
+    }
 }
 
 /// Settings are bounded far below `i32::MAX`.
@@ -128,10 +210,14 @@ fn as_i32(seconds: u32) -> i32 {
 mod tests {
     use super::*;
 
+    fn at(region: &str, place: Place, url: &str, further: &FurtherHosts) -> bool {
+        let region = Region::try_from(region.to_owned()).unwrap();
+        StudioUrl::check(url.to_owned(), &region, place, further).is_ok()
+    }
+
     fn accepted(url: &str, endpoint: Option<&str>) -> bool {
-        let region = Region::try_from("eu-west-1".to_owned()).unwrap();
         let endpoint = endpoint.map(|url| EndpointHost::parse(url).unwrap());
-        StudioUrl::check(url.to_owned(), &region, endpoint.as_ref()).is_some()
+        at("eu-west-1", Place::Studio, url, &FurtherHosts { endpoint, ..FurtherHosts::default() })
     }
 
     #[test]
@@ -140,6 +226,9 @@ mod tests {
         for bad in [
             "http://d-abc.studio.eu-west-1.sagemaker.aws/auth",
             "https://d-abc.studio.us-east-1.sagemaker.aws/auth",
+            "https://studio.eu-west-1.sagemaker.aws/auth",
+            "https://.studio.eu-west-1.sagemaker.aws/auth",
+            "https://d-abc.studio.eu-west-1.sagemaker.com.cn/auth",
             "https://studio.eu-west-1.sagemaker.aws.evil.com/auth",
             "https://evilstudio.eu-west-1.sagemaker.aws/auth",
             "https://u:p@d-abc.studio.eu-west-1.sagemaker.aws/auth",
@@ -150,6 +239,52 @@ mod tests {
             "",
         ] {
             assert!(!accepted(bad, None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_partition_and_each_kind_of_door_has_hosts_of_its_own() {
+        use Place::{MlflowApp, MlflowServer, PartnerApp, Studio};
+        let own = [
+            ("eu-west-1", Studio, "d-a.studio.eu-west-1.sagemaker.aws"),
+            ("us-gov-west-1", Studio, "d-a.studio.us-gov-west-1.sagemaker.aws"),
+            ("us-gov-west-1", Studio, "d-a.studio-fips.us-gov-west-1.sagemaker.aws"),
+            ("cn-north-1", Studio, "d-a.studio.cn-north-1.sagemaker.com.cn"),
+            ("eu-west-1", MlflowServer, "t-a.eu-west-1.experiments.sagemaker.aws"),
+            ("eu-west-1", MlflowApp, "app-a.mlflow.sagemaker.eu-west-1.app.aws"),
+            ("eu-west-1", PartnerApp, "app-a.partner-app.eu-west-1.sagemaker.aws"),
+            ("eu-west-1", PartnerApp, "a.partner.eu-west-1.app.aws"),
+        ];
+        let none = FurtherHosts::default();
+        for (region, place, host) in own {
+            let url = format!("https://{host}/auth?token=x");
+            assert!(at(region, place, &url, &none), "{host}");
+            for other in ["ap-south-1", "cn-northwest-1"] {
+                assert!(!at(other, place, &url, &none), "{host} in {other}");
+            }
+            let elsewhere = format!("https://{host}.evil.com/auth");
+            assert!(!at(region, place, &elsewhere, &none), "{elsewhere}");
+        }
+        assert!(!at("cn-north-1", Studio, "https://d-a.studio.cn-north-1.sagemaker.aws/", &none));
+        assert!(!at("eu-west-1", Studio, "https://t.eu-west-1.experiments.sagemaker.aws/", &none));
+        assert!(!at("eu-west-1", PartnerApp, "https://a.xeu-west-1.sagemaker.aws/", &none));
+    }
+
+    #[test]
+    fn further_hosts_are_whole_suffixes_over_https() {
+        let further =
+            FurtherHosts { suffixes: vec!["studio.example.eu".into()], ..FurtherHosts::default() };
+        let followed = |url: &str| at("eu-west-1", Place::Studio, url, &further);
+        assert!(followed("https://d-a.Studio.example.eu/auth"));
+        assert!(followed("https://studio.example.eu/auth"));
+        assert!(followed("https://d-a.studio.eu-west-1.sagemaker.aws/auth"));
+        for bad in [
+            "http://d-a.studio.example.eu/auth",
+            "https://evilstudio.example.eu/auth",
+            "https://studio.example.eu.evil.com/auth",
+            "https://u@d-a.studio.example.eu/auth",
+        ] {
+            assert!(!followed(bad), "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@
 //! seconds at most, what is good for the team cache's life.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -13,13 +13,22 @@ use tracing::warn;
 
 use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
+use super::team_index::{Index, TeamIndex, scan};
 use crate::mappings::Table;
 use crate::team::idp::Idp;
-use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record};
+use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record, readable_part};
 use crate::team::{Team, TeamId};
 
 /// Longest life of a missing or bad item in memory, in seconds.
 const NEGATIVE_SECONDS: i64 = 2;
+
+/// So many reads of unknown `IdPs` are made one by one in [`FLOOD_WINDOW`].
+const UNKNOWN_READS: u32 = 50;
+/// The seconds over which they are counted.
+const FLOOD_WINDOW: i64 = 10;
+/// Beyond that, how long one list of all `IdPs` answers for the unknown ones, in seconds. With
+/// [`NEGATIVE_SECONDS`] a new `IdP` is unknown for seven seconds at most.
+const KNOWN_IDS_SECONDS: i64 = 5;
 
 /// What a table holds under a key.
 #[derive(Debug)]
@@ -52,30 +61,34 @@ pub struct Tables {
     teams: Cache<TeamId, Entry<Team>>,
     idps: Cache<String, Entry<Idp>>,
     all_idps: Cache<(), Arc<Vec<Arc<Idp>>>>,
-    groups: Cache<(), Arc<GroupIndex>>,
-    last_groups: RwLock<Option<Arc<GroupIndex>>>,
+    idp_ids: Cache<(), Arc<HashSet<String>>>,
+    unknown_reads: Mutex<Counted>,
+    index: TeamIndex,
 }
-
-/// The teams that each group names.
-pub type GroupIndex = HashMap<String, Vec<TeamId>>;
 
 impl Tables {
     /// The tables, believed for `cache_seconds` after a read.
     pub fn new(client: Client, teams: String, idps: String, cache_seconds: u32) -> Self {
+        let life = SignedDuration::from_secs(i64::from(cache_seconds));
         Self {
+            index: TeamIndex::new(client.clone(), teams.clone(), life),
             client,
             teams_table: teams,
             idps_table: idps,
-            life: SignedDuration::from_secs(i64::from(cache_seconds)),
+            life,
             teams: Cache::new(10_000),
             idps: Cache::new(1_000),
             all_idps: Cache::new(1),
-            groups: Cache::new(1),
-            last_groups: RwLock::new(None),
+            idp_ids: Cache::new(1),
+            unknown_reads: Mutex::default(),
         }
     }
 
     /// The `IdP` with an entity ID.
+    ///
+    /// Anybody may name an `IdP` that does not exist, without signature and as often as they like. Each
+    /// costs a read, until there were many of late; then one list of all serves them together. Those that
+    /// exist are read as ever.
     ///
     /// # Errors
     ///
@@ -84,13 +97,39 @@ impl Tables {
         if entity_id.chars().count() > 1024 || !(1..=LONGEST_KEY).contains(&entity_id.len()) {
             return Ok(Entry::Missing);
         }
+        if let Some(entry) = self.idps.get(&entity_id.to_owned(), now).await {
+            return Ok(entry);
+        }
+        let counts = self.counted().begin(now);
+        if !counts && !self.idp_ids(now).await?.contains(entity_id) {
+            return Ok(Entry::Missing);
+        }
         let load = async {
             let item = self.get(&self.idps_table, "entity_id", entity_id).await?;
             let entry = self.read_idp(entity_id, item.as_ref());
             let life = self.life_of(&entry);
             Ok((entry, life))
         };
-        self.idps.get_or_load(entity_id.to_owned(), now, load).await
+        let found = self.idps.get_or_load(entity_id.to_owned(), now, load).await;
+        if counts && matches!(found, Ok(Entry::Found(_) | Entry::Faulty(_))) {
+            self.counted().found();
+        }
+        found
+    }
+
+    fn counted(&self) -> std::sync::MutexGuard<'_, Counted> {
+        self.unknown_reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entity IDs of all `IdPs`, a few seconds old at most.
+    async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
+        let load = async {
+            let (items, _) = self.scan(&self.idps_table, Some("entity_id"), None).await?;
+            let ids = items.iter().filter_map(|item| item.get("entity_id")?.as_s().ok().cloned());
+            let ids = Arc::new(ids.collect::<HashSet<_>>());
+            Ok((ids, SignedDuration::from_secs(KNOWN_IDS_SECONDS)))
+        };
+        self.idp_ids.get_or_load((), now, load).await
     }
 
     /// All enabled `IdPs` that can be read, by name.
@@ -121,7 +160,7 @@ impl Tables {
         now: Timestamp,
         pages: Option<usize>,
     ) -> Result<(Vec<Arc<Idp>>, bool), AwsError> {
-        let (items, complete) = self.scan(&self.idps_table, None, pages).await?;
+        let (items, complete) = scan(&self.client, &self.idps_table, None, pages).await?;
         let mut enabled = Vec::new();
         for item in items {
             let Some(key) = item.get("entity_id").and_then(|key| key.as_s().ok()) else { continue };
@@ -192,61 +231,19 @@ impl Tables {
         Ok(found)
     }
 
-    /// Ids of the teams that one of the groups gives access to, as far as the index knows. The index is
-    /// at most as old as the team cache allows; where it cannot be refreshed in time, an older one
-    /// serves: it only finds candidates, and the team itself decides.
+    /// Which teams give access by `groups` and `members`: at most as old as the team cache allows; where it
+    /// cannot be refreshed, an older one serves.
     ///
     /// # Errors
     ///
     /// There is no index yet and the table could not be read.
-    pub async fn teams_of_groups(
-        &self,
-        groups: &[String],
-        now: Timestamp,
-    ) -> Result<Vec<TeamId>, AwsError> {
-        if groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let index = match self.group_index(now).await {
-            Ok(index) => index,
-            Err(error) => match self.last_groups.read().ok().and_then(|last| last.clone()) {
-                Some(last) => {
-                    warn!(error = %error, "the index of groups could not be refreshed, the last one serves");
-                    last
-                }
-                None => return Err(error),
-            },
-        };
-        let mut seen = HashSet::new();
-        let named = groups.iter().filter_map(|group| index.get(group)).flatten();
-        Ok(named.filter(|id| seen.insert(*id)).cloned().collect())
+    pub async fn index(&self, now: Timestamp) -> Result<Arc<Index>, AwsError> {
+        self.index.get(now).await
     }
 
-    /// Refreshes the index of groups when it is older than the team cache allows.
-    ///
-    /// # Errors
-    ///
-    /// The table could not be read.
-    pub async fn group_index(&self, now: Timestamp) -> Result<Arc<GroupIndex>, AwsError> {
-        let load = async {
-            let (items, _) = self.scan(&self.teams_table, Some("team_id, groups"), None).await?;
-            let index = Arc::new(index_groups(&items));
-            if let Ok(mut last) = self.last_groups.write() {
-                *last = Some(Arc::clone(&index));
-            }
-            Ok((index, self.life))
-        };
-        self.groups.get_or_load((), now, load).await
-    }
-
-    /// Loads the index of groups anew, once somebody has needed it.
-    pub async fn refresh_groups(&self, now: Timestamp) {
-        if self.last_groups.read().is_ok_and(|last| last.is_some()) {
-            self.groups.remove(&()).await;
-            if let Err(error) = self.group_index(now).await {
-                warn!(error = %error, "the index of groups could not be refreshed");
-            }
-        }
+    /// Loads the index of groups and members anew, once somebody has needed it.
+    pub async fn refresh_index(&self, now: Timestamp) {
+        self.index.refresh(now).await;
     }
 
     fn read_team(
@@ -314,38 +311,33 @@ impl Tables {
             _ => Ok(items),
         }
     }
+}
 
-    async fn scan(
-        &self,
-        table: &str,
-        projection: Option<&str>,
-        pages: Option<usize>,
-    ) -> Result<(Vec<HashMap<String, AttributeValue>>, bool), AwsError> {
-        let mut items = Vec::new();
-        let mut start = None;
-        for _ in 0..pages.unwrap_or(usize::MAX) {
-            // `groups` is a reserved word in expressions, so every name goes through a placeholder.
-            let names: Vec<_> =
-                projection.into_iter().flat_map(|names| names.split(", ")).collect();
-            let placeholders: Vec<_> = (0..names.len()).map(|i| format!("#n{i}")).collect();
-            let named = placeholders.iter().cloned().zip(names.iter().map(|&name| name.to_owned()));
-            let sent = self
-                .client
-                .scan()
-                .table_name(table)
-                .set_projection_expression(projection.map(|_| placeholders.join(", ")))
-                .set_expression_attribute_names(projection.map(|_| named.collect()))
-                .set_exclusive_start_key(start.take())
-                .send()
-                .await;
-            let output = sorted("dynamodb:Scan", sent)?;
-            items.extend(output.items.unwrap_or_default());
-            start = output.last_evaluated_key.filter(|key| !key.is_empty());
-            if start.is_none() {
-                return Ok((items, true));
-            }
+/// Reads of late that found no `IdP`, or may still find none.
+#[derive(Debug, Default)]
+struct Counted {
+    since: Option<Timestamp>,
+    unknown: u32,
+}
+
+impl Counted {
+    /// Counts a further read as one that finds nothing; `false` where there were too many.
+    fn begin(&mut self, now: Timestamp) -> bool {
+        let window = SignedDuration::from_secs(FLOOD_WINDOW);
+        // A clock that was set back begins anew, too.
+        if !self.since.is_some_and(|since| since <= now && now.duration_since(since) < window) {
+            *self = Self { since: Some(now), unknown: 0 };
         }
-        Ok((items, false))
+        let counts = self.unknown < UNKNOWN_READS;
+        if counts {
+            self.unknown += 1;
+        }
+        counts
+    }
+
+    /// It found one.
+    fn found(&mut self) {
+        self.unknown = self.unknown.saturating_sub(1);
     }
 }
 
@@ -362,23 +354,6 @@ const MAX_BATCH_ROUNDS: usize = 4;
 
 fn is_keyed(item: &HashMap<String, AttributeValue>, id: &TeamId) -> bool {
     item.get("team_id").and_then(|key| key.as_s().ok()).is_some_and(|key| key == id.as_str())
-}
-
-fn index_groups(items: &[HashMap<String, AttributeValue>]) -> GroupIndex {
-    let mut index = GroupIndex::new();
-    for item in items {
-        let id = item.get("team_id").and_then(|id| id.as_s().ok());
-        let Some(id) = id.and_then(|id| TeamId::try_from(id.clone()).ok()) else { continue };
-        let groups: Vec<_> = match item.get("groups") {
-            Some(AttributeValue::Ss(set)) => set.iter().collect(),
-            Some(AttributeValue::L(list)) => list.iter().filter_map(|g| g.as_s().ok()).collect(),
-            _ => continue,
-        };
-        for group in groups {
-            index.entry(group.clone()).or_default().push(id.clone());
-        }
-    }
-    index
 }
 
 fn read<T>(
@@ -399,12 +374,37 @@ fn read<T>(
                     "an attribute that nobody knows is ignored"
                 );
             }
+            for fault in &read.in_part {
+                warn!(table, key = excerpt(key), fault = %fault, "a part of an item cannot be used");
+            }
             Entry::Found(Arc::new(read.value))
         }
         Err(faults) => {
-            let faults = ItemFaults { table: table.into(), key: key.into(), faults };
+            let (readable, _) = readable_part(item);
+            let faults = ItemFaults { table: table.into(), key: key.into(), faults, readable };
             warn!(table, key = excerpt(key), faults = %faults, "an item cannot be used");
             Entry::Faulty(Arc::new(faults))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_unknown_idps_are_read_one_by_one_in_ten_seconds_and_no_more() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut counted = Counted::default();
+        for read in 0..UNKNOWN_READS {
+            assert!(counted.begin(at(100 + i64::from(read) / 6)), "{read}");
+            assert!(counted.begin(at(100 + i64::from(read) / 6)) || read + 1 == UNKNOWN_READS);
+            counted.found();
+        }
+        assert!(!counted.begin(at(108)) && !counted.begin(at(109)));
+        assert!(counted.begin(at(110)), "ten seconds later");
+        counted.unknown = UNKNOWN_READS;
+        assert!(!counted.begin(at(111)));
+        assert!(counted.begin(at(90)), "the clock was set back");
     }
 }

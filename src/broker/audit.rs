@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::metrics::{Embedded, Event, Measure};
+use super::session::Session;
 use crate::aws::REQUEST_IDS;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
@@ -64,6 +65,17 @@ pub struct Facts {
     pub measure: Option<Measure>,
 }
 
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
+    }
+}
+
 /// Values from before verification, escaped and cut to 256 characters.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Unverified {
@@ -95,6 +107,8 @@ pub fn unverified(text: &str) -> String {
 pub enum Outcome {
     /// A response was accepted and consumed.
     SignedIn,
+    /// A response was accepted and consumed; it signs in once its person has said that it is them.
+    Asked,
     /// Something was refused or failed; the code tells what.
     Refused,
     /// A presigned URL was given out.

@@ -2,9 +2,9 @@
 //!
 //! | step | here | rests on |
 //! | --- | --- | --- |
-//! | verify the response, consume it | [`Broker::sign_in`] | [`crate::saml`], [`crate::aws::state_table`] |
+//! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
 //! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
-//! | which teams? | [`Broker::teams`] | [`crate::team`], [`crate::aws::tables`] |
+//! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
 pub mod audit;
@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::identity_store::IdentityStores;
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::state_table::{Claim, StateKey, StateTable};
+use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
@@ -36,9 +36,11 @@ use crate::broker::opening::{
 };
 use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
+use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
-use crate::team::owner::{Owner, profile_name};
+use crate::team::members::{Name, Until};
+use crate::team::owner::profile_name;
 use crate::team::{Team, TeamId};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
@@ -75,13 +77,31 @@ pub enum KeyError {
     Unusable(#[from] SettingFaults),
 }
 
+/// How long a sign-in that started here may take, in seconds. Its answer's record outlives it.
+pub const REQUEST_SECONDS: i64 = 600;
+/// How long a person may take to say that it is them who signs in, in seconds.
+pub const PENDING_SECONDS: i64 = 600;
+
 /// What a browser brings to the post of a response.
 #[derive(Clone, Copy)]
 pub struct Browser<'a> {
     /// IDs of the requests that this browser has open at an `IdP`, by its entity ID.
     pub request_ids_at: &'a (dyn Fn(&str) -> Vec<String> + Sync),
-    /// Whether a person is somebody else than this browser's last owner.
-    pub is_somebody_else: &'a (dyn Fn(&Owner) -> bool + Sync),
+    /// How the person of a session stands to this browser's last owner.
+    pub last_owner: &'a (dyn Fn(&Session) -> LastOwner + Sync),
+}
+
+/// How a person stands to whoever used a browser last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastOwner {
+    /// Nobody has used it.
+    Nobody,
+    /// It is the same person.
+    Themselves,
+    /// Somebody else, who signed in at the same `IdP`, with the same directory.
+    SomebodyFromThere,
+    /// Somebody else, from another `IdP` or directory, or whom nobody can verify.
+    SomebodyFromElsewhere,
 }
 
 /// An accepted and consumed response.
@@ -108,6 +128,8 @@ pub struct Choice {
     pub id: TeamId,
     /// The team, or `None` when its item cannot be used.
     pub team: Option<Arc<Team>>,
+    /// When the access ends.
+    pub until: Until,
 }
 
 /// Why a request is not answered with what it asked for. One variant and one code for each reason.
@@ -134,6 +156,18 @@ pub enum Refusal {
     /// The user is in `denied_users`.
     #[error("the user id is in denied_users")]
     UserDenied,
+    /// The sign-in was of another kind than the `IdP` or the team asks for.
+    #[error("the sign-in was of the kinds {said:?}, expected one of {asked:?}")]
+    AuthnContextRefused {
+        /// The `IdP` to sign in at again.
+        idp: Arc<Idp>,
+        /// The team that asks; `None` where the `IdP`'s item does.
+        team: Option<TeamId>,
+        /// What is asked for.
+        asked: Vec<String>,
+        /// What the assertion said.
+        said: Vec<String>,
+    },
     /// The session does not count any more.
     #[error("{0}")]
     SessionVoid(SessionVoid),
@@ -232,7 +266,7 @@ impl Broker {
         );
         let opener = Opener::new(
             Targets::new(sdk.clone(), settings.target_role_name.clone()),
-            SageMaker::new(sdk.clone()),
+            SageMaker::new(sdk.clone(), settings.url_hosts.clone()),
             settings.profile_cache_seconds,
             settings.url_seconds,
             audit,
@@ -287,38 +321,114 @@ impl Broker {
 
         let person = idp.person(&assertion).map_err(Refusal::UserIdUnusable)?;
         let minutes = self.settings.session_minutes;
-        let session = Session::new(&idp, &person, &assertion, now, minutes);
+        let mut session = Session::new(&idp, &person, &assertion, now, minutes);
         facts.directory = Some(person.directory.clone());
         facts.owner = Some(person.owner.to_string());
-        if idp.denied_users.contains(&person.user_id) {
-            return Err(Refusal::UserDenied);
-        }
+        self.lets_in(&session, &idp)?;
         let in_response_to = assertion.in_response_to().map(str::to_owned);
-        if in_response_to.is_none() && (browser.is_somebody_else)(&person.owner) {
+        let last_owner = (browser.last_owner)(&session);
+        let is_somebody_else =
+            matches!(last_owner, LastOwner::SomebodyFromThere | LastOwner::SomebodyFromElsewhere);
+        if in_response_to.is_none() && is_somebody_else {
             return Err(Refusal::OtherPerson(idp));
         }
+        // At the same identity provider the person has just said there who they are. At another one
+        // somebody else may have said it for them.
+        session.pending = last_owner == LastOwner::SomebodyFromElsewhere;
 
-        let key = StateKey::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
+        let consumed = Consumed::new(&idp.entity_id, assertion.id(), in_response_to.as_deref());
+        let request_ends = in_response_to.is_some().then(|| now.as_second() + REQUEST_SECONDS);
+        let request_ends = request_ends.and_then(|second| Timestamp::from_second(second).ok());
+        let replayable_until = assertion.replayable_until();
+        let replayable_until =
+            request_ends.map_or(replayable_until, |end| replayable_until.max(end));
         let secret = Secret::fresh();
-        let facts: &Facts = facts;
-        let claimed = async {
-            let claim = self.state.claim(&key, &secret, &session, assertion.replayable_until());
-            let claim = claim.await?;
-            if claim == Claim::Accepted {
-                self.audit.record(now, facts, Outcome::SignedIn, None, None);
-            }
-            Ok::<_, Refusal>(claim)
-        };
+        let claimed = self.claim(consumed.clone(), &secret, &session, replayable_until, facts, now);
         // Once the response is consumed the browser must get its session, whatever a look-up does.
-        let teams = tokio::time::timeout_at(deadline, self.teams(&session, &idp, now));
+        let teams = self.teams(&session, &idp, INDEX_PATIENCE, now);
+        let teams = tokio::time::timeout_at(deadline, teams);
         let (claim, choices) = tokio::join!(claimed, teams);
         match claim? {
             Claim::Replayed => Err(Refusal::Replayed),
             Claim::Accepted => {
                 let choices = choices.unwrap_or_else(|_| Err(teams_not_in_time()));
+                let key = consumed.key;
                 Ok(SignedIn { key, secret, session, idp, in_response_to, choices })
             }
         }
+    }
+
+    /// Consumes a response and writes its line.
+    async fn claim(
+        &self,
+        consumed: Consumed,
+        secret: &Secret,
+        session: &Session,
+        replayable_until: Timestamp,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Claim, AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (secret, session, facts) = (secret.clone(), session.clone(), facts.clone());
+        let claim = Box::pin(async move {
+            let claim = state.claim(&consumed, &secret, &session, replayable_until).await?;
+            if claim == Claim::Accepted {
+                let outcome = if session.pending { Outcome::Asked } else { Outcome::SignedIn };
+                audit.record(now, &facts, outcome, None, None);
+            }
+            Ok(claim)
+        });
+        to_the_end("dynamodb:PutItem", claim).await
+    }
+
+    /// Makes the session of somebody count who has said that it is them, and writes their line; whether
+    /// it was still there.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be changed.
+    pub async fn confirm(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
+        let confirm = Box::pin(async move {
+            let is_there = state.confirm(&key, &secret).await?;
+            if is_there {
+                audit.record(now, &facts, Outcome::SignedIn, None, None);
+            }
+            Ok(is_there)
+        });
+        to_the_end("dynamodb:UpdateItem", confirm).await
+    }
+
+    /// Ends a session, and writes the line of who ended it and why: of a sign-out, or with a code of a
+    /// sign-in that its person did not want.
+    ///
+    /// # Errors
+    ///
+    /// The record could not be changed.
+    pub async fn end(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        code: Option<&'static str>,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let (state, audit) = (self.state.clone(), self.audit);
+        let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
+        let end = Box::pin(async move {
+            state.end(&key, &secret).await?;
+            let outcome = if code.is_some() { Outcome::Refused } else { Outcome::SignedOut };
+            audit.record(now, &facts, outcome, code, None);
+            Ok(())
+        });
+        to_the_end("dynamodb:UpdateItem", end).await
     }
 
     /// The session that a browser's cookie proves, and its `IdP` as it is now; `None` when the browser
@@ -334,29 +444,68 @@ impl Broker {
         facts: &mut Facts,
         now: Timestamp,
     ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
-        let Some(session) = self.state.session(key, secret).await? else { return Ok(None) };
+        let found = self.state.session(key, secret).await?;
+        let Some(session) = found.filter(|session| !session.pending) else { return Ok(None) };
+        self.still_counts(session, facts, now).await
+    }
+
+    /// The same of a session whose person has still to say that it is them.
+    ///
+    /// # Errors
+    ///
+    /// The session does not count any more, or nobody knows.
+    pub async fn pending_session(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
+        let is_fresh = |session: &Session| {
+            session.pending && now.as_second() - session.signed_in_at < PENDING_SECONDS
+        };
+        let found = self.state.session(key, secret).await?;
+        let Some(session) = found.filter(is_fresh) else { return Ok(None) };
+        self.still_counts(session, facts, now).await
+    }
+
+    async fn still_counts(
+        &self,
+        session: Session,
+        facts: &mut Facts,
+        now: Timestamp,
+    ) -> Result<Option<(Session, Arc<Idp>)>, Refusal> {
         if session.is_over(now) {
             return Ok(None);
         }
-        facts.idp = Some(session.idp.clone());
-        facts.directory = Some(session.directory.clone());
-        facts.owner = Some(session.owner().to_string());
-        facts.assertion_digest = Some(session.assertion_digest.clone());
-        facts.key_fingerprint = Some(session.key_fingerprint.clone());
+        facts.of_session(&session);
         let idp = match self.tables.idp(&session.idp, now).await? {
             Entry::Found(idp) => idp,
             Entry::Missing => return Err(Refusal::SessionVoid(SessionVoid::IdpDisabled)),
             Entry::Faulty(faults) => return Err(Refusal::IdpInvalid(faults)),
         };
-        match session.still_counts(&idp) {
-            Ok(()) => Ok(Some((session, idp))),
-            Err(SessionVoid::UserDenied) => Err(Refusal::UserDenied),
-            Err(void) => Err(Refusal::SessionVoid(void)),
-        }
+        self.lets_in(&session, &idp)?;
+        Ok(Some((session, idp)))
+    }
+
+    /// Holds what a sign-in said against the `IdP` as it is now.
+    fn lets_in(&self, session: &Session, idp: &Arc<Idp>) -> Result<(), Refusal> {
+        entitlement::person(idp, &session.said(&[])).map_err(|check| match check {
+            Check::IdpEnabled => Refusal::SessionVoid(SessionVoid::IdpDisabled),
+            Check::SameDirectory => Refusal::SessionVoid(SessionVoid::DirectoryChanged),
+            Check::KeyTrusted => Refusal::SessionVoid(SessionVoid::KeyRemoved),
+            Check::IdpContext => {
+                let asked = idp.authn_contexts.clone().unwrap_or_default();
+                let said = session.authn_contexts.clone();
+                Refusal::AuthnContextRefused { idp: Arc::clone(idp), team: None, asked, said }
+            }
+            _ => Refusal::UserDenied,
+        })
     }
 
     /// All teams that the person is entitled to, by name: those that can be opened and those that are
-    /// paused, or whose item cannot be used.
+    /// paused, or whose item cannot be used. Teams by groups and members come from the index; where that
+    /// is not there within `patience`, those that the teams attribute names are all that is known.
     ///
     /// # Errors
     ///
@@ -365,30 +514,45 @@ impl Broker {
         &self,
         session: &Session,
         idp: &Idp,
+        patience: Duration,
         now: Timestamp,
     ) -> Result<Vec<Choice>, Refusal> {
-        let groups = self.groups(session, idp, now).await?;
-        let mut ids: Vec<TeamId> =
-            session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok()).collect();
-        for id in self.tables.teams_of_groups(&groups, now).await? {
-            if !ids.contains(&id) {
-                ids.push(id);
+        let named = session.teams.iter().filter_map(|id| TeamId::try_from(id.clone()).ok());
+        let named: Vec<_> = named.filter(|id| idp.allowed_teams.allow(id)).collect();
+        let index = tokio::time::timeout(patience, self.tables.index(now));
+        let (groups, index, entries) =
+            tokio::join!(self.groups(session, idp, now), index, self.tables.teams(&named, now));
+        let (groups, mut entries) = (groups?, entries?);
+        let index = match index {
+            Ok(Ok(index)) => Some(index),
+            Ok(Err(error)) if named.is_empty() => return Err(error.into()),
+            Err(_) if named.is_empty() => return Err(teams_not_in_time()),
+            Ok(Err(error)) => {
+                warn!(error = %error, "teams by groups and members are not known");
+                None
             }
-        }
-        ids.retain(|id| idp.allowed_teams.allow(id));
-        let mut choices = Vec::new();
-        for (id, entry) in self.tables.teams(&ids, now).await? {
-            match entry {
-                Entry::Found(team) if session.is_entitled(idp, &groups, &team) => {
-                    choices.push(Choice { id, team: Some(team) });
-                }
-                // Only the teams attribute can name a team whose own groups nobody can read.
-                Entry::Faulty(_) if session.teams.iter().any(|named| named == id.as_str()) => {
-                    choices.push(Choice { id, team: None });
-                }
-                _ => {}
+            Err(_) => {
+                info!("teams by groups and members are not known yet");
+                None
             }
-        }
+        };
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let mut found = index
+            .map_or_else(Vec::new, |index| index.teams_of(&groups, &Name { directory, user_id }));
+        found.retain(|id| idp.allowed_teams.allow(id) && !named.contains(id));
+        entries.extend(self.tables.teams(&found, now).await?);
+        let said = session.said(&groups);
+        let mut choices: Vec<_> = entries
+            .into_iter()
+            .filter_map(|(id, entry)| {
+                let grants = grants(&entry);
+                let target = target(&id, &entry, &grants);
+                let case = Case { idp, said, target, client: None, now };
+                let until = entitlement::shown(&case).ok()?.until();
+                let team = if let Entry::Found(team) = entry { Some(team) } else { None };
+                Some(Choice { id, team, until })
+            })
+            .collect();
         choices.sort_by_cached_key(|choice| {
             let name = choice.team.as_ref().map_or(choice.id.as_str(), |team| team.name());
             (name.to_lowercase(), choice.id.clone())
@@ -408,7 +572,7 @@ impl Broker {
     pub async fn open(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
         landing: Landing,
         waiting: Waiting<'_>,
@@ -417,20 +581,8 @@ impl Broker {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<Opening, Refusal> {
-        let team = self.entitled_team(session, idp, team_id, now).await?;
-        facts.team = Some(team.team_id.to_string());
-        facts.account = Some(team.account_id.to_string());
-        facts.region = Some(team.region.to_string());
-        facts.domain = Some(team.domain_id.to_string());
-        if !team.enabled {
-            return Err(Refusal::TeamPaused(team));
-        }
-        if let Some(allowed) = &team.allowed_cidrs {
-            let inside = |client: IpAddr| allowed.iter().any(|cidr| cidr.contains(&client));
-            if !client.is_some_and(inside) {
-                return Err(Refusal::NetworkRefused);
-            }
-        }
+        let (team, admission) = self.admitted(session, idp, team_id, client, facts, now).await?;
+        let session_seconds = admission.session_seconds(&team, now);
         let owner = session.owner();
         let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
         facts.profile = Some(profile.clone());
@@ -438,7 +590,17 @@ impl Broker {
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
         let (waited, seen) = (waiting.waited, session.seen.clone());
-        let request = Request { team, owner, profile, landing_uri, space, facts, waited, seen };
+        let request = Request {
+            team,
+            owner,
+            profile,
+            landing_uri,
+            space,
+            session_seconds,
+            facts,
+            waited,
+            seen,
+        };
         let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
         let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
@@ -465,13 +627,9 @@ impl Broker {
         // The opener stops at the deadline by itself; this is for calls that are still under way then.
         match tokio::time::timeout_at(deadline + Duration::from_millis(50), opening).await {
             Ok(Ok(outcome)) => outcome.map_err(Refusal::Opening),
-            Ok(Err(panicked)) => Err(Refusal::Opening(OpeningError::Unreachable(AwsError {
-                kind: Kind::Failed,
-                operation: "opening",
-                code: "Panicked".into(),
-                message: panicked.to_string(),
-                request_id: None,
-            }))),
+            Ok(Err(panicked)) => {
+                Err(Refusal::Opening(OpeningError::Unreachable(ended("opening", &panicked))))
+            }
             Err(_) => Ok(Opening::NotYet(Wait::for_profile(LOOK_AGAIN_THROTTLED))),
         }
     }
@@ -481,26 +639,94 @@ impl Broker {
         let _ = self.openings.acquire_many(MAX_OPENINGS).await;
     }
 
-    async fn entitled_team(
+    /// The team, where the person may open it now.
+    async fn admitted(
         &self,
         session: &Session,
-        idp: &Idp,
+        idp: &Arc<Idp>,
         team_id: &TeamId,
+        client: Option<IpAddr>,
+        facts: &mut Facts,
         now: Timestamp,
-    ) -> Result<Arc<Team>, Refusal> {
+    ) -> Result<(Arc<Team>, Admission), Refusal> {
         // Unknown, not granted, and paused for those without a right to it, all look alike.
         if !idp.allowed_teams.allow(team_id) {
             return Err(Refusal::NotEntitled);
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
         // Read whether or not there is such a team: a store that does not answer must not tell either.
-        let groups = if named { Vec::new() } else { self.groups(session, idp, now).await? };
-        match self.tables.team(team_id, now).await? {
-            Entry::Found(team) if session.is_entitled(idp, &groups, &team) => Ok(team),
-            Entry::Found(_) => Err(Refusal::NotEntitled),
-            Entry::Faulty(faults) if named => Err(Refusal::TeamInvalid(faults)),
-            Entry::Faulty(_) | Entry::Missing => Err(Refusal::NotEntitled),
+        let groups = if named { Ok(Vec::new()) } else { self.groups(session, idp, now).await };
+        let (groups, unread) = match groups {
+            Ok(groups) => (groups, None),
+            Err(refusal) => (Vec::new(), Some(refusal)),
+        };
+        // A team that is none of the person's own is not looked up: how long that takes would tell
+        // whether there is such a team.
+        if !named && !self.is_found_by_index(session, &groups, team_id, now).await? {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
         }
+        let entry = self.tables.team(team_id, now).await?;
+        let grants = grants(&entry);
+        let (said, target) = (session.said(&groups), target(team_id, &entry, &grants));
+        let case = Case { idp, said, target, client, now };
+        if entitlement::shown(&case).is_err() {
+            return Err(unread.unwrap_or(Refusal::NotEntitled));
+        }
+        let team = match &entry {
+            Entry::Found(team) => Arc::clone(team),
+            Entry::Faulty(faults) => return Err(Refusal::TeamInvalid(Arc::clone(faults))),
+            Entry::Missing => return Err(Refusal::NotEntitled),
+        };
+        facts.team = Some(team.team_id.to_string());
+        facts.account = Some(team.account_id.to_string());
+        facts.region = Some(team.region.to_string());
+        facts.domain = Some(team.domain_id.to_string());
+        match entitlement::team(&case) {
+            Ok(admission) => Ok((team, admission)),
+            Err(Check::Enabled) => Err(Refusal::TeamPaused(team)),
+            Err(Check::Network) => Err(Refusal::NetworkRefused),
+            Err(Check::TeamContext) => Err(Refusal::AuthnContextRefused {
+                idp: Arc::clone(idp),
+                team: Some(team.team_id.clone()),
+                asked: team.authn_contexts.clone().unwrap_or_default(),
+                said: session.authn_contexts.clone(),
+            }),
+            Err(_) => Err(Refusal::NotEntitled),
+        }
+    }
+
+    /// The kinds of sign-in that the team asks for, where the person may know of it.
+    ///
+    /// # Errors
+    ///
+    /// What the entitlement depends on cannot be read.
+    pub async fn asks_for(
+        &self,
+        session: &Session,
+        idp: &Arc<Idp>,
+        team_id: &TeamId,
+        client: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        let mut unseen = Facts::default();
+        match self.admitted(session, idp, team_id, client, &mut unseen, now).await {
+            Err(Refusal::AuthnContextRefused { asked, .. }) => Ok(Some(asked)),
+            Err(Refusal::Table(error)) => Err(Refusal::Table(error)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the index of groups and members names the team for the person.
+    async fn is_found_by_index(
+        &self,
+        session: &Session,
+        groups: &[String],
+        team_id: &TeamId,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
+        let index = self.tables.index(now).await?;
+        Ok(index.teams_of(groups, &Name { directory, user_id }).contains(team_id))
     }
 
     /// The person's groups: from the assertion and from the identity store.
@@ -510,9 +736,53 @@ impl Broker {
         idp: &Idp,
         now: Timestamp,
     ) -> Result<Vec<String>, Refusal> {
-        let stored = self.identity_stores.groups(idp, session, now).await;
+        let Session { user_id, name_id, .. } = session;
+        let stored = self.identity_stores.groups(idp, user_id, name_id, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+/// How long a sign-in whose teams attribute names a team waits for the index of groups and members, where
+/// that has to be read first.
+const INDEX_PATIENCE: Duration = Duration::from_millis(600);
+
+/// What the table says about a team, as the decision wants it.
+fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>, grants: &'a Grants) -> Target<'a> {
+    match entry {
+        Entry::Found(team) => Target::Usable(team),
+        Entry::Faulty(_) => Target::Unusable(id, grants),
+        Entry::Missing => Target::Missing(id),
+    }
+}
+
+/// What of an item that cannot be used gives access: whoever would have it is told that the item is bad.
+fn grants(entry: &Entry<Team>) -> Grants {
+    match entry {
+        Entry::Faulty(faults) => Grants::of(&faults.readable),
+        Entry::Found(_) | Entry::Missing => Grants::default(),
+    }
+}
+
+/// Does what has its line in the audit in a task of its own: a browser that goes away meanwhile leaves no
+/// change without a line.
+async fn to_the_end<T: Send + 'static>(
+    operation: &'static str,
+    work: impl Future<Output = Result<T, AwsError>> + Send + 'static,
+) -> Result<T, AwsError> {
+    let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
+    let done = tokio::spawn(REQUEST_IDS.scope(ids, work)).await;
+    done.unwrap_or_else(|panicked| Err(ended(operation, &panicked)))
+}
+
+/// The task of an operation ended without a result.
+fn ended(operation: &'static str, panicked: &tokio::task::JoinError) -> AwsError {
+    AwsError {
+        kind: Kind::Failed,
+        operation,
+        code: "Panicked".into(),
+        message: panicked.to_string(),
+        request_id: None,
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Request {
     pub landing_uri: Option<String>,
     /// A space that the person asked for.
     pub space: Option<String>,
+    /// How long the Studio session may last.
+    pub session_seconds: u32,
     /// For the audit lines of what happens to the profile.
     pub facts: Facts,
     /// How long the person has waited on pages that say so; `None` for a client that cannot tell.
@@ -162,6 +164,9 @@ pub enum OpeningError {
     /// The profile under this name is somebody else's.
     #[error("the profile is not the owner's: {0}")]
     ProfileForeign(String),
+    /// The profile carries the tag by which an administrator has ended access.
+    #[error("the profile carries the tag StudioBrokerRevoked")]
+    AccessRevoked,
     /// SageMaker gave up on the profile.
     #[error("the profile cannot be used: {0}")]
     ProfileFailed(String),
@@ -174,6 +179,9 @@ pub enum OpeningError {
     /// The space is neither the team's nor the profile's own.
     #[error("the space is neither the team's own nor owned by the profile")]
     SpaceRefused,
+    /// The presigned URL leads to a host that is none of the Region's own.
+    #[error("the presigned URL is not followed: {0}")]
+    UrlForeign(AwsError),
     /// AWS throttles, or says that the profile is changing.
     #[error("AWS is busy: {0}")]
     Busy(AwsError),
@@ -194,6 +202,7 @@ impl From<AwsError> for OpeningError {
             Kind::Limit => Self::QuotaReached(error),
             Kind::Missing => Self::DomainMissing,
             Kind::Invalid => Self::SettingsRefused(error),
+            Kind::ForeignUrl => Self::UrlForeign(error),
             Kind::ConditionFailed | Kind::Unreachable | Kind::Failed => Self::Unreachable(error),
         }
     }
@@ -346,10 +355,11 @@ impl Visit<'_> {
             profile: name,
             landing_uri: request.landing_uri.clone(),
             space,
+            session_seconds: request.session_seconds,
             url_seconds: opener.url_seconds,
         };
-        let endpoint = opener.sagemaker.endpoint_host.as_ref();
-        let ask = || presign(&client, credentials, endpoint, &wish);
+        let further_hosts = &opener.sagemaker.further_hosts;
+        let ask = || presign(&client, credentials, further_hosts, &wish);
         let presign = || self.in_turn(Step::Presign, ask);
 
         if self.is_believed_ready().await {
@@ -427,6 +437,7 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
+                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::broker::opening::Seen;
-use crate::team::Team;
+use crate::team::entitlement::Said;
 use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
 use strict_saml::Assertion;
@@ -29,6 +29,9 @@ pub struct Session {
     pub teams: Vec<String>,
     /// Values of the groups attribute.
     pub groups: Vec<String>,
+    /// The `AuthnContextClassRef`s of the assertion: of which kind the sign-in was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authn_contexts: Vec<String>,
     /// Fingerprint of the key that verified the response.
     pub key_fingerprint: String,
     /// Digest of the assertion's ID, for the audit.
@@ -37,6 +40,9 @@ pub struct Session {
     pub signed_in_at: i64,
     /// Moment after which nothing can be opened, epoch seconds.
     pub ends_at: i64,
+    /// Whether the person has still to say that it is them who signs in here: until then nothing opens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// What the profile was for which its person waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
@@ -54,9 +60,6 @@ pub enum SessionVoid {
     /// The key that verified the response has left the metadata.
     #[error("the key that signed the response is no longer in the identity provider's metadata")]
     KeyRemoved,
-    /// The user is in `denied_users`.
-    #[error("the user id is in denied_users")]
-    UserDenied,
 }
 
 impl Session {
@@ -87,10 +90,12 @@ impl Session {
             name_id: assertion.name_id().value.clone(),
             teams: unique(teams.iter().filter(is_team_id)),
             groups: unique(groups.iter().filter(|group| !group.is_empty())),
+            authn_contexts: unique(assertion.authn_contexts().iter()),
             key_fingerprint: assertion.key_fingerprint().to_owned(),
             assertion_digest: assertion_digest(assertion),
             signed_in_at: now,
             ends_at,
+            pending: false,
             seen: None,
         }
     }
@@ -105,31 +110,16 @@ impl Session {
         now.as_second() >= self.ends_at
     }
 
-    /// Holds the session against the `IdP` as it is now.
-    ///
-    /// # Errors
-    ///
-    /// The first reason why the session does not count any more.
-    pub fn still_counts(&self, idp: &Idp) -> Result<(), SessionVoid> {
-        if !idp.enabled {
-            Err(SessionVoid::IdpDisabled)
-        } else if idp.directory != self.directory {
-            Err(SessionVoid::DirectoryChanged)
-        } else if !idp.metadata.has_key(&self.key_fingerprint) {
-            Err(SessionVoid::KeyRemoved)
-        } else if idp.denied_users.contains(&self.user_id) {
-            Err(SessionVoid::UserDenied)
-        } else {
-            Ok(())
+    /// What the sign-in said, with the person's groups as they are now.
+    pub fn said<'a>(&'a self, groups: &'a [String]) -> Said<'a> {
+        Said {
+            directory: &self.directory,
+            user_id: &self.user_id,
+            teams: &self.teams,
+            groups,
+            authn_contexts: &self.authn_contexts,
+            key: Some(&self.key_fingerprint),
         }
-    }
-
-    /// Whether the person may open the team: the `IdP` allows it, and the team is named by the teams
-    /// attribute or one of its groups is among `groups`.
-    pub fn is_entitled(&self, idp: &Idp, groups: &[String], team: &Team) -> bool {
-        let named = self.teams.iter().any(|id| id == team.team_id.as_str());
-        let by_group = team.groups.iter().any(|group| groups.contains(group));
-        idp.allowed_teams.allow(&team.team_id) && (named || by_group)
     }
 }
 
@@ -162,6 +152,17 @@ impl Secret {
     /// The text for the cookie.
     pub fn as_cookie(&self) -> &str {
         &self.0
+    }
+
+    /// What the form of the page that asks holds: it proves that its sender has seen the page, and gives
+    /// nothing away.
+    pub fn form_token(&self) -> String {
+        hex(digest(&SHA256, format!("continue.{}", self.0).as_bytes()).as_ref())
+    }
+
+    /// Whether a form holds this secret's token, in constant time.
+    pub fn has_form_token(&self, token: &str) -> bool {
+        verify_slices_are_equal(self.form_token().as_bytes(), token.as_bytes()).is_ok()
     }
 
     /// What the table holds.
@@ -203,8 +204,68 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn idp(change: serde_json::Value) -> Idp {
+        let metadata = include_str!("../../tests/fixtures/metadata/idp.xml");
+        let entity_id =
+            crate::saml::IdpMetadata::parse(metadata.as_bytes()).unwrap().entity_id().to_owned();
+        let mut item =
+            json!({"entity_id": entity_id, "metadata_xml": metadata, "allowed_teams": ["*"]});
+        item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        Idp::read(item.as_object().unwrap()).unwrap().value
+    }
+
+    /// A session of Jane's, which counts.
+    pub(crate) fn session() -> Session {
+        let idp = idp(json!({}));
+        Session {
+            key_fingerprint: idp.metadata.signing_keys()[0].fingerprint().to_owned(),
+            idp: idp.entity_id,
+            directory: idp.directory,
+            user_id: "jane".into(),
+            name_id: "jane@example.com".into(),
+            teams: Vec::new(),
+            groups: Vec::new(),
+            assertion_digest: String::new(),
+            signed_in_at: 1_000,
+            ends_at: 4_600,
+            pending: false,
+            seen: None,
+        }
+    }
+
+    #[test]
+    fn a_session_ends_with_its_last_second() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let over: Vec<_> = [1_000, 4_599, 4_600, 4_601].map(|s| session().is_over(at(s))).into();
+        assert_eq!(over, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_session_counts_as_long_as_its_idp_would_say_the_same() {
+        let void = |change| session().still_counts(&idp(change));
+        assert_eq!(void(json!({})), Ok(()));
+        assert_eq!(void(json!({"directory": "default"})), Ok(()));
+        assert_eq!(void(json!({"directory": "others"})), Err(SessionVoid::DirectoryChanged));
+        assert_eq!(void(json!({"enabled": false})), Err(SessionVoid::IdpDisabled));
+        assert_eq!(void(json!({"denied_users": ["jane"]})), Err(SessionVoid::UserDenied));
+        assert_eq!(void(json!({"denied_users": ["john"]})), Ok(()));
+        let signed_by_another = Session { key_fingerprint: "other".into(), ..session() };
+        let idp = idp(json!({}));
+        assert_eq!(signed_by_another.still_counts(&idp), Err(SessionVoid::KeyRemoved));
+    }
+
+    #[test]
+    fn a_form_token_is_its_secrets_own_and_not_the_secret() {
+        let (a, b) = (Secret::fresh(), Secret::fresh());
+        assert!(a.has_form_token(&a.form_token()) && !a.has_form_token(&b.form_token()));
+        assert!(!a.has_form_token("") && !a.has_form_token(&a.hash()));
+        assert!(!a.form_token().contains(a.as_cookie()));
+    }
 
     #[test]
     fn a_secret_matches_its_own_hash_only() {

@@ -1,6 +1,8 @@
 //! The command line: data on standard output, words on standard error.
 
+mod access;
 mod completions;
+mod decision;
 mod doctor;
 mod findings;
 mod fleet;
@@ -9,6 +11,7 @@ mod identity_center;
 mod idps;
 mod mapping_file;
 mod output;
+mod person;
 mod plan_words;
 mod profiles;
 mod returning;
@@ -17,6 +20,7 @@ mod saml_verify;
 mod serve;
 mod spoke;
 mod teams;
+mod teams_like;
 
 pub(crate) use output::data;
 pub(crate) use serve::stopped;
@@ -89,6 +93,12 @@ enum Command {
     /// Profiles in the teams' accounts: who has one, how it differs from its mapping, and its end.
     #[command(subcommand, before_help = "Example:\n  studio-broker profiles list --team team1")]
     Profiles(profiles::Profiles),
+    /// Who may open what: given by name, ended, explained and reviewed.
+    #[command(
+        subcommand,
+        before_help = "Example:\n  studio-broker access explain jane --team team1"
+    )]
+    Access(access::Access),
     /// Groups and assignments of IAM Identity Center, as far as its API goes.
     #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
     IdentityCenter(identity_center::IdentityCenter),
@@ -129,6 +139,7 @@ pub fn run() -> ExitCode {
         Command::Idps(idps) => blocking(idps::run(idps, format)),
         Command::Doctor(doctor) => blocking(doctor::run(doctor, format)),
         Command::Profiles(profiles) => blocking(profiles::run(profiles, format)),
+        Command::Access(access) => blocking(access::run(access, format)),
         Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
         Command::Completions(shell) => completions::print(&shell),
     };

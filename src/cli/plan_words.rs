@@ -6,8 +6,9 @@ use super::hub::Hub;
 use super::output::{ADDED, CHANGED, Format, REMOVED, STRONG, data, json, plain, say, styled};
 use crate::aws::mapping_tables::Outcome;
 use crate::mappings::change::cut;
-use crate::mappings::plan::{Access, Action, Change, Plan};
+use crate::mappings::plan::{Access, Action, Change, PersonChange, Plan};
 use crate::mappings::subject;
+use crate::team::members::{Name, Until};
 
 /// Prints a plan, and how its writes ended where they were tried; `more` goes into the JSON beside it.
 pub(super) fn print(
@@ -25,6 +26,7 @@ pub(super) fn print(
             "changes": plan.changes,
             "gains": plan.gains,
             "losses": plan.losses,
+            "people": plan.people,
             "partial": plan.is_partial,
             "unlisted": unlisted.collect::<Vec<_>>(),
             "counts": {"create": creates, "update": updates, "remove": removals},
@@ -51,6 +53,7 @@ pub(super) fn print(
     }
     print_access("+", "gains", &plan.gains);
     print_access("-", "loses", &plan.losses);
+    print_people(&plan.people);
     if plan.changes.is_empty() {
         data("no changes: the tables hold what is wanted");
     } else {
@@ -65,6 +68,35 @@ pub(super) fn print(
             "not in the file, and stays unless --prune is given: {}",
             cut(&names, 10).join(", ")
         ));
+    }
+}
+
+/// The most people that are named one by one.
+const MOST_PEOPLE: usize = 50;
+
+/// Whose access by name comes, goes, or ends at another moment.
+fn print_people(people: &[PersonChange]) {
+    for PersonChange { team, directory, user_id, before, after } in people.iter().take(MOST_PEOPLE)
+    {
+        let name = Name { directory: directory.clone(), user_id: user_id.clone() }.key();
+        let (name, team) = (plain(&name), plain(team));
+        let until = |end: &Until| match end {
+            Until::Always => "without end".to_owned(),
+            end => format!("until {end}"),
+        };
+        data(match (before, after) {
+            (None, Some(after)) => {
+                styled(ADDED, format!("+ {name} gains access to {team} {}", until(after)))
+            }
+            (Some(before), Some(after)) => styled(
+                CHANGED,
+                format!("~ {name} has access to {team} {}, now {}", until(after), until(before)),
+            ),
+            (_, None) => styled(REMOVED, format!("- {name} loses access to {team}")),
+        });
+    }
+    if people.len() > MOST_PEOPLE {
+        data(format!("  and {} more people", people.len() - MOST_PEOPLE));
     }
 }
 

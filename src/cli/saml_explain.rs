@@ -5,10 +5,12 @@
 
 use serde::Serialize;
 
+use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
 use crate::team::Team;
+use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
@@ -26,15 +28,6 @@ pub(super) struct Check {
     /// What was there; absent where it was not reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) got: Option<String>,
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Holds,
-    Refused,
-    NotReached,
 }
 
 /// The checks in the order in which the verifier makes them, each with the codes by which it refuses.
@@ -292,10 +285,14 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         Ok(person) => person,
         Err(error) => return refused(error.to_string()),
     };
-    if idp.denied_users.contains(&person.user_id) {
-        return refused("denied_users holds the person's user id".into());
-    }
     let session = Session::new(idp, &person, assertion, now, 60);
+    match entitlement::person(idp, &session.said(&[])) {
+        Err(entitlement::Check::NotDenied) => {
+            return refused("denied_users holds the person's user id".into());
+        }
+        Err(check) => return refused(but(check).into()),
+        Ok(()) => {}
+    }
     let teams = file.teams.as_deref().unwrap_or_default();
     let mut decisions: Vec<_> = session
         .teams
@@ -312,7 +309,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         })
         .collect();
     let known = teams.iter().filter_map(|entry| entry.mapping.team());
-    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team)));
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team, now)));
     Decision {
         person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
         owner: Some(person.owner.to_string()),
@@ -320,24 +317,35 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
     }
 }
 
-/// `None` where neither the assertion nor a group names the team.
-fn decide_team(idp: &Idp, session: &Session, team: &Team) -> Option<TeamDecision> {
-    let id = team.team_id.as_str();
-    let group = team.groups.iter().find(|group| session.groups.contains(group));
-    let named = if session.teams.iter().any(|named| named == id) {
-        format!("attribute {} names it", idp.teams_attribute)
-    } else {
-        format!("its groups hold {}", excerpt(group?))
-    };
-    let (opens, because) = if !idp.allowed_teams.allow(&team.team_id) {
-        (false, format!("{named}, and the IdP's allowed_teams lack it"))
-    } else if !team.enabled {
-        (false, format!("{named}, and it is paused (enabled: false)"))
-    } else {
-        (true, named)
+/// `None` where nothing gives the person access to the team.
+fn decide_team(
+    idp: &Idp,
+    session: &Session,
+    team: &Team,
+    now: jiff::Timestamp,
+) -> Option<TeamDecision> {
+    let said = session.said(&session.groups);
+    let case = Case { idp, said, target: Target::Usable(team), client: None, now };
+    let rules = entitlement::rules(&case);
+    let given = because(rules.first()?, &idp.teams_attribute);
+    // Whence the response comes is not known here.
+    let of_team = entitlement::Check::OF_TEAM.into_iter();
+    let mut checks = of_team.filter(|check| *check != entitlement::Check::Network);
+    let decided = checks.find(|check| !entitlement::holds(*check, &case));
+    let (opens, because) = match decided {
+        None if team.allowed_cidrs.is_some() => {
+            (true, format!("{given}, from an address within its allowed_cidrs"))
+        }
+        None => (true, given),
+        Some(check) => (false, format!("{given}, and {}", but(check))),
     };
     let profile = profile_name(&session.directory, &session.user_id, &team.team_id);
-    Some(TeamDecision { team: id.to_owned(), opens, because, profile: opens.then_some(profile) })
+    Some(TeamDecision {
+        team: team.team_id.to_string(),
+        opens,
+        because,
+        profile: opens.then_some(profile),
+    })
 }
 
 /// Whether the file asks for other signatures than the response was verified with.

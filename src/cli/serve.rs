@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Exit;
@@ -14,7 +13,7 @@ use super::output::{Failure, data, say};
 use crate::broker::Broker;
 use crate::broker::audit::Audit;
 use crate::config::{Settings, environment, with_sdk};
-use crate::http::serve::serve;
+use crate::http::serve::{listen, serve};
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +38,7 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failur
     let settings = with_sdk(read, &sdk)?;
     telemetry::start(&settings.log, std::io::stderr);
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stderr).await?);
-    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+    let listener = listen(arguments.listen).map_err(|error| {
         Failure::new(Exit::Failed, format!("cannot listen on {}: {error}", arguments.listen))
             .hint("choose another address with --listen")
     })?;
@@ -53,19 +52,19 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failur
     if let Err(error) = broker.tables.preload_idps(jiff::Timestamp::now()).await {
         tracing::warn!(error = %error, "identity providers could not be preloaded");
     }
-    let refresh = tokio::spawn(keep_groups_fresh(Arc::clone(&broker)));
+    let refresh = tokio::spawn(keep_index_fresh(Arc::clone(&broker)));
     serve(listener, broker, stopped, Duration::from_secs(u64::from(arguments.drain))).await;
     refresh.abort();
     Ok(Exit::Done)
 }
 
-/// Refreshes the index of groups before it grows too old, so that no sign-in has to.
+/// Refreshes the index of groups and members before it grows too old, so that no sign-in has to.
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-async fn keep_groups_fresh(broker: Arc<Broker>) {
+async fn keep_index_fresh(broker: Arc<Broker>) {
     let seconds = u64::from(broker.settings.team_cache_seconds.max(10)) / 2;
     loop {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
-        broker.tables.refresh_groups(jiff::Timestamp::now()).await;
+        broker.tables.refresh_index(jiff::Timestamp::now()).await;
     }
 }
 

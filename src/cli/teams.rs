@@ -151,10 +151,12 @@ fn state(stored: &Stored) -> &'static str {
 /// The item with what follows from it.
 fn as_json(stored: &Stored) -> Value {
     let faults: Vec<_> = stored.faults().iter().map(ToString::to_string).collect();
+    let in_part: Vec<_> = stored.faults_in_part().iter().map(ToString::to_string).collect();
     json!({
         "item": stored.item,
         "state": state(stored),
         "faults": faults,
+        "faults_in_part": in_part,
         "unknown_attributes": stored.unknown_attributes,
     })
 }
@@ -225,6 +227,9 @@ fn describe(key: &str, stored: &Stored, target_role: &str) {
     ));
     for fault in stored.faults() {
         data(format!("  cannot be used: {fault}"));
+    }
+    for fault in stored.faults_in_part() {
+        data(format!("  counts for nothing: {fault}"));
     }
     for name in &stored.unknown_attributes {
         data(format!("  {}: nobody knows this attribute", plain(name)));

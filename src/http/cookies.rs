@@ -1,10 +1,11 @@
-//! The three cookies and what they are for.
+//! The cookies and what they are for.
 //!
 //! | cookie | holds | why |
 //! | --- | --- | --- |
 //! | session | key and secret of the session's record | teams can be opened for a while |
-//! | request | nonces of sign-ins that this browser started | an answer counts only where it was asked for |
-//! | owner | salted hash of the last owner | nobody is slipped into another person's profile |
+//! | request, one for each | the nonce of a sign-in that this browser started | an answer counts only where it was asked for |
+//! | owner | salted hashes of the last owner and of where they signed in | nobody is slipped into another person's profile |
+//! | pending | key and secret of a session whose person has still to say that it is them | the same |
 //!
 //! Their names carry a hash of the public URL, so that two brokers on one host do not meet.
 
@@ -17,20 +18,18 @@ use jiff::Timestamp;
 
 use super::teams::Destination;
 use crate::aws::state_table::StateKey;
-use crate::broker::session::{Secret, hex, random};
+use crate::broker::session::{Secret, Session, hex, random};
+use crate::broker::{LastOwner, PENDING_SECONDS, REQUEST_SECONDS};
 use crate::config::PublicUrl;
-use crate::team::owner::Owner;
 
 /// Names and attributes of our cookies under one public URL.
 #[derive(Debug, Clone)]
 pub struct Cookies {
     prefix: &'static str,
-    suffix: String,
+    public_url: String,
     https: bool,
 }
 
-/// How long a sign-in that started here may take, in seconds.
-const REQUEST_LIFE: i64 = 600;
 /// Another process may have started it, whose clock is ahead by at most so many seconds.
 const CLOCKS_APART: i64 = 180;
 /// At most this many sign-ins are open at once in one browser.
@@ -41,6 +40,8 @@ const OWNER_LIFE: i64 = 90 * 24 * 3600;
 /// A sign-in that this browser started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRequest {
+    /// Random, and with it to whom and when the request went: so a request has one identity provider and
+    /// ten minutes, whoever holds the cookie.
     nonce: String,
     idp: String,
     started_at: i64,
@@ -51,8 +52,9 @@ pub struct OpenRequest {
 impl OpenRequest {
     /// A sign-in at an `IdP` that starts now.
     pub fn start(idp: &str, destination: Option<Destination>, now: Timestamp) -> Self {
-        let nonce = URL_SAFE_NO_PAD.encode(random::<32>());
-        Self { nonce, idp: short_hash(idp), started_at: now.as_second(), destination }
+        let (idp, started_at) = (short_hash(idp), now.as_second());
+        let nonce = format!("{}.{idp}.{started_at}", URL_SAFE_NO_PAD.encode(random::<32>()));
+        Self { nonce, idp, started_at, destination }
     }
 
     /// The ID of the `AuthnRequest`: a digest of the nonce, which only this browser holds.
@@ -67,18 +69,18 @@ impl OpenRequest {
 
     fn to_text(&self) -> String {
         let destination = self.destination.as_ref().map(Destination::to_path).unwrap_or_default();
-        let destination = URL_SAFE_NO_PAD.encode(destination);
-        format!("{}.{}.{}.{destination}", self.nonce, self.idp, self.started_at)
+        format!("{}.{}", self.nonce, URL_SAFE_NO_PAD.encode(destination))
     }
 
     fn from_text(text: &str, now: Timestamp) -> Option<Self> {
-        let mut parts = text.splitn(4, '.');
-        let (nonce, idp) = (parts.next()?, parts.next()?);
-        let (started_at, destination) = (parts.next()?.parse::<i64>().ok()?, parts.next()?);
+        let (nonce, destination) = text.rsplit_once('.')?;
+        let mut parts = nonce.splitn(3, '.');
+        let (random, idp) = (parts.next()?, parts.next()?);
+        let started_at = parts.next()?.parse::<i64>().ok()?;
         let age = now.as_second().checked_sub(started_at)?;
         let destination = String::from_utf8(URL_SAFE_NO_PAD.decode(destination).ok()?).ok()?;
-        let fresh = (-CLOCKS_APART..REQUEST_LIFE).contains(&age);
-        let random = URL_SAFE_NO_PAD.decode(nonce).is_ok_and(|bytes| bytes.len() == 32);
+        let fresh = (-CLOCKS_APART..REQUEST_SECONDS).contains(&age);
+        let random = URL_SAFE_NO_PAD.decode(random).is_ok_and(|bytes| bytes.len() == 32);
         (fresh && random).then(|| Self {
             nonce: nonce.to_owned(),
             idp: idp.to_owned(),
@@ -88,21 +90,48 @@ impl OpenRequest {
     }
 }
 
+/// A sign-in that is accepted, whose person has still to say that it is them.
+#[derive(Debug, Clone)]
+pub struct PendingSignIn {
+    /// Key of the record.
+    pub key: StateKey,
+    /// Its secret.
+    pub secret: Secret,
+    /// What is opened afterwards; the chooser where it is `None`.
+    pub destination: Option<Destination>,
+}
+
+/// What a browser says under the name of a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said<'a> {
+    Nothing,
+    Once(&'a str),
+    /// Twice, as tossed cookies are, or what is no text.
+    Unclear,
+}
+
 impl Cookies {
     /// The cookies of a broker at `public_url`.
     pub fn new(public_url: &PublicUrl) -> Self {
         let https = public_url.is_https();
         let prefix = if https { "__Host-studio-broker" } else { "studio-broker" };
-        Self { prefix, suffix: short_hash(public_url.as_str()), https }
+        Self { prefix, public_url: public_url.as_str().to_owned(), https }
     }
 
     fn name(&self, what: &str) -> String {
-        format!("{}-{what}-{}", self.prefix, self.suffix)
+        format!("{}-{what}-{}", self.prefix, short_hash(&self.public_url))
+    }
+
+    /// Each request has a cookie of its own, so that tabs which start at the same moment do not overwrite
+    /// each other: the hash in its name is over the public URL and the request.
+    fn request_name(&self, request: &OpenRequest) -> String {
+        let of_both = short_hash(&format!("{} {}", self.public_url, request.id()));
+        format!("{}-request-{of_both}", self.prefix)
     }
 
     /// Key and secret of the browser's session.
     pub fn session(&self, headers: &HeaderMap) -> Option<(StateKey, Secret)> {
-        let value = self.value(headers, "session")?;
+        let Said::Once(value) = said(headers, &self.name("session")) else { return None };
         let (key, secret) = value.split_once('.')?;
         Some((StateKey::from_cookie(key)?, Secret::from_cookie(secret)?))
     }
@@ -120,54 +149,96 @@ impl Cookies {
 
     /// The sign-ins that this browser has open, oldest first.
     pub fn requests(&self, headers: &HeaderMap, now: Timestamp) -> Vec<OpenRequest> {
-        let Some(value) = self.value(headers, "request") else { return Vec::new() };
-        let requests = value.split('~').filter_map(|text| OpenRequest::from_text(text, now));
-        let mut requests: Vec<_> = requests.collect();
-        let surplus = requests.len().saturating_sub(MAX_REQUESTS);
-        requests.drain(..surplus);
+        let start = format!("{}-request-", self.prefix);
+        let mut requests: Vec<_> = pairs(headers)
+            .filter(|(name, _)| name.starts_with(start.as_bytes()))
+            .filter_map(|(name, value)| {
+                let request = OpenRequest::from_text(std::str::from_utf8(value).ok()?, now)?;
+                // Ours, and not that of another broker on this host.
+                let name_of_it = self.request_name(&request);
+                let is_ours = name_of_it.as_bytes() == name
+                    && matches!(said(headers, &name_of_it), Said::Once(_));
+                is_ours.then_some(request)
+            })
+            .collect();
+        requests.sort_by_key(|request| request.started_at);
         requests
     }
 
-    /// `Set-Cookie` that remembers the open sign-ins: the newest five.
+    /// `Set-Cookie`s that remember a further open sign-in beside the others, of which the newest stay:
+    /// five in all.
     ///
     /// `SameSite=None`, since the `IdP`'s post comes from another site.
-    pub fn remember_requests(&self, requests: &[OpenRequest]) -> String {
-        let surplus = requests.len().saturating_sub(MAX_REQUESTS);
-        let newest: Vec<_> = requests.iter().skip(surplus).map(OpenRequest::to_text).collect();
-        let life = if newest.is_empty() { 0 } else { REQUEST_LIFE };
-        self.cross_site("request", &newest.join("~"), life)
+    pub fn remember_request(&self, new: &OpenRequest, others: &[OpenRequest]) -> Vec<String> {
+        let surplus = (others.len() + 1).saturating_sub(MAX_REQUESTS);
+        let mut set: Vec<_> =
+            others.iter().take(surplus).map(|old| self.forget_request(old)).collect();
+        set.push(cross_site(&self.request_name(new), &new.to_text(), REQUEST_SECONDS));
+        set
     }
 
-    /// Whether a person is known to be somebody else than this browser's last owner.
-    pub fn is_somebody_else(&self, headers: &HeaderMap, owner: &Owner) -> bool {
-        let Some(value) = self.value(headers, "owner") else { return false };
-        let Some((salt, hash)) = value.split_once('.') else { return false };
-        verify_slices_are_equal(owner_hash(salt, owner).as_bytes(), hash.as_bytes()).is_err()
+    /// `Set-Cookie` of a sign-in that is not open any more.
+    pub fn forget_request(&self, request: &OpenRequest) -> String {
+        cross_site(&self.request_name(request), "", 0)
     }
 
-    /// `Set-Cookie` that remembers the last owner.
-    pub fn remember_owner(&self, owner: &Owner) -> String {
+    /// How the person of a session stands to this browser's last owner. What is there and cannot be
+    /// verified is somebody else's, from anywhere.
+    pub fn last_owner(&self, headers: &HeaderMap, session: &Session) -> LastOwner {
+        let value = match said(headers, &self.name("owner")) {
+            Said::Nothing => return LastOwner::Nobody,
+            Said::Once(value) => value,
+            Said::Unclear => return LastOwner::SomebodyFromElsewhere,
+        };
+        let mut parts = value.split('.');
+        let (Some(salt), Some(owner), Some(place), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return LastOwner::SomebodyFromElsewhere;
+        };
+        let are_equal = |ours: &str, theirs: &str| {
+            verify_slices_are_equal(ours.as_bytes(), theirs.as_bytes()).is_ok()
+        };
+        if are_equal(&owner_hash(salt, session), owner) {
+            LastOwner::Themselves
+        } else if are_equal(&place_hash(salt, session), place) {
+            LastOwner::SomebodyFromThere
+        } else {
+            LastOwner::SomebodyFromElsewhere
+        }
+    }
+
+    /// `Set-Cookie` that remembers the person of a session as the last owner.
+    pub fn remember_owner(&self, session: &Session) -> String {
         let salt = URL_SAFE_NO_PAD.encode(random::<16>());
-        let value = format!("{salt}.{}", owner_hash(&salt, owner));
-        self.cross_site("owner", &value, OWNER_LIFE)
+        let (owner, place) = (owner_hash(&salt, session), place_hash(&salt, session));
+        cross_site(&self.name("owner"), &format!("{salt}.{owner}.{place}"), OWNER_LIFE)
     }
 
-    /// A cookie's value; `None` when it is absent or appears twice, as tossed cookies do.
-    ///
-    /// Bytes are compared, and only blanks are trimmed: cookies that other sites of the same domain
-    /// set may hold anything, and must neither hide ours nor become one of ours by a wider notion of
-    /// white space.
-    fn value<'a>(&self, headers: &'a HeaderMap, what: &str) -> Option<&'a str> {
-        let name = self.name(what);
-        let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(without_blanks);
-        let mut values = pairs.filter_map(|pair| {
-            let (key, value) = pair.split_at_checked(name.len())?;
-            let value = without_blanks(value).strip_prefix(b"=")?;
-            (key == name.as_bytes()).then(|| without_blanks(value))
-        });
-        let value = values.next().filter(|_| values.next().is_none())?;
-        std::str::from_utf8(value).ok()
+    /// The sign-in whose person has still to say that it is them.
+    pub fn pending(&self, headers: &HeaderMap) -> Option<PendingSignIn> {
+        let Said::Once(value) = said(headers, &self.name("pending")) else { return None };
+        let mut parts = value.split('.');
+        let key = StateKey::from_cookie(parts.next()?)?;
+        let secret = Secret::from_cookie(parts.next()?)?;
+        let destination = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;
+        let destination = Destination::from_path(std::str::from_utf8(&destination).ok()?);
+        Some(PendingSignIn { key, secret, destination })
+    }
+
+    /// `Set-Cookie` of a sign-in whose person has still to say that it is them. It comes with no post of
+    /// another site.
+    pub fn start_pending(&self, pending: &PendingSignIn) -> String {
+        let PendingSignIn { key, secret, destination } = pending;
+        let destination = destination.as_ref().map(Destination::to_path).unwrap_or_default();
+        let destination = URL_SAFE_NO_PAD.encode(destination);
+        let value = format!("{}.{}.{destination}", key.as_str(), secret.as_cookie());
+        self.lax("pending", &value, PENDING_SECONDS)
+    }
+
+    /// `Set-Cookie` after the person has answered.
+    pub fn end_pending(&self) -> String {
+        self.lax("pending", "", 0)
     }
 
     fn lax(&self, what: &str, value: &str, seconds: i64) -> String {
@@ -176,11 +247,33 @@ impl Cookies {
         let secure = if self.https { "; Secure" } else { "" };
         format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly{secure}; SameSite=Lax")
     }
+}
 
-    fn cross_site(&self, what: &str, value: &str, seconds: i64) -> String {
-        let name = self.name(what);
-        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None")
+fn cross_site(name: &str, value: &str, seconds: i64) -> String {
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None")
+}
+
+/// What stands under a cookie's name.
+fn said<'a>(headers: &'a HeaderMap, name: &str) -> Said<'a> {
+    let mut values = pairs(headers).filter(|(key, _)| *key == name.as_bytes());
+    match (values.next(), values.next()) {
+        (None, _) => Said::Nothing,
+        (Some((_, value)), None) => std::str::from_utf8(value).map_or(Said::Unclear, Said::Once),
+        (Some(_), Some(_)) => Said::Unclear,
     }
+}
+
+/// All cookies, name and value, in the order in which they came.
+///
+/// Bytes are compared, and only blanks are trimmed: cookies that other sites of the same domain set may
+/// hold anything, and must neither hide ours nor become one of ours by a wider notion of white space.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
+        let middle = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(middle)?;
+        Some((without_blanks(name), without_blanks(value.get(1..)?)))
+    })
 }
 
 /// Without the blanks that HTTP allows around a value (RFC 9110, 5.6.3).
@@ -194,9 +287,17 @@ fn without_blanks(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-fn owner_hash(salt: &str, owner: &Owner) -> String {
-    let salted = format!("{salt}.{owner}");
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, salted.as_bytes()))
+fn owner_hash(salt: &str, session: &Session) -> String {
+    salted(&format!("{salt}.{}", session.owner()))
+}
+
+/// Where somebody signed in. A directory's name holds no dot.
+fn place_hash(salt: &str, session: &Session) -> String {
+    salted(&format!("{salt}.{}.{}", session.directory, session.idp))
+}
+
+fn salted(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
 fn short_hash(text: &str) -> String {
@@ -217,10 +318,24 @@ mod tests {
         Cookies::new(&PublicUrl::parse("https://studio.example.com").unwrap())
     }
 
-    /// What a browser sends back for a `Set-Cookie`.
-    fn sent(set_cookie: &str) -> HeaderMap {
-        let pair = set_cookie.split(';').next().unwrap();
-        HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(pair).unwrap())])
+    /// What a browser sends back for `Set-Cookie`s.
+    fn sent<'a>(set_cookies: impl IntoIterator<Item = &'a String>) -> HeaderMap {
+        let pairs: Vec<_> =
+            set_cookies.into_iter().map(|set| set.split(';').next().unwrap()).collect();
+        HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_str(&pairs.join("; ")).unwrap())])
+    }
+
+    fn person(idp: &str, directory: &str, user_id: &str) -> Session {
+        Session {
+            idp: idp.into(),
+            directory: directory.into(),
+            user_id: user_id.into(),
+            ..crate::broker::session::tests::session()
+        }
+    }
+
+    fn jane() -> Session {
+        person("https://idp", "default", "jane")
     }
 
     #[test]
@@ -228,6 +343,11 @@ mod tests {
         let other = Cookies::new(&PublicUrl::parse("https://other.example.com").unwrap());
         assert!(cookies().name("session").starts_with("__Host-studio-broker-session-"));
         assert_ne!(cookies().name("session"), other.name("session"));
+        let request = OpenRequest::start("idp", None, at(0));
+        assert_ne!(cookies().request_name(&request), other.request_name(&request));
+        assert!(
+            other.requests(&sent(&cookies().remember_request(&request, &[])), at(0)).is_empty()
+        );
     }
 
     #[test]
@@ -236,26 +356,28 @@ mod tests {
         assert!(
             !local.end_session().contains("Secure") && !local.end_session().contains("__Host-")
         );
-        assert!(local.remember_requests(&[]).contains("; Secure; SameSite=None"));
+        let request = OpenRequest::start("idp", None, at(0));
+        assert!(local.forget_request(&request).contains("; Secure; SameSite=None"));
         assert!(cookies().end_session().contains("; Secure; SameSite=Lax"));
     }
 
     #[test]
     fn a_cookie_that_appears_twice_counts_as_absent() {
         let cookies = cookies();
-        let key = StateKey::new("a", "b", None);
-        let mut headers = sent(&cookies.start_session(&key, &Secret::fresh(), 60));
-        assert_eq!(cookies.session(&headers).unwrap().0, key);
-        let again = headers[header::COOKIE].clone();
-        headers.append(header::COOKIE, again);
-        assert!(cookies.session(&headers).is_none());
+        let key = StateKey::of_assertion("a", "b");
+        let set = cookies.start_session(&key, &Secret::fresh(), 60);
+        assert_eq!(cookies.session(&sent([&set])).unwrap().0, key);
+        assert!(cookies.session(&sent([&set, &set])).is_none());
+        let request = OpenRequest::start("idp", None, at(0));
+        let set = cookies.remember_request(&request, &[]);
+        assert_eq!(cookies.requests(&sent(&set), at(0)), [request]);
+        assert_eq!(cookies.requests(&sent(set.iter().chain(&set)), at(0)), []);
     }
 
     #[test]
     fn cookies_of_other_sites_neither_hide_ours_nor_become_one_of_ours() {
         let cookies = cookies();
-        let jane = Owner::new("default", "jane");
-        let set = cookies.remember_owner(&jane);
+        let set = cookies.remember_owner(&jane());
         let ours = set.split(';').next().unwrap();
         let (name, value) = ours.split_once('=').unwrap();
         for others in [
@@ -269,17 +391,28 @@ mod tests {
         ] {
             let line = HeaderValue::from_bytes(format!("{others}{ours}").as_bytes()).unwrap();
             let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
-            assert_eq!(cookies.value(&headers, "owner"), Some(value), "{others}");
-            assert!(cookies.is_somebody_else(&headers, &Owner::new("default", "john")));
+            assert_eq!(said(&headers, name), Said::Once(value), "{others}");
+            assert_eq!(cookies.last_owner(&headers, &jane()), LastOwner::Themselves);
         }
     }
 
     #[test]
     fn requests_expire_after_ten_minutes_and_only_five_are_kept() {
         let cookies = cookies();
-        let started: Vec<_> =
-            (0..7).map(|i| OpenRequest::start(&format!("idp{i}"), None, at(1_000 + i))).collect();
-        let headers = sent(&cookies.remember_requests(&started));
+        let (mut kept, mut started) = (Vec::<String>::new(), Vec::new());
+        for i in 0..7 {
+            let request = OpenRequest::start(&format!("idp{i}"), None, at(1_000 + i));
+            let others = cookies.requests(&sent(&kept), at(1_000 + i));
+            for set in cookies.remember_request(&request, &others) {
+                let name = set.split('=').next().unwrap().to_owned() + "=";
+                kept.retain(|old| !old.starts_with(&name));
+                if !set.contains("Max-Age=0") {
+                    kept.push(set);
+                }
+            }
+            started.push(request);
+        }
+        let headers = sent(&kept);
         assert_eq!(cookies.requests(&headers, at(1_010)), started[2..]);
         assert_eq!(cookies.requests(&headers, at(1_000 + 700)), []);
         assert_eq!(cookies.requests(&headers, at(1_000)), started[2..], "of a clock that is ahead");
@@ -289,13 +422,63 @@ mod tests {
     }
 
     #[test]
+    fn requests_that_start_at_the_same_moment_do_not_overwrite_each_other() {
+        let cookies = cookies();
+        let started: Vec<_> = (0..6).map(|_| OpenRequest::start("idp", None, at(9))).collect();
+        let set: Vec<_> =
+            started.iter().flat_map(|one| cookies.remember_request(one, &[])).collect();
+        assert_eq!(cookies.requests(&sent(&set), at(9)), started);
+    }
+
+    #[test]
+    fn a_requests_provider_and_time_cannot_be_changed_by_who_holds_it() {
+        let cookies = cookies();
+        let request = OpenRequest::start("idp", None, at(1_000));
+        let set = cookies.remember_request(&request, &[]).remove(0);
+        for (from, to) in [(".1000.", ".9000."), (&*short_hash("idp"), &*short_hash("other"))] {
+            let changed = set.replace(from, to);
+            assert_ne!(changed, set);
+            assert_eq!(cookies.requests(&sent([&changed]), at(9_000)), []);
+        }
+    }
+
+    #[test]
     fn the_last_owner_is_recognized_and_not_readable() {
         let cookies = cookies();
-        let (jane, john) = (Owner::new("default", "jane"), Owner::new("default", "john"));
-        let set = cookies.remember_owner(&jane);
+        let set = cookies.remember_owner(&jane());
         assert!(!set.contains("jane"));
-        assert!(!cookies.is_somebody_else(&sent(&set), &jane));
-        assert!(cookies.is_somebody_else(&sent(&set), &john));
-        assert!(!cookies.is_somebody_else(&HeaderMap::new(), &john));
+        for (person, expected) in [
+            (jane(), LastOwner::Themselves),
+            (person("https://other", "default", "jane"), LastOwner::Themselves),
+            (person("https://idp", "default", "john"), LastOwner::SomebodyFromThere),
+            (person("https://idp", "others", "jane"), LastOwner::SomebodyFromElsewhere),
+            (person("https://other", "default", "john"), LastOwner::SomebodyFromElsewhere),
+        ] {
+            assert_eq!(cookies.last_owner(&sent([&set]), &person), expected, "{person:?}");
+            assert_eq!(cookies.last_owner(&HeaderMap::new(), &person), LastOwner::Nobody);
+        }
+    }
+
+    #[test]
+    fn a_last_owner_that_cannot_be_verified_is_somebody_else() {
+        let cookies = cookies();
+        let set = cookies.remember_owner(&jane());
+        let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
+        let mut unclear: Vec<_> = ["", ".", "..", "x", "salt.hash", "a.b.c", "a.b.c.d", "\u{e4}"]
+            .map(|value| format!("{name}={value}"))
+            .into();
+        unclear.push(format!("{name}={value}; {name}={value}"));
+        unclear.push(format!("{name}={value}; {name}="));
+        unclear.push(format!("{name}={value}.x"));
+        for line in unclear {
+            let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            let headers = HeaderMap::from_iter([(header::COOKIE, line.clone())]);
+            let stands = cookies.last_owner(&headers, &jane());
+            assert_eq!(stands, LastOwner::SomebodyFromElsewhere, "{line:?}");
+        }
+        let bytes = [name.as_bytes(), b"=\xff\xfe"].concat();
+        let line = HeaderValue::from_bytes(&bytes).unwrap();
+        let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
+        assert_eq!(cookies.last_owner(&headers, &jane()), LastOwner::SomebodyFromElsewhere);
     }
 }

@@ -9,7 +9,6 @@ use crate::aws::error::{AwsError, Kind};
 use crate::broker::Refusal;
 use crate::broker::audit::Outcome;
 use crate::broker::opening::{OpeningError, Reason, Wait};
-use crate::broker::session::SessionVoid;
 use strict_saml::{Actor, Rejection};
 
 /// Why a request is not answered with what it asked for.
@@ -25,6 +24,8 @@ pub(super) enum Failure {
     MethodNotAllowed(&'static str),
     /// The body is too large.
     TooLarge,
+    /// The body did not arrive in time, or there was no room for it; why.
+    NoRoom(&'static str),
     /// Not a person who navigates.
     NotNavigation,
     /// Several slow answers of AWS together took too long.
@@ -33,6 +34,11 @@ pub(super) enum Failure {
     NoTeam,
     /// The team does not open yet, but will.
     NotYet(Destination, Wait),
+}
+
+impl Failure {
+    /// The code of a sign-in that its person did not continue, since they are somebody else.
+    pub(super) const NOT_CONTINUED: &str = OTHER_PERSON.code;
 }
 
 impl From<Refusal> for Failure {
@@ -93,9 +99,12 @@ codes! {
     TEAM_PAUSED: "team_paused", 403, BrokerAdministrator, "This team is paused.", "Choose another team, or ask your administrator when it opens again.";
     NETWORK_REFUSED: "network_refused", 403, Person, "This team can only be opened from certain networks, and you are not on one of them.", "Connect to your organization’s network or VPN and try again.";
     SPACE_REFUSED: "space_refused", 403, Person, "This space is not yours, or there is no such space.", "Open the team without naming a space.";
+    AUTHN_CONTEXT_REFUSED: "authn_context_refused", 403, Person, "This needs another kind of sign-in than yours, for example one with a second factor.", "Sign in again in the way that is asked for. If that does not help, tell your administrator the reference below.";
+    ACCESS_REVOKED: "access_revoked", 403, BrokerAdministrator, "Your access to this team has been ended by an administrator.", ASK;
     NOT_NAVIGATION: "not_navigation", 403, Person, "Studio opens only when a person follows a link.", "Open the address itself in a tab of its own.";
     NOT_FOUND: "not_found", 404, Person, "There is no such page.", "Go to your teams.";
     METHOD_NOT_ALLOWED: "method_not_allowed", 405, Person, "This address is used in another way.", "Go to your teams.";
+    NO_ROOM: "no_room", 503, Person, "There was no room for this request, or it did not arrive in time.", "Try again in a few seconds. If it happens again, try from a faster connection.";
     BODY_TOO_LARGE: "body_too_large", 413, IdpAdministrator, "The sign-in is larger than 512 KB.", ASK;
     INTERNAL: "internal", 500, BrokerAdministrator, "Something went wrong here.", LATER;
     TARGET_DENIED: "target_denied", 502, BrokerAdministrator, "The team’s AWS account does not let you in.", ASK;
@@ -103,6 +112,7 @@ codes! {
     DOMAIN_SSO_MODE: "domain_sso_mode", 502, BrokerAdministrator, "The team’s Studio domain is of a kind that cannot be opened from here.", ASK;
     PROFILE_FOREIGN: "profile_foreign", 502, BrokerAdministrator, "A profile of your name exists in this team, but it is not yours.", ASK;
     PROFILE_FAILED: "profile_failed", 502, BrokerAdministrator, "SageMaker could not prepare your profile in this team.", ASK;
+    URL_FOREIGN: "url_foreign", 502, BrokerAdministrator, "AWS answered with an address that is not known as Studio’s.", ASK;
     QUOTA_REACHED: "quota_reached", 502, BrokerAdministrator, "The team’s AWS account has reached a limit.", ASK;
     TEAM_INVALID: "team_invalid", 503, BrokerAdministrator, "The settings of this team hold a mistake.", ASK;
     IDP_INVALID: "idp_invalid", 503, BrokerAdministrator, "The settings of your identity provider hold a mistake.", ASK;
@@ -135,6 +145,7 @@ fn code_of(failure: &Failure) -> Code {
         Failure::NotFound => NOT_FOUND,
         Failure::MethodNotAllowed(_) => METHOD_NOT_ALLOWED,
         Failure::TooLarge => BODY_TOO_LARGE,
+        Failure::NoRoom(_) => NO_ROOM,
         Failure::NotNavigation => NOT_NAVIGATION,
         Failure::TooLate => AWS_UNREACHABLE,
         Failure::NoTeam => NO_TEAM,
@@ -155,7 +166,8 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
         Refusal::Replayed => REPLAYED,
         Refusal::OtherPerson(_) => OTHER_PERSON,
         Refusal::UserIdUnusable(_) => USER_ID_UNUSABLE,
-        Refusal::UserDenied | Refusal::SessionVoid(SessionVoid::UserDenied) => USER_DENIED,
+        Refusal::UserDenied => USER_DENIED,
+        Refusal::AuthnContextRefused { .. } => AUTHN_CONTEXT_REFUSED,
         Refusal::SessionVoid(_) => SESSION_VOID,
         Refusal::NotEntitled => NOT_ENTITLED,
         Refusal::TeamPaused(_) => TEAM_PAUSED,
@@ -171,10 +183,12 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
             OpeningError::DomainMissing => DOMAIN_MISSING,
             OpeningError::DomainSsoMode => DOMAIN_SSO_MODE,
             OpeningError::ProfileForeign(_) => PROFILE_FOREIGN,
+            OpeningError::AccessRevoked => ACCESS_REVOKED,
             OpeningError::ProfileFailed(_) => PROFILE_FAILED,
             OpeningError::QuotaReached(_) => QUOTA_REACHED,
             OpeningError::SettingsRefused(_) => TEAM_INVALID,
             OpeningError::SpaceRefused => SPACE_REFUSED,
+            OpeningError::UrlForeign(_) => URL_FOREIGN,
             OpeningError::Busy(_) => AWS_BUSY,
             OpeningError::Unreachable(_) => AWS_UNREACHABLE,
         },
@@ -187,6 +201,7 @@ fn code_of_table_error(error: &AwsError) -> Code {
         Kind::Throttled => AWS_BUSY,
         Kind::Conflict
         | Kind::Limit
+        | Kind::ForeignUrl
         | Kind::ConditionFailed
         | Kind::Credentials
         | Kind::Unreachable
@@ -199,6 +214,7 @@ fn detail_of(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Refusal(refusal) => Some(refusal.to_string()).filter(|text| !text.is_empty()),
         Failure::FormMalformed(expected) => Some((*expected).to_owned()),
+        Failure::NoRoom(why) => Some((*why).to_owned()),
         Failure::TooLate => Some("no answer within two seconds".to_owned()),
         _ => None,
     }
@@ -215,25 +231,32 @@ struct Problem<'a> {
     code: &'a str,
     reference: &'a str,
     time: String,
+    /// Where to sign in again, where that helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<String>,
+}
+
+/// Writes the line of a failure, unless nothing was decided.
+pub(super) fn record(context: &Context<'_>, failure: &Failure) {
+    // Looking for pages that do not exist, and coming back to a page that waits, are no decisions.
+    if matches!(failure, Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::NotYet(..)) {
+        return;
+    }
+    let (mut facts, mut detail) = (context.facts.clone(), detail_of(failure));
+    if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
+        facts.unverified.detail = detail.take().map(|text| text.chars().take(256).collect());
+    }
+    let (audit, now, code) = (context.broker.audit, context.now, code_of(failure));
+    if let Some(measure) = &mut facts.measure {
+        measure.failed = code.status >= 500;
+    }
+    audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
 }
 
 /// Answers with the failure's page or problem, and writes its line.
 pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     let code = code_of(failure);
-    // Looking for pages that do not exist, and coming back to a page that waits, are no decisions.
-    let undecided =
-        matches!(failure, Failure::NotFound | Failure::MethodNotAllowed(_) | Failure::NotYet(..));
-    if !undecided {
-        let (mut facts, mut detail) = (context.facts.clone(), detail_of(failure));
-        if matches!(failure, Failure::Refusal(Refusal::Saml(_))) {
-            facts.unverified.detail = detail.take().map(|text| text.chars().take(256).collect());
-        }
-        if let Some(measure) = &mut facts.measure {
-            measure.failed = code.status >= 500;
-        }
-        let (audit, now) = (context.broker.audit, context.now);
-        audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
-    }
+    record(context, failure);
     if matches!(failure, Failure::NotYet(..)) {
         context.broker.audit.wait(context.now, &context.facts);
     }
@@ -241,8 +264,10 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
         Failure::NotYet(destination, wait) if context.wants_page() => {
             return pages::waiting(context, destination, wait);
         }
-        _ if context.wants_page() => pages::error(context, &code, paused_reason(failure)),
-        _ => problem(context, &code),
+        _ if context.wants_page() => {
+            pages::error(context, &code, paused_reason(failure), sign_in_again(context, failure))
+        }
+        _ => problem(context, &code, sign_in_again(context, failure)),
     };
     *response.status_mut() =
         StatusCode::from_u16(code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -265,7 +290,15 @@ fn paused_reason(failure: &Failure) -> Option<&str> {
     }
 }
 
-fn problem(context: &Context<'_>, code: &Code) -> Response {
+/// Where to sign in in the way that is asked for.
+fn sign_in_again(context: &Context<'_>, failure: &Failure) -> Option<String> {
+    let Failure::Refusal(Refusal::AuthnContextRefused { idp, team, .. }) = failure else {
+        return None;
+    };
+    Some(pages::sign_in_again(context, idp, team.as_ref()))
+}
+
+fn problem(context: &Context<'_>, code: &Code, sign_in: Option<String>) -> Response {
     let problem = Problem {
         kind: "about:blank",
         title: code.sentence,
@@ -274,6 +307,7 @@ fn problem(context: &Context<'_>, code: &Code) -> Response {
         code: code.code,
         reference: &context.facts.reference,
         time: context.now.to_string(),
+        sign_in,
     };
     let mut response = Response::new(serde_json::to_string(&problem).unwrap_or_default());
     response
@@ -317,6 +351,8 @@ mod tests {
                     "team_paused",
                     "network_refused",
                     "space_refused",
+                    "authn_context_refused",
+                    "access_revoked",
                 ],
             ),
             (

@@ -8,7 +8,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
@@ -17,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::request::parse_address;
-use super::{MAX_BODY, Request, Response};
+use super::{Body, MAX_BODY, Request, Response};
 
 /// Which front sent an event, and so how it wants its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +32,19 @@ pub enum Front {
     },
 }
 
-/// Reads an event of one of the fronts; `None` when it is something else. A header that HTTP does not
-/// allow is left out.
+/// Reads an event of one of the fronts; `None` when it is something else.
+///
+/// What HTTP does not allow in a header's value is replaced, and the header stays: who can spoil one cookie
+/// must not take away the others, nor a header that closes something.
 pub fn request(mut event: Value) -> Option<(Request, Front)> {
     for member in ["headers", "multiValueHeaders"] {
         if let Some(Value::Object(headers)) = event.get_mut(member) {
-            headers.retain(|name, value| is_header(name, value));
+            headers.retain(|name, _| HeaderName::from_bytes(name.as_bytes()).is_ok());
+            headers.retain(|_, value| made_legal(value));
         }
+    }
+    if let Some(cookies) = event.get_mut("cookies") {
+        made_legal(cookies);
     }
     let has = |pointer: &str| event.pointer(pointer).is_some();
     if has("/requestContext/elb") {
@@ -117,14 +122,26 @@ fn from_load_balancer(event: Value) -> Option<(Request, Front)> {
     Some((request, Front::LoadBalancer { multi_value }))
 }
 
-fn is_header(name: &str, value: &Value) -> bool {
-    let is_value =
-        |value: &Value| value.as_str().is_some_and(|text| HeaderValue::from_str(text).is_ok());
-    let values_hold = match value {
-        Value::Array(values) => values.iter().all(is_value),
-        value => is_value(value),
-    };
-    values_hold && HeaderName::from_bytes(name.as_bytes()).is_ok()
+/// Makes the texts of a header legal (RFC 9110, 5.5): a control character becomes `?`, which stands in no
+/// value that counts. What is no text is left out; whether anything stays.
+fn made_legal(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => {
+            if text.contains(is_illegal) {
+                *text = text.replace(is_illegal, "?");
+            }
+            true
+        }
+        Value::Array(values) => {
+            values.retain_mut(|value| value.is_string() && made_legal(value));
+            !values.is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn is_illegal(character: char) -> bool {
+    character.is_ascii_control() && character != '\t'
 }
 
 /// Headers that an event holds once under each name, and those that it holds as lists.
@@ -152,15 +169,18 @@ fn joined(pairs: impl Iterator<Item = String>) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// The body's bytes; none when the event's base64 is broken, which the form's reader then reports.
-fn body(text: Option<String>, is_base64: bool) -> Bytes {
+/// The body; empty when the event's base64 is broken, which the form's reader then reports.
+fn body(text: Option<String>, is_base64: bool) -> Body {
     let text = text.unwrap_or_default();
     let longest = if is_base64 { (MAX_BODY / 3 + 2) * 4 } else { MAX_BODY };
     if text.len() > longest {
-        // One byte over the limit is as much too large as all of it.
-        return Bytes::from(vec![0; MAX_BODY + 1]);
+        return Body::TooLarge;
     }
-    if is_base64 { STANDARD.decode(text).unwrap_or_default().into() } else { text.into() }
+    Body::Whole(if is_base64 {
+        STANDARD.decode(text).unwrap_or_default().into()
+    } else {
+        text.into()
+    })
 }
 
 /// The answer in the front's own shape.
@@ -212,8 +232,21 @@ pub fn response(response: Response, front: Front) -> Value {
     }
 }
 
-/// An answer sets three cookies at most.
-const SET_COOKIE_SPELLINGS: [&str; 4] = ["set-cookie", "Set-cookie", "sEt-cookie", "seT-cookie"];
+/// An answer sets few cookies: three after a sign-in, and one for each request that is open no more.
+const SET_COOKIE_SPELLINGS: [&str; 12] = [
+    "set-cookie",
+    "Set-cookie",
+    "sEt-cookie",
+    "seT-cookie",
+    "set-Cookie",
+    "set-cOokie",
+    "set-coOkie",
+    "set-cooKie",
+    "set-cookIe",
+    "set-cookiE",
+    "SEt-cookie",
+    "SeT-cookie",
+];
 
 #[cfg(test)]
 mod tests {
@@ -246,14 +279,14 @@ mod tests {
     #[test]
     fn the_base64_flag_is_obeyed_and_broken_base64_is_an_empty_body() {
         let encoded = json!({"body": "U0FNTFJlc3BvbnNlPXg=", "isBase64Encoded": true});
-        assert_eq!(&rest(encoded).body[..], b"SAMLResponse=x");
-        assert!(rest(json!({"body": "%%%", "isBase64Encoded": true})).body.is_empty());
+        assert_eq!(rest(encoded).body.whole(), b"SAMLResponse=x");
+        assert!(rest(json!({"body": "%%%", "isBase64Encoded": true})).body.whole().is_empty());
     }
 
     #[test]
     fn bodies_over_the_limit_stay_over_the_limit() {
         let large = "x".repeat(MAX_BODY + 10);
-        assert!(rest(json!({"body": large})).body.len() > MAX_BODY);
+        assert!(matches!(rest(json!({"body": large})).body, Body::TooLarge));
     }
 
     #[test]
@@ -270,6 +303,34 @@ mod tests {
             .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
             .collect();
         assert_eq!(cookies.len(), 3);
+    }
+
+    #[test]
+    fn a_control_character_takes_away_neither_a_cookie_nor_a_header() {
+        let request = rest(json!({
+            "headers": {},
+            "multiValueHeaders": {
+                "Cookie": ["a=1\u{1}; b=2", "c=3"],
+                "Sec-Fetch-Dest": ["document", "iframe\u{7f}"],
+                "X-Forwarded-For": ["192.0.2.1\u{0}", "198.51.100.2"],
+                "Bad name": ["x"],
+                "Accept": [null, 7],
+            },
+        }));
+        let values = |name: &str| {
+            let values = request.headers.get_all(name).iter();
+            values.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(values("cookie"), ["a=1?; b=2", "c=3"]);
+        assert_eq!(values("sec-fetch-dest"), ["document", "iframe?"]);
+        assert_eq!(values("x-forwarded-for"), ["192.0.2.1?", "198.51.100.2"]);
+        assert_eq!(values("accept"), [""; 0]);
+        let event = json!({
+            "version": "2.0", "rawPath": "/", "headers": {}, "cookies": ["a=\u{2}", "b=2", 7],
+            "requestContext": {"http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.1"}},
+        });
+        let (read, _) = super::request(event).unwrap();
+        assert_eq!(read.headers["cookie"], "a=?; b=2");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! `GET /saml/login`: a sign-in that starts here, bound to this browser.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use strict_saml::Ask;
 
 use super::cookies::{Cookies, OpenRequest};
 use super::error::Failure;
@@ -14,7 +17,48 @@ pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure>
     context.must_be_navigation()?;
     let value = |name: &str| context.request.query_value(name);
     let destination = value("team").and_then(|team| Destination::new(&team, value));
+    if value(pages::AGAIN).is_some()
+        && let Some(entity_id) = value("idp")
+        && let Entry::Found(idp) =
+            context.broker.tables.idp(&entity_id, context.now).await.map_err(Refusal::from)?
+        && idp.enabled
+        && idp.metadata.sso_redirect_url().is_some()
+    {
+        let asked = asked_for(context, &idp, destination.as_ref()).await;
+        let ask = Ask { force: true, authn_contexts: &asked };
+        return start(context, &idp, destination, None, ask, StatusCode::FOUND);
+    }
     sign_in_first(context, destination).await
+}
+
+/// The kinds of sign-in to ask the IdP for, where its item lets us ask: those of the team, for a person
+/// whose session knows of it, else the IdP's own.
+async fn asked_for(
+    context: &mut Context<'_>,
+    idp: &Arc<Idp>,
+    destination: Option<&Destination>,
+) -> Vec<String> {
+    if !idp.request_authn_contexts {
+        return Vec::new();
+    }
+    let own = idp.authn_contexts.clone();
+    let facts = context.facts.clone();
+    let session = super::teams::session(context).await;
+    context.facts = facts;
+    let (broker, now, client) = (context.broker, context.now, context.facts.client_address);
+    let team = match (session, destination) {
+        (Ok(Some((_, session, at))), Some(destination)) if at.entity_id == idp.entity_id => {
+            let team = &destination.team;
+            broker.asks_for(&session, idp, team, client, now).await.ok().flatten()
+        }
+        _ => None,
+    };
+    match (team, own) {
+        (Some(team), Some(own)) if team.iter().any(|one| own.contains(one)) => {
+            team.into_iter().filter(|one| own.contains(one)).collect()
+        }
+        (team, own) => team.or(own).unwrap_or_default(),
+    }
 }
 
 /// Starts a sign-in at the one enabled identity provider, or lets the person choose among several;
@@ -44,10 +88,16 @@ fn begin(
     destination: Option<Destination>,
 ) -> Result<Response, Failure> {
     if idp.metadata.sso_redirect_url().is_some() {
-        start(context, idp, destination, None, StatusCode::FOUND)
+        start(context, idp, destination, None, usual(idp), StatusCode::FOUND)
     } else {
         Ok(pages::start_at_portal(context, idp))
     }
+}
+
+/// What a sign-in asks for that nobody has refused before.
+pub(super) fn usual(idp: &Idp) -> Ask<'_> {
+    let own = idp.authn_contexts.as_deref().filter(|_| idp.request_authn_contexts);
+    Ask { force: false, authn_contexts: own.unwrap_or_default() }
 }
 
 /// Sends the browser to the identity provider with a request that only this browser can have answered.
@@ -58,6 +108,7 @@ pub(super) fn start(
     idp: &Idp,
     destination: Option<Destination>,
     relayed: Option<&Destination>,
+    ask: Ask<'_>,
     status: StatusCode,
 ) -> Result<Response, Failure> {
     let Some(address) = idp.metadata.sso_redirect_url() else {
@@ -70,10 +121,9 @@ pub(super) fn start(
     let relay_state = relayed.map(Destination::to_path).filter(|path| path.len() <= 80);
     let relay_state = relay_state.as_deref();
     let location =
-        service_provider.login_redirect(address, &request.id(), relay_state, context.now);
-    let mut open = cookies.requests(&context.request.headers, context.now);
-    open.push(request);
+        service_provider.login_redirect(address, &request.id(), relay_state, ask, context.now);
+    let open = cookies.requests(&context.request.headers, context.now);
     let mut response = redirect(status, &location);
-    set_cookies(&mut response, [cookies.remember_requests(&open)]);
+    set_cookies(&mut response, cookies.remember_request(&request, &open));
     Ok(response)
 }

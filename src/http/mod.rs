@@ -3,6 +3,7 @@
 //! ```text
 //! POST /saml/acs        sign_in.rs   a response of an identity provider
 //! GET  /saml/login      login.rs     a sign-in that starts here
+//!      /saml/continue   confirm.rs   asks before somebody else's person takes over a browser
 //! GET  /saml/metadata   mod.rs       our metadata
 //! GET  /                teams.rs     the chooser
 //! GET  /teams/{id}      teams.rs     opens a team
@@ -10,6 +11,8 @@
 //! GET  /healthz         mod.rs       ok
 //! ```
 
+pub mod attacks;
+mod confirm;
 mod cookies;
 mod error;
 pub mod event;
@@ -38,7 +41,7 @@ use crate::broker::session::random;
 use crate::broker::turns::waited_since;
 
 pub use error::{Code, codes};
-pub use request::Request;
+pub use request::{Body, Request};
 
 /// An answer; its body is text in every case.
 pub type Response = http::Response<String>;
@@ -97,8 +100,10 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
 }
 
 async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
-    if context.request.body.len() > MAX_BODY {
-        return Err(error::Failure::TooLarge);
+    match &context.request.body {
+        Body::Whole(bytes) if bytes.len() <= MAX_BODY => {}
+        Body::Whole(_) | Body::TooLarge => return Err(error::Failure::TooLarge),
+        Body::NoRoom(why) => return Err(error::Failure::NoRoom(why)),
     }
     let path = context.request.route_path(&context.broker.settings.public_url);
     let method = &context.request.method;
@@ -108,12 +113,18 @@ async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
         "/saml/metadata" if read.contains(method) => Ok(metadata(context.broker)),
         "/saml/acs" if method == Method::POST => sign_in::acs(context).await,
         "/saml/login" if method == Method::GET => login::page(context).await,
+        confirm::CONTINUE if method == Method::GET => confirm::page(context).await,
+        confirm::CONTINUE if method == Method::POST => Box::pin(confirm::answer(context)).await,
         "/" if method == Method::GET => teams::chooser(context).await,
         "/sign-out" if method == Method::GET => Ok(sign_out::page(context)),
         "/sign-out" if method == Method::POST => sign_out::end(context).await,
-        "/healthz" | "/saml/metadata" | "/saml/acs" | "/saml/login" | "/" | "/sign-out" => {
-            Err(error::Failure::MethodNotAllowed(allowed_on(path)))
-        }
+        "/healthz"
+        | "/saml/metadata"
+        | "/saml/acs"
+        | "/saml/login"
+        | confirm::CONTINUE
+        | "/"
+        | "/sign-out" => Err(error::Failure::MethodNotAllowed(allowed_on(path))),
         _ => match path.strip_prefix("/teams/") {
             Some(id) if !id.is_empty() && !id.contains('/') => {
                 if method == Method::GET {
@@ -131,7 +142,7 @@ fn allowed_on(path: &str) -> &'static str {
     match path {
         "/healthz" | "/saml/metadata" => "GET, HEAD",
         "/saml/acs" => "POST",
-        "/sign-out" => "GET, POST",
+        "/sign-out" | confirm::CONTINUE => "GET, POST",
         _ => "GET",
     }
 }
@@ -247,15 +258,24 @@ impl Context<'_> {
         self.broker.audit.record(self.now, &self.facts, outcome, code, detail);
     }
 
-    /// An answer that opens something is for a person who navigates, not for a page that embeds or
-    /// fetches, nor for a browser that guesses.
+    /// What opens something, consumes something or changes the browser is for a person who navigates, not
+    /// for a page that embeds or fetches, nor for a browser that guesses. A browser that says nothing about
+    /// it is old, and believed. Of a header that comes several times, or with several values, each counts.
     fn must_be_navigation(&self) -> Result<(), error::Failure> {
-        let header = |name: &str| self.request.headers.get(name).map(HeaderValue::as_bytes);
-        let prefetch = ["sec-purpose", "purpose", "x-moz"]
-            .iter()
-            .filter_map(|name| header(name))
-            .any(|value| value.to_ascii_lowercase().windows(8).any(|part| part == b"prefetch"));
-        let embedded = header("sec-fetch-dest").is_some_and(|value| value != b"document");
-        if prefetch || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
+        let values = |name: &'static str| {
+            let lines = self.request.headers.get_all(name).iter().map(HeaderValue::as_bytes);
+            lines.flat_map(|line| line.split(|byte| *byte == b','))
+        };
+        let guesses: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
+        let is_guess = |value: &[u8]| {
+            let value = value.to_ascii_lowercase();
+            guesses.iter().any(|guess| value.windows(guess.len()).any(|part| part == *guess))
+        };
+        let guessed = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+            .into_iter()
+            .flat_map(values)
+            .any(is_guess);
+        let embedded = values("sec-fetch-dest").any(|value| value.trim_ascii() != b"document");
+        if guessed || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
     }
 }

@@ -9,13 +9,17 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::confirm::CONTINUE;
 use super::error::Code;
 use super::teams::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
 use crate::broker::session::Session;
+use crate::team::TeamId;
 use crate::team::idp::Idp;
+use crate::team::members::Until;
+use crate::team::owner::DEFAULT_DIRECTORY;
 
 const STYLE: &str = include_str!("pages/style.css");
 
@@ -97,6 +101,8 @@ struct TeamCard<'a> {
     name: &'a str,
     description: Option<&'a str>,
     place: Option<String>,
+    /// When the access ends, for people and for programs; `None` where it does not.
+    until: Option<(String, String)>,
     /// Where the team opens; `None` when it cannot be opened now.
     url: Option<String>,
     reason: &'a str,
@@ -105,12 +111,20 @@ struct TeamCard<'a> {
 pub(super) fn chooser(context: &Context<'_>, session: &Session, choices: &[Choice]) -> Response {
     let cards = choices.iter().map(|choice| {
         let id = choice.id.as_str();
+        let until = match choice.until {
+            Until::Always => None,
+            Until::At(end) => {
+                Some((end.strftime("%Y-%m-%d %H:%M UTC").to_string(), end.to_string()))
+            }
+        };
         let Some(team) = &choice.team else {
             let reason = "The settings of this team hold a mistake. Ask your administrator.";
-            return TeamCard { id, name: id, description: None, place: None, url: None, reason };
+            let (name, description, place, url) = (id, None, None, None);
+            return TeamCard { id, name, description, place, until, url, reason };
         };
         TeamCard {
             id,
+            until,
             name: team.name(),
             description: team.description.as_deref(),
             place: Some(format!("Account {} · {}", team.account_id, team.region)),
@@ -234,10 +248,60 @@ pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
     response
 }
 
+/// The parameter of a sign-in that is to be made anew, whatever session the IdP has.
+pub(super) const AGAIN: &str = "again";
+
+/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for.
+pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
+    let mut url = context.url("/saml/login?idp=");
+    url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
+    if let Some(team) = team {
+        url.push_str(&format!("&team={team}"));
+    }
+    url.push_str(&format!("&{AGAIN}=1"));
+    url
+}
+
+#[derive(Template)]
+#[template(path = "continue.html")]
+struct Continue<'a> {
+    frame: Frame<'a>,
+    action: String,
+    token: &'a str,
+    /// What the identity provider calls the person.
+    user: &'a str,
+    /// The user id, where it is another text.
+    user_id: Option<&'a str>,
+    idp: &'a str,
+    directory: Option<&'a str>,
+}
+
+/// The page that asks before somebody else's person takes over the browser.
+pub(super) fn confirm(
+    context: &Context<'_>,
+    session: &Session,
+    idp: &Idp,
+    token: &str,
+) -> Response {
+    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id);
+    let directory = Some(session.directory.as_str()).filter(|name| *name != DEFAULT_DIRECTORY);
+    page(&Continue {
+        frame: frame(context),
+        action: context.url(CONTINUE),
+        token,
+        user: &session.name_id,
+        user_id,
+        idp: idp.name(),
+        directory,
+    })
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame<'a>,
+    /// Where to sign in again.
+    sign_in: String,
     heading: &'a str,
     sentence: Option<&'a str>,
     code: &'a Code,
@@ -247,7 +311,12 @@ struct ErrorPage<'a> {
 }
 
 /// The page of a failure: what happened, what to do next, and what to tell the administrator.
-pub(super) fn error(context: &Context<'_>, code: &Code, reason: Option<&str>) -> Response {
+pub(super) fn error(
+    context: &Context<'_>,
+    code: &Code,
+    reason: Option<&str>,
+    sign_in: Option<String>,
+) -> Response {
     let time = context.now.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     let reference = &context.facts.reference;
     // What SAML calls things is for those who run identity providers; people first learn that their
@@ -258,7 +327,8 @@ pub(super) fn error(context: &Context<'_>, code: &Code, reason: Option<&str>) ->
         (code.sentence.trim_end_matches('.'), None)
     };
     let frame = frame(context);
-    page(&ErrorPage { frame, heading, sentence, code, reason, reference, time })
+    let sign_in = sign_in.unwrap_or_else(|| frame.login.clone());
+    page(&ErrorPage { frame, sign_in, heading, sentence, code, reason, reference, time })
 }
 
 #[derive(Template)]

@@ -18,12 +18,39 @@ pub struct Request {
     pub query: String,
     /// The headers, repeated ones kept apart.
     pub headers: HeaderMap,
-    /// The body, decoded from the event's base64; cut behind [`super::MAX_BODY`] and one byte.
-    pub body: Bytes,
+    /// The body, decoded from the event's base64.
+    pub body: Body,
     /// The peer of the socket, or the event's `sourceIp`.
     pub source_ip: Option<IpAddr>,
     /// The event's stage, which REST APIs put in front of the path.
     pub stage: Option<String>,
+}
+
+/// The body of a request, or why there is none.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// It is larger than [`super::MAX_BODY`], and was not kept.
+    TooLarge,
+    /// It did not arrive in time, or there was no room for it; why, for the log.
+    NoRoom(&'static str),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
+impl Body {
+    /// The bytes; none where there is no body.
+    pub fn whole(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::TooLarge | Self::NoRoom(_) => &[],
+        }
+    }
 }
 
 impl Request {
@@ -43,17 +70,7 @@ impl Request {
 
     /// The client's address as far as it is known; `None` never passes an address check.
     pub fn client_address(&self, source: ClientAddress) -> Option<IpAddr> {
-        let address = match source {
-            ClientAddress::Direct => self.source_ip?,
-            ClientAddress::Forwarded(n) => {
-                let values = self.headers.get_all("x-forwarded-for").iter();
-                let texts: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
-                let joined = texts?.join(",");
-                parse_address(joined.rsplit(',').nth(n.checked_sub(1)?)?)?
-            }
-        };
-        // An IPv4 client of an IPv6 socket is still an IPv4 client.
-        Some(address.to_canonical())
+        client_address(&self.headers, self.source_ip, source)
     }
 
     /// The root of `X-Amzn-Trace-Id`, by which load balancers, API Gateway and X-Ray know a request; nothing
@@ -73,6 +90,25 @@ impl Request {
     pub fn query_value(&self, name: &str) -> Option<String> {
         single(form_urlencoded::parse(self.query.as_bytes()), name)
     }
+}
+
+/// The client's address as far as headers and the peer of the socket tell it.
+pub fn client_address(
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    source: ClientAddress,
+) -> Option<IpAddr> {
+    let address = match source {
+        ClientAddress::Direct => peer?,
+        ClientAddress::Forwarded(n) => {
+            let values = headers.get_all("x-forwarded-for").iter();
+            let texts: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
+            let joined = texts?.join(",");
+            parse_address(joined.rsplit(',').nth(n.checked_sub(1)?)?)?
+        }
+    };
+    // An IPv4 client of an IPv6 socket is still an IPv4 client.
+    Some(address.to_canonical())
 }
 
 /// The one value of a name; `None` when there is none or more than one.

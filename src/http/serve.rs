@@ -4,32 +4,41 @@
 //! | --- | --- |
 //! | connect and say nothing, or send headers byte by byte | `FIRST_REQUEST_TIME` |
 //! | keep connections without a request, or never read an answer | `IDLE_TIME` |
-//! | send a body byte by byte | `BODY_TIME` |
-//! | send large headers or bodies over many connections | `MAX_HEAD`, [`MAX_BODY`], `BODIES` |
-//! | open more connections than the machine has files | `places` |
+//! | open more connections than the machine has files | [`Connections`]: the least useful one goes |
+//! | send a body byte by byte | `BODY_TIME`, and [`Bodies`]: where there is no room, the slowest one goes |
+//! | send large headers or bodies over many connections or streams | `MAX_HEAD`, [`MAX_BODY`], [`Bodies`] |
+//! | open and reset streams of HTTP/2 | what begins costs little; h2 ends the connection |
+
+mod bodies;
+mod connections;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, Version, header};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{StatusCode, Version};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::{debug, info, warn};
 
-use super::{MAX_BODY, Request, handle};
+use self::bodies::{Bodies, Peer};
+use self::connections::{Answering, Connections};
+use super::request::client_address;
+use super::{Body, MAX_BODY, Request, handle};
 use crate::broker::Broker;
 
-/// Connections at once; further ones wait to be accepted.
+/// Connections at once; beyond, a new one takes the place of the least useful one.
 const MAX_CONNECTIONS: usize = 10_000;
 /// Files that are kept for everything else: connections to AWS, and what the runtime needs.
 const OTHER_FILES: usize = 200;
@@ -44,16 +53,30 @@ const BODY_TIME: Duration = Duration::from_secs(15);
 const FORGOTTEN: usize = 16 * 1024 * 1024;
 /// The most that the headers of a request may hold.
 const MAX_HEAD: usize = 32 * 1024;
-/// The most that all bodies which are being read may hold together, in bytes: once for the beginnings
-/// of bodies, once for what goes beyond, so that who sends large bodies slowly keeps nobody from
-/// signing in.
-const BODIES: usize = 64 * 1024 * 1024;
-/// The beginning of a body: an ordinary response is smaller.
-const BEGINNING: usize = 32 * 1024;
-/// How long a body waits for room.
-const ROOM_TIME: Duration = Duration::from_secs(1);
+/// Requests at once on one connection of HTTP/2; a browser asks for one page.
+const MAX_STREAMS: u32 = 32;
+/// The most that one connection of HTTP/2 may send before it is read.
+const WINDOW: u32 = 64 * 1024;
+/// What one connection may leave unread before nothing more is answered there.
+const UNREAD: u32 = 64 * 1024;
+/// Connections that wait to be accepted; Linux allows 4,096 of them unless it is told otherwise.
+const BACKLOG: u32 = 4_096;
 /// How long requests under way may take after the signal to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Listens where [`serve`] answers.
+///
+/// # Errors
+///
+/// The address is taken, or is none of this machine's.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it. Nobody makes thousands of answers wait for them in the system's memory.
+    socket.set_send_buffer_size(UNREAD)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers requests until `stop`, then finishes what has begun.
 ///
@@ -70,12 +93,13 @@ pub async fn serve(
     server
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .initial_stream_window_size(64 * 1024)
-        .initial_connection_window_size(64 * 1024)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(WINDOW as usize)
         .max_header_list_size(MAX_HEAD as u32);
     let bodies = Arc::new(Bodies::default());
-    let connections = Arc::new(Semaphore::new(places()));
+    let connections = Arc::new(Connections::new(places()));
     let graceful = GracefulShutdown::new();
     let leaving = Arc::new(AtomicBool::new(false));
     let mut stop = std::pin::pin!(async {
@@ -87,11 +111,6 @@ pub async fn serve(
         }
     });
     loop {
-        let place = tokio::select! {
-            place = Arc::clone(&connections).acquire_owned() => place,
-            () = &mut stop => break,
-        };
-        let Ok(place) = place else { break };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -103,27 +122,34 @@ pub async fn serve(
             },
             () = &mut stop => break,
         };
-        let (broker, bodies) = (Arc::clone(&broker), Arc::clone(&bodies));
-        let activity = Arc::new(Activity::default());
-        let (active, leaving) = (Arc::clone(&activity), Arc::clone(&leaving));
+        let place = tokio::select! {
+            place = connections.enter(peer.ip()) => place,
+            () = &mut stop => break,
+        };
+        let connection = Arc::clone(&place.connection);
+        let leaving = Arc::clone(&leaving);
+        let (broker, bodies, active) =
+            (Arc::clone(&broker), Arc::clone(&bodies), Arc::clone(&connection));
         let service = service_fn(move |request| {
-            let (broker, bodies) = (Arc::clone(&broker), Arc::clone(&bodies));
+            let (broker, bodies, active) =
+                (Arc::clone(&broker), Arc::clone(&bodies), Arc::clone(&active));
             let request_under_way = active.begin();
             let leaves = leaving.load(Ordering::Relaxed);
             async move {
-                let answer = answer(&broker, &bodies, request, peer, leaves).await;
+                let answer = answer(&broker, &bodies, &active, request, peer, leaves).await;
                 drop(request_under_way);
                 Ok::<_, Infallible>(answer)
             }
         });
-        let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection.into_owned());
+        let served = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let served = graceful.watch(served.into_owned());
         tokio::spawn(async move {
             tokio::select! {
-                ended = connection => if let Err(error) = ended {
+                ended = served => if let Err(error) = ended {
                     debug!(error = %error, "a connection ended early");
                 },
-                () = activity.idle_too_long(FIRST_REQUEST_TIME, IDLE_TIME) => debug!("a connection was idle for too long"),
+                () = connection.idle_too_long(FIRST_REQUEST_TIME, IDLE_TIME) => debug!("a connection was idle for too long"),
+                () = connection.lost_its_place() => debug!("a connection lost its place to a newer one"),
             }
             drop(place);
         });
@@ -154,61 +180,54 @@ fn places_within(files: Option<usize>) -> usize {
     files.saturating_sub(OTHER_FILES).clamp(files.min(100) / 2, MAX_CONNECTIONS).max(1)
 }
 
-/// Whether a connection is of use.
-#[derive(Debug, Default)]
-struct Activity {
-    under_way: AtomicU32,
-    has_asked: AtomicBool,
-    changed: Notify,
+/// An answer on its way.
+struct Leaving {
+    text: Full<Bytes>,
+    _until_taken: Answering,
 }
 
-/// One request of a connection, until it is dropped.
-struct UnderWay(Arc<Activity>);
+impl HttpBody for Leaving {
+    type Data = Bytes;
+    type Error = Infallible;
 
-impl Activity {
-    fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        self.has_asked.store(true, Ordering::Relaxed);
-        self.changed.notify_one();
-        UnderWay(Arc::clone(self))
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.text).poll_frame(context)
     }
 
-    /// Ends when nothing was asked for as long as is allowed: `first` for the first request, `later` for
-    /// every other.
-    async fn idle_too_long(&self, first: Duration, later: Duration) {
-        loop {
-            let asked = self.has_asked.load(Ordering::Relaxed);
-            let patience = if asked { later } else { first };
-            let changed = tokio::time::timeout(patience, self.changed.notified()).await.is_ok();
-            if !changed && self.under_way.load(Ordering::Relaxed) == 0 {
-                return;
-            }
-        }
+    fn is_end_stream(&self) -> bool {
+        self.text.is_end_stream()
     }
-}
 
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.0.changed.notify_one();
+    fn size_hint(&self) -> SizeHint {
+        self.text.size_hint()
     }
 }
 
 async fn answer(
     broker: &Broker,
     bodies: &Bodies,
+    connection: &Arc<connections::Connection>,
     request: http::Request<Incoming>,
     peer: SocketAddr,
     leaves: bool,
-) -> http::Response<http_body_util::Full<Bytes>> {
+) -> http::Response<Leaving> {
     let (parts, body) = request.into_parts();
+    let body = match body.is_end_stream() {
+        true => Body::default(),
+        false => {
+            let source = broker.settings.client_address;
+            let client = client_address(&parts.headers, Some(peer.ip()), source);
+            let whose = Peer::of(client.unwrap_or(peer.ip()));
+            let read = read(body, bodies, whose, size_of_head(&parts.headers));
+            let read = tokio::time::timeout(BODY_TIME, read).await;
+            read.unwrap_or(Body::NoRoom("it did not arrive in time"))
+        }
+    };
     let version = parts.version;
-    let body = tokio::time::timeout(BODY_TIME, read(body, bodies)).await;
-    // One byte over the limit stands for every body that is not read.
-    let body = body.unwrap_or(Err("it did not arrive in time")).unwrap_or_else(|why| {
-        warn!(client_address = %peer.ip(), why, "a body was not read");
-        Bytes::from_static(&[0; MAX_BODY + 1])
-    });
+    let is_unread = version < Version::HTTP_2 && matches!(body, Body::NoRoom(_));
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -220,58 +239,55 @@ async fn answer(
     };
     let head = request.method == http::Method::HEAD;
     let is_health = request.route_path(&broker.settings.public_url) == "/healthz";
+    let until_taken = connection.answer();
     let mut response = handle(broker, &request).await;
+    until_taken.is_made();
     if leaves && is_health {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         "stopping".clone_into(response.body_mut());
     }
-    // The client's next request comes by a new connection, which finds another process.
-    if leaves && version < Version::HTTP_2 {
+    // What is left of the body is not read; or the client's next request finds another process, by a new
+    // connection.
+    if is_unread || (leaves && version < Version::HTTP_2) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| if head { Bytes::new() } else { Bytes::from(body) }.into())
+    response.map(|body| {
+        let text = if head { Bytes::new() } else { Bytes::from(body) }.into();
+        Leaving { text, _until_taken: until_taken }
+    })
 }
 
-/// Room for the bodies that are being read.
-#[derive(Debug)]
-struct Bodies {
-    beginnings: Arc<Semaphore>,
-    rest: Arc<Semaphore>,
-}
-
-impl Default for Bodies {
-    fn default() -> Self {
-        let room = || Arc::new(Semaphore::new(BODIES));
-        Self { beginnings: room(), rest: room() }
-    }
+/// What the headers of a request hold in memory, about.
+fn size_of_head(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum()
 }
 
 /// The whole body, while there is room for what has arrived of all bodies; else why not.
-async fn read(mut body: Incoming, bodies: &Bodies) -> Result<Bytes, &'static str> {
-    let mut whole = BytesMut::new();
-    let (mut beginning, mut rest) = (None, None);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| "it is broken")?;
+async fn read(mut body: Incoming, bodies: &Bodies, whose: Peer, head: usize) -> Body {
+    let mut place = match bodies.enter(whose, head).await {
+        Ok(place) => place,
+        Err(why) => return Body::NoRoom(why),
+    };
+    let mut whole = Vec::new();
+    loop {
+        let frame = tokio::select! {
+            frame = body.frame() => frame,
+            () = place.lost() => return Body::NoRoom("it lost its place to a faster one"),
+        };
+        let Some(frame) = frame else { return Body::Whole(whole.into()) };
+        // What is broken says nothing, and whatever needs a body says so.
+        let Ok(frame) = frame else { return Body::default() };
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > MAX_BODY {
-            drop((whole, beginning, rest));
+            drop((whole, place));
             forget(body).await;
-            return Err("it is too large");
+            return Body::TooLarge;
         }
-        let (room, held) = match whole.len() + data.len() <= BEGINNING {
-            true => (&bodies.beginnings, &mut beginning),
-            false => (&bodies.rest, &mut rest),
-        };
-        let needed = u32::try_from(data.len()).map_err(|_| "it is too large")?;
-        let more = tokio::time::timeout(ROOM_TIME, Arc::clone(room).acquire_many_owned(needed));
-        let Ok(Ok(more)) = more.await else { return Err("others hold all the room for bodies") };
-        match held {
-            None => *held = Some(more),
-            Some(held) => held.merge(more),
+        if let Err(why) = place.grow(data.len()).await {
+            return Body::NoRoom(why);
         }
         whole.extend_from_slice(&data);
     }
-    Ok(whole.freeze())
 }
 
 /// Lets a body pass by that is too large: most clients look at the answer only when all is sent.
@@ -291,18 +307,5 @@ mod tests {
         assert_eq!(places_within(Some(256)), 56);
         assert_eq!(places_within(Some(64)), 32);
         assert_eq!(places_within(None), MAX_CONNECTIONS - OTHER_FILES);
-    }
-
-    #[tokio::test]
-    async fn a_connection_without_a_request_ends_and_one_with_a_request_does_not() {
-        const FIRST: Duration = Duration::from_millis(5);
-        const LATER: Duration = Duration::from_millis(10);
-        let activity = Arc::new(Activity::default());
-        activity.idle_too_long(FIRST, Duration::MAX).await;
-        let request = activity.begin();
-        let waiting = tokio::time::timeout(LATER * 5, activity.idle_too_long(FIRST, LATER));
-        assert!(waiting.await.is_err(), "a request is under way");
-        drop(request);
-        activity.idle_too_long(Duration::MAX, LATER).await;
     }
 }

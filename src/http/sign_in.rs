@@ -5,19 +5,22 @@
 
 use http::StatusCode;
 
-use super::cookies::{Cookies, OpenRequest};
+use super::confirm::CONTINUE;
+use super::cookies::{Cookies, OpenRequest, PendingSignIn};
 use super::error::Failure;
 use super::form::Form;
-use super::login::start;
+use super::login::{start, usual};
 use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::audit::Outcome;
 use crate::broker::opening::Opening;
 use crate::broker::{Browser, Refusal, SignedIn};
-use crate::team::idp::Handoff;
+use crate::team::idp::{Handoff, Idp};
 
 pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
-    let form = Form::read(&context.request.body).ok_or(Failure::FormMalformed(
+    // A frame or a script of another page consumes nothing and leaves nothing in the browser.
+    context.must_be_navigation()?;
+    let form = Form::read(context.request.body.whole()).ok_or(Failure::FormMalformed(
         "the form must hold SAMLResponse exactly once, as application/x-www-form-urlencoded",
     ))?;
     let cookies = Cookies::new(&context.broker.settings.public_url);
@@ -26,9 +29,11 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
     let ids_at = |idp: &str| {
         requests.iter().filter(|request| request.is_for(idp)).map(OpenRequest::id).collect()
     };
-    let is_somebody_else = |owner: &_| cookies.is_somebody_else(headers, owner);
-    let browser = Browser { request_ids_at: &ids_at, is_somebody_else: &is_somebody_else };
-    let relayed = form.relay_state.as_deref().and_then(Destination::from_path);
+    let last_owner = |session: &_| cookies.last_owner(headers, session);
+    let browser = Browser { request_ids_at: &ids_at, last_owner: &last_owner };
+    let public_url = &context.broker.settings.public_url;
+    let relayed = form.relay_state.as_deref();
+    let relayed = relayed.and_then(|state| Destination::from_relay_state(state, public_url));
 
     let (broker, now) = (context.broker, context.now);
     let response = form.saml_response.as_bytes();
@@ -37,32 +42,47 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
         Ok(signed_in) => signed_in,
         // The person decides at the IdP who they are: what it answers then was asked for here.
         Err(Refusal::OtherPerson(idp)) if idp.metadata.sso_redirect_url().is_some() => {
-            context.record(Outcome::Refused, Some("other_person"), None);
-            return start(context, &idp, None, relayed.as_ref(), StatusCode::SEE_OTHER);
+            super::error::record(context, &Failure::Refusal(Refusal::OtherPerson(idp.clone())));
+            return start(
+                context,
+                &idp,
+                None,
+                relayed.as_ref(),
+                usual(&idp),
+                StatusCode::SEE_OTHER,
+            );
         }
         Err(refusal) => return Err(refusal.into()),
     };
 
-    let mut still_open = requests.clone();
-    let answered = signed_in.in_response_to.as_deref().and_then(|id| {
-        let position = still_open.iter().position(|request| request.id() == id)?;
-        Some(still_open.remove(position))
-    });
+    let answered = signed_in.in_response_to.as_deref();
+    let answered = requests.iter().find(|request| Some(request.id().as_str()) == answered);
     // What others put into RelayState selects among the person's own teams, or nothing.
     let among_their_own = || relayed.filter(|relayed| is_among_choices(&signed_in, relayed));
-    let asked_for = answered.and_then(|request| request.destination).or_else(among_their_own);
-    let mut response = hand_over(context, &signed_in, asked_for).await;
-    let seconds = signed_in.session.ends_at - now.as_second();
-    let owner = signed_in.session.owner();
-    let mut set = vec![
-        cookies.start_session(&signed_in.key, &signed_in.secret, seconds),
-        cookies.remember_owner(&owner),
-    ];
-    if still_open.len() != requests.len() {
-        set.push(cookies.remember_requests(&still_open));
-    }
+    let asked_for = answered.and_then(|request| request.destination.clone());
+    let destination = asked_for.or_else(among_their_own).or_else(|| only_team(&signed_in));
+    let mut set: Vec<_> =
+        answered.map(|request| cookies.forget_request(request)).into_iter().collect();
+    let mut response = if signed_in.session.pending {
+        let (key, secret) = (signed_in.key.clone(), signed_in.secret.clone());
+        set.push(cookies.start_pending(&PendingSignIn { key, secret, destination }));
+        send_on(context, &signed_in.idp, CONTINUE)
+    } else {
+        let seconds = signed_in.session.ends_at - now.as_second();
+        set.push(cookies.start_session(&signed_in.key, &signed_in.secret, seconds));
+        set.push(cookies.remember_owner(&signed_in.session));
+        hand_over(context, &signed_in, destination).await
+    };
     set_cookies(&mut response, set);
     Ok(response)
+}
+
+/// The team of somebody who has only one.
+fn only_team(signed_in: &SignedIn) -> Option<Destination> {
+    match signed_in.choices.as_deref() {
+        Ok([only]) => Some(Destination::team(only.id.clone())),
+        _ => None,
+    }
 }
 
 fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
@@ -76,30 +96,33 @@ fn is_among_choices(signed_in: &SignedIn, destination: &Destination) -> bool {
 async fn hand_over(
     context: &mut Context<'_>,
     signed_in: &SignedIn,
-    asked_for: Option<Destination>,
+    destination: Option<Destination>,
 ) -> Response {
-    let only = match &signed_in.choices {
-        Ok(choices) => match choices.as_slice() {
-            [only] => Some(Destination::team(only.id.clone())),
-            _ => None,
-        },
-        Err(_) => None,
-    };
-    let destination = asked_for.or(only);
-    let path = destination.as_ref().map_or_else(|| "/".to_owned(), Destination::to_path);
-    if signed_in.idp.handoff == Handoff::Page {
-        return pages::handoff(context, &context.url(&path));
-    }
-    if let Some(destination) = destination {
-        // Whatever is in the way is told at the team's own address, which survives a reload.
-        let SignedIn { key, session, idp, .. } = signed_in;
+    let SignedIn { key, session, idp, .. } = signed_in;
+    if let Some(destination) = destination.as_ref().filter(|_| idp.handoff == Handoff::Redirect) {
         let deadline = context.deadline;
-        let opened = Box::pin(super::teams::open_for(context, key, session, idp, &destination));
-        let opened = tokio::time::timeout_at(deadline, opened).await;
-        if let Ok(Ok(Opening::Ready(url))) = opened {
-            context.record(Outcome::Opened, None, None);
-            return redirect(StatusCode::FOUND, &url.into_location());
+        let opened = Box::pin(super::teams::open_for(context, key, session, idp, destination));
+        match tokio::time::timeout_at(deadline, opened).await {
+            Ok(Ok(Opening::Ready(url))) => {
+                context.record(Outcome::Opened, None, None);
+                return redirect(StatusCode::FOUND, &url.into_location());
+            }
+            // Whatever is in the way is told at the team's own address, which survives a reload. It is
+            // decided here all the same, and whoever does not go there must not leave no trace.
+            Ok(Err(refusal)) if !refusal.is_throttled() => {
+                super::error::record(context, &refusal.into());
+            }
+            Ok(Err(_) | Ok(Opening::NotYet(_))) | Err(_) => {}
         }
     }
-    redirect(StatusCode::SEE_OTHER, &context.url(&path))
+    let path = destination.as_ref().map_or_else(|| "/".to_owned(), Destination::to_path);
+    send_on(context, idp, &path)
+}
+
+/// To an address of ours, in the way that the identity provider's pages allow.
+fn send_on(context: &Context<'_>, idp: &Idp, path: &str) -> Response {
+    match idp.handoff {
+        Handoff::Page => pages::handoff(context, &context.url(path)),
+        Handoff::Redirect => redirect(StatusCode::SEE_OTHER, &context.url(path)),
+    }
 }

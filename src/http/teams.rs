@@ -1,5 +1,7 @@
 //! `GET /`, the chooser, and `GET /teams/{id}`, which opens a team.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -9,9 +11,10 @@ use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
-use crate::broker::opening::{Opening, Wait};
+use crate::broker::opening::{Opening, Wait, time_left};
 use crate::broker::session::Session;
 use crate::broker::{Landing, Refusal, Waiting};
+use crate::config::PublicUrl;
 use crate::team::idp::Idp;
 use crate::team::{SpaceName, TeamId};
 
@@ -84,6 +87,11 @@ impl Destination {
         Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
     }
 
+    /// The same in a `RelayState`, where our own public URL may stand in front.
+    pub fn from_relay_state(text: &str, public_url: &PublicUrl) -> Option<Self> {
+        Self::from_path(text.strip_prefix(public_url.as_str()).unwrap_or(text))
+    }
+
     /// The team with this id, and where in it, by the parameters `space` and `app`.
     pub fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
@@ -122,7 +130,8 @@ pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failu
     let Some((_, session, idp)) = session(context).await? else {
         return sign_in_first(context, None).await;
     };
-    let choices = context.broker.teams(&session, &idp, context.now).await?;
+    let patience = time_left(context.deadline);
+    let choices = context.broker.teams(&session, &idp, patience, context.now).await?;
     if choices.is_empty() {
         return Err(Failure::NoTeam);
     }
@@ -165,7 +174,7 @@ pub(super) async fn open_for(
     context: &mut Context<'_>,
     key: &StateKey,
     session: &Session,
-    idp: &Idp,
+    idp: &Arc<Idp>,
     destination: &Destination,
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
@@ -184,9 +193,9 @@ pub(super) async fn open_for(
     opening
 }
 
-async fn session(
+pub(super) async fn session(
     context: &mut Context<'_>,
-) -> Result<Option<(StateKey, Session, std::sync::Arc<Idp>)>, Failure> {
+) -> Result<Option<(StateKey, Session, Arc<Idp>)>, Failure> {
     let cookies = Cookies::new(&context.broker.settings.public_url);
     let Some((key, secret)) = cookies.session(&context.request.headers) else { return Ok(None) };
     let found = context.broker.session(&key, &secret, &mut context.facts, context.now).await?;
@@ -208,6 +217,28 @@ mod tests {
             ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"]
         {
             assert_eq!(Destination::from_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn in_relay_state_our_own_public_url_may_stand_in_front_and_no_other() {
+        let ours = PublicUrl::parse("https://studio.example.com/prod").unwrap();
+        let selected = |text: &str| {
+            Destination::from_relay_state(text, &ours).map(|destination| destination.to_path())
+        };
+        let expected = Some("/teams/t1?app=studio".to_owned());
+        assert_eq!(selected("/teams/t1?app=studio"), expected);
+        assert_eq!(selected("https://studio.example.com/prod/teams/t1?app=studio"), expected);
+        for other in [
+            "https://studio.example.com/teams/t1",
+            "https://studio.example.com.evil.com/prod/teams/t1",
+            "https://studio.example.com/prod.evil.com/teams/t1",
+            "http://studio.example.com/prod/teams/t1",
+            "https://studio.example.com/prodhttps://studio.example.com/prod/teams/t1",
+            "https://u@studio.example.com/prod/teams/t1",
+            "https://studio.example.com/prod",
+        ] {
+            assert_eq!(selected(other), None, "{other}");
         }
     }
 

@@ -176,7 +176,7 @@ async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
                 path: parts.uri.path().to_owned(),
                 query: parts.uri.query().unwrap_or_default().to_owned(),
                 headers: parts.headers,
-                body,
+                body: crate::http::Body::Whole(body),
                 source_ip: Some(Ipv4Addr::LOCALHOST.into()),
                 stage: None,
             };

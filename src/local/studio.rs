@@ -1,17 +1,22 @@
 //! The simulated Studio: the page behind a presigned URL, which shows as whom and where one landed.
+//!
+//! `auth?token=…` begins a session, which a cookie carries; `session` is any later request of it. Each of
+//! them is put before IAM again, as the API reference says of the real one, so that the end of access is
+//! seen in the browser.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    fmt,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use aws_lc_rs::error::Unspecified;
-use http::{Response, StatusCode};
-use jiff::Timestamp;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
 use super::{
-    aws::random,
+    aws::{caller::Caller, random},
     html::{escape, page},
     server::{self, Body},
 };
@@ -22,14 +27,29 @@ const URL_LENGTH: usize = 4400;
 const ID_LENGTH: usize = 43;
 
 /// The openings that presigned URLs lead to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Studio {
     openings: Mutex<HashMap<String, Opening>>,
+    sessions: Mutex<HashMap<String, (Opening, Timestamp)>>,
+    iam: OnceLock<Iam>,
+}
+
+/// What decides about each request.
+type Iam = Box<dyn Fn(&Opening, Timestamp) -> bool + Send + Sync>;
+
+impl fmt::Debug for Studio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Studio(..)")
+    }
 }
 
 /// What one presigned URL opens.
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
+    /// Whoever made the URL: with their credentials IAM decides about each request.
+    pub(crate) caller: Caller,
+    /// The profile's ARN.
+    pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) domain: String,
@@ -63,19 +83,66 @@ impl Studio {
         Ok(format!("{id}.{padding}"))
     }
 
-    /// Answers `auth?token=…`, the path after the Studio's base.
-    pub(crate) fn answer(&self, path: &str, query: Option<&str>, now: Timestamp) -> Response<Body> {
-        if path != "auth" {
-            return server::html(StatusCode::NOT_FOUND, page("Not found", "<h1>Not found</h1>"));
+    /// Puts every request before `iam` from now on.
+    pub(crate) fn ask(&self, iam: impl Fn(&Opening, Timestamp) -> bool + Send + Sync + 'static) {
+        let _ = self.iam.set(Box::new(iam));
+    }
+
+    /// Answers `auth?token=…` and `session`, the path after the Studio's base.
+    pub(crate) fn answer<B>(
+        &self,
+        path: &str,
+        request: &Request<B>,
+        now: Timestamp,
+    ) -> Response<Body> {
+        match path {
+            "auth" => self.begin(request.uri().query(), now),
+            "session" => self.go_on(request, now),
+            _ => server::html(StatusCode::NOT_FOUND, page("Not found", "<h1>Not found</h1>")),
         }
+    }
+
+    fn begin(&self, query: Option<&str>, now: Timestamp) -> Response<Body> {
         let token = form_urlencoded::parse(query.unwrap_or_default().as_bytes())
             .find(|(name, _)| name == "token")
             .map(|(_, token)| token.into_owned())
             .unwrap_or_default();
-        match self.take(&token, now) {
-            Some(opening) => server::html(StatusCode::OK, studio_page(&opening)),
-            None => server::html(StatusCode::FORBIDDEN, expired_page()),
+        let Some(opening) = self.take(&token, now) else {
+            return server::html(StatusCode::FORBIDDEN, expired_page());
+        };
+        if !self.is_let_through(&opening, now) {
+            return server::html(StatusCode::FORBIDDEN, ended_page());
         }
+        let mut response = server::html(StatusCode::OK, studio_page(&opening));
+        let ends = now + opening.session_seconds.seconds();
+        if let Ok(id) = random::token(32)
+            && let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE}={id}; Path=/; HttpOnly"))
+        {
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.retain(|_, (_, ends)| now < *ends);
+            sessions.insert(id, (opening, ends));
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    fn go_on<B>(&self, request: &Request<B>, now: Timestamp) -> Response<Body> {
+        let cookies = request.headers().get_all(header::COOKIE).iter();
+        let cookies = cookies.filter_map(|line| line.to_str().ok()).flat_map(|l| l.split(';'));
+        let id = cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == COOKIE);
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = id.and_then(|(_, id)| sessions.get(id)).cloned();
+        drop(sessions);
+        match session {
+            Some((opening, ends)) if now < ends && self.is_let_through(&opening, now) => {
+                server::html(StatusCode::OK, studio_page(&opening))
+            }
+            _ => server::html(StatusCode::FORBIDDEN, ended_page()),
+        }
+    }
+
+    fn is_let_through(&self, opening: &Opening, now: Timestamp) -> bool {
+        self.iam.get().is_some_and(|iam| iam(opening, now))
     }
 
     /// The opening of a token, if it still opens; counts the use.
@@ -92,6 +159,17 @@ impl Studio {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Opening>> {
         self.openings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Carries a session.
+const COOKIE: &str = "simulated-studio";
+
+fn ended_page() -> String {
+    page(
+        "This session has ended",
+        "<h1 id=\"ended\">This session has ended</h1>\
+         <p>IAM does not let its requests through any more, or its time is over.</p>",
+    )
 }
 
 fn expired_page() -> String {
@@ -139,6 +217,7 @@ fn studio_page(opening: &Opening) -> String {
         &format!(
             "<h1>Simulated SageMaker Studio</h1>\n\
              <p class=\"soft\">This is where Studio would open. Nothing here reaches AWS.</p>\n\
+             <p><a id=\"go-on\" href=\"session\">Go on working</a></p>\n\
              <dl>\n{rows}</dl>\n<h2>User settings</h2>\n<pre id=\"user-settings\">{}</pre>",
             escape(&format!("{:#}", opening.user_settings))
         ),
@@ -147,12 +226,17 @@ fn studio_page(opening: &Opening) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::ToSpan as _;
-
     use super::*;
+    use crate::local::aws::caller::Principal;
 
     fn opening(uses_left: Option<u32>) -> Opening {
         Opening {
+            caller: Caller {
+                account: "222222222222".into(),
+                region: "us-east-1".into(),
+                principal: Principal::Administrator,
+            },
+            arn: "arn:aws:sagemaker:us-east-1:222222222222:user-profile/d-x/user-1-team1".into(),
             account: "222222222222".into(),
             region: "us-east-1".into(),
             domain: "d-localteam001".into(),
@@ -187,6 +271,26 @@ mod tests {
         let token = studio.add(opening(Some(1)), Timestamp::UNIX_EPOCH).unwrap();
         assert!(studio.take(&token, Timestamp::UNIX_EPOCH).is_some());
         assert!(studio.take(&token, Timestamp::UNIX_EPOCH).is_none());
+    }
+
+    #[test]
+    fn each_request_of_a_session_is_put_before_iam() {
+        let studio = Studio::default();
+        let start = Timestamp::UNIX_EPOCH;
+        studio.ask(move |_, now| now < start + 60.seconds());
+        let token = studio.add(opening(None), start).unwrap();
+        let ask = |path: &str, cookie: &str, seconds: i64| {
+            let uri = format!("/{path}?token={token}");
+            let request = Request::get(uri).header(header::COOKIE, cookie).body(()).unwrap();
+            studio.answer(path, &request, start + seconds.seconds())
+        };
+        let begun = ask("auth", "", 1);
+        assert_eq!(begun.status(), StatusCode::OK);
+        let cookie = begun.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+        let cookie = format!("a=b; {}", cookie.split(';').next().unwrap());
+        assert_eq!(ask("session", &cookie, 59).status(), StatusCode::OK);
+        assert_eq!(ask("session", "simulated-studio=x", 59).status(), StatusCode::FORBIDDEN);
+        assert_eq!(ask("session", &cookie, 60).status(), StatusCode::FORBIDDEN);
     }
 
     #[test]

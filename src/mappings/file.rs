@@ -209,11 +209,21 @@ impl Reader<'_> {
         let metadata_line = self.metadata(table, node, &mut item, &name);
 
         let unknown = match table.read(&item) {
-            Ok(read) if self.faults.len() == before && read.unknown_attributes.is_empty() => {
+            Ok(read)
+                if self.faults.len() == before
+                    && read.unknown_attributes.is_empty()
+                    && read.in_part.is_empty() =>
+            {
                 let (key, line, mapping) = (key?, node.line, read.value);
                 return Some(Entry { key, line, item, mapping });
             }
-            Ok(read) => read.unknown_attributes,
+            Ok(read) => {
+                for fault in read.in_part {
+                    let (line, _) = node.at(&fault.attribute);
+                    self.fault(line, format!("{name}: {fault}"));
+                }
+                read.unknown_attributes
+            }
             Err(faults) => {
                 for fault in faults {
                     // Said already, where the number or the file could not be read.

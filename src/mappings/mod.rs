@@ -84,6 +84,8 @@ impl Table {
                 "broker_role_arn",
                 "external_id",
                 "groups",
+                "members",
+                "authn_contexts",
                 "user_settings",
                 "tags",
                 "session_duration_seconds",
@@ -108,6 +110,8 @@ impl Table {
                 "identity_store_id",
                 "identity_store_region",
                 "denied_users",
+                "authn_contexts",
+                "request_authn_contexts",
                 "allow_unsolicited",
                 "handoff",
                 "require_signed",
@@ -123,8 +127,8 @@ impl Table {
     /// Every attribute that breaks its rule, all at once.
     pub fn read(self, item: &Item) -> Result<Read<Mapping>, Vec<Fault>> {
         fn boxed<T>(read: Read<T>, of: impl Fn(Box<T>) -> Mapping) -> Read<Mapping> {
-            let Read { value, unknown_attributes } = read;
-            Read { value: of(Box::new(value)), unknown_attributes }
+            let Read { value, in_part, unknown_attributes } = read;
+            Read { value: of(Box::new(value)), in_part, unknown_attributes }
         }
         match self {
             Self::Teams => Team::read(item).map(|read| boxed(read, Mapping::Team)),
@@ -149,7 +153,7 @@ pub fn unknown_attribute(table: Table, name: &str) -> String {
 }
 
 /// Levenshtein's distance, of the first 64 characters.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().take(64).enumerate() {
@@ -249,6 +253,11 @@ impl Stored {
     /// The team or `IdP`, where the item can be used.
     pub fn mapping(&self) -> Option<&Mapping> {
         self.read.as_ref().ok().map(|read| &read.value)
+    }
+
+    /// What closes a part of a usable item each: an entry of `members` that cannot be read.
+    pub fn faults_in_part(&self) -> &[Fault] {
+        self.read.as_ref().map_or(&[], |read| read.in_part.as_slice())
     }
 
     /// What makes the item unusable.

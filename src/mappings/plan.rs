@@ -15,6 +15,7 @@ use super::{Mapping, Stored, Table, subject};
 use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
+use crate::team::members::{Name, Until};
 
 /// What the tables hold.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +86,23 @@ pub struct Access {
     pub teams: Vec<String>,
 }
 
+/// Access of one person by name to one team, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PersonChange {
+    /// The team.
+    pub team: String,
+    /// The person's directory.
+    pub directory: String,
+    /// The person's user id.
+    pub user_id: String,
+    /// When the access ends now; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Until>,
+    /// When it will end; absent where there will be none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Until>,
+}
+
 /// From the tables to the file.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Plan {
@@ -94,6 +112,8 @@ pub struct Plan {
     pub gains: Vec<Access>,
     /// Access that goes.
     pub losses: Vec<Access>,
+    /// People whose access by name comes, goes, or ends at another moment.
+    pub people: Vec<PersonChange>,
     /// Items that the file lacks and that stay.
     pub unlisted: Vec<(Table, String)>,
     /// One of the tables could not be read: more access may come or go than is said here.
@@ -225,6 +245,7 @@ impl Plan {
         let after = edges(&new_teams, &new_idps, |team| all || touched.contains(team));
         self.gains = gathered(after.difference(&before));
         self.losses = gathered(before.difference(&after));
+        self.people = people(&self.changes, &teams, &new_teams);
         let after_idps: Vec<_> = new_idps.values().filter_map(|mapping| mapping.idp()).collect();
         for change in &mut self.changes {
             match change.table {
@@ -417,6 +438,37 @@ fn edges<'a>(
     edges
 }
 
+/// Whose access by name differs, in the order of the teams and the people.
+fn people(
+    changes: &[Change],
+    before: &BTreeMap<&str, &Mapping>,
+    after: &BTreeMap<&str, &Mapping>,
+) -> Vec<PersonChange> {
+    let ends = |teams: &BTreeMap<&str, &Mapping>, key: &str| -> BTreeMap<Name, Until> {
+        let team = teams.get(key).and_then(|mapping| mapping.team()).filter(|team| team.enabled);
+        let people = team.into_iter().flat_map(|team| team.members.people());
+        people.map(|(name, member)| (name.clone(), member.until)).collect()
+    };
+    let mut found = Vec::new();
+    for change in changes.iter().filter(|change| change.table == Table::Teams) {
+        let (old, new) = (ends(before, &change.key), ends(after, &change.key));
+        for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+            let (before, after) = (old.get(name).copied(), new.get(name).copied());
+            if before != after {
+                let Name { directory, user_id } = name.clone();
+                found.push(PersonChange {
+                    team: change.key.clone(),
+                    directory,
+                    user_id,
+                    before,
+                    after,
+                });
+            }
+        }
+    }
+    found
+}
+
 fn gathered<'a>(edges: impl Iterator<Item = &'a Edge<'a>>) -> Vec<Access> {
     let mut gathered: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (idp, group, team) in edges {
@@ -433,6 +485,14 @@ fn gathered<'a>(edges: impl Iterator<Item = &'a Edge<'a>>) -> Vec<Access> {
 fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
     if change.action == Action::Update && old.is_none() {
         change.follows("the item could not be used and now can");
+    }
+    for (outdone, counting) in new.into_iter().flat_map(|new| new.members.outdone()) {
+        change.warns(format!(
+            "members {} and {} are the same person: the earlier end counts, {}",
+            excerpt(&outdone.key),
+            excerpt(&counting.key),
+            counting.until
+        ));
     }
     if let Some(uid) = new.and_then(|new| shared_posix_uid(&new.user_settings))
         && (change.action == Action::Create || change.touches(&["user_settings"]))
@@ -486,6 +546,16 @@ fn follow_team_update(change: &mut Change, old: &Team, new: &Team) {
                 let cidrs: Vec<_> = cidrs.iter().map(ToString::to_string).collect();
                 format!("it can be opened from {} only", cut(&cidrs, 10).join(", "))
             }
+        });
+    }
+    if change.touches(&["authn_contexts"]) {
+        change.follows(match &new.authn_contexts {
+            None => "it can be opened after a sign-in of any kind".to_owned(),
+            Some(kinds) if kinds.is_empty() => "no kind of sign-in opens it: nobody can".to_owned(),
+            Some(kinds) => format!(
+                "it can be opened after a sign-in of these kinds only, in open sessions too: {}",
+                cut(kinds, 10).join(", ")
+            ),
         });
     }
     if change.touches(&["session_duration_seconds"]) {
@@ -556,6 +626,18 @@ fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
         }
         (false, true) => change.follows("people can sign in there again"),
         _ => {}
+    }
+    if change.touches(&["authn_contexts"]) {
+        change.follows(match &new.authn_contexts {
+            None => "people get in by a sign-in of any kind".to_owned(),
+            Some(kinds) if kinds.is_empty() => {
+                "no kind of sign-in is enough: nobody gets in".to_owned()
+            }
+            Some(kinds) => format!(
+                "people get in by a sign-in of these kinds only, in open sessions too: {}",
+                cut(kinds, 10).join(", ")
+            ),
+        });
     }
     let among = |users: &[String], others: &[String]| -> Vec<String> {
         let only = users.iter().filter(|user| !others.contains(user));

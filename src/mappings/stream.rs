@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::change::{cut, differences};
 use super::{Stored, Table, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::team::item::{ItemFaults, Record, excerpt};
+use crate::team::item::{Item, ItemFaults, Record, excerpt};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -73,11 +73,13 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
     };
     let changes = changes(old, &new);
     let unknown = new.unknown_attributes.iter().map(|name| unknown_attribute(table, name));
-    let said: Vec<_> = new.faults().iter().map(ToString::to_string).chain(unknown).collect();
+    let faults = new.faults().iter().chain(new.faults_in_part()).map(ToString::to_string);
+    let said: Vec<_> = faults.chain(unknown).collect();
     let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
     if !new.faults().is_empty() {
         let faults = new.faults().to_vec();
-        let faults = ItemFaults { table: name.into(), key: raw_key.into(), faults };
+        let (key_of_item, readable) = (raw_key.into(), Item::new());
+        let faults = ItemFaults { table: name.into(), key: key_of_item, faults, readable };
         error!(event = "item_invalid", table = name, key, changes, plan, faults = %faults, "an item was changed and cannot be used");
     } else if !plan.is_empty() {
         warn!(
@@ -86,7 +88,7 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
             key,
             changes,
             plan,
-            "an item was changed; it holds attributes that nobody knows"
+            "an item was changed; parts of it count for nothing"
         );
     } else {
         info!(

@@ -50,6 +50,14 @@ pub struct Idp {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub denied_users: Vec<String>,
+    /// When set, every sign-in must be of one of these kinds: `AuthnContextClassRef`s of the assertion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authn_contexts: Option<Vec<String>>,
+    /// Whether sign-ins that start here ask the IdP for the kinds that are needed. Off, since some IdPs
+    /// (Entra ID) refuse a kind that they do not name themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
+    pub request_authn_contexts: bool,
     /// Whether responses that nobody asked for (a tile in the IdP's portal) are accepted.
     #[schemars(default = "default_true")]
     pub allow_unsolicited: bool,
@@ -183,6 +191,8 @@ impl Idp {
             reader.optional::<IdentityStoreId>("identity_store_id").map(|id| id.0);
         let identity_store_region = reader.optional("identity_store_region");
         let denied_users = reader.list("denied_users").unwrap_or_default();
+        let authn_contexts = reader.list("authn_contexts");
+        let request_authn_contexts = reader.optional("request_authn_contexts").unwrap_or(false);
         let allow_unsolicited = reader.optional("allow_unsolicited").unwrap_or(true);
         let handoff = reader.optional("handoff").unwrap_or_default();
         let require_signed = reader.optional("require_signed").unwrap_or(RequireSigned::Either);
@@ -206,12 +216,14 @@ impl Idp {
             identity_store_id,
             identity_store_region,
             denied_users,
+            authn_contexts,
+            request_authn_contexts,
             allow_unsolicited,
             handoff,
             require_signed,
             enabled,
         };
-        Ok(Read { value, unknown_attributes })
+        Ok(Read { value, in_part: Vec::new(), unknown_attributes })
     }
 
     /// The name that people see.
@@ -352,7 +364,7 @@ impl Attribute for HttpsUrl {
 
     fn parse(value: &Value) -> Option<Self> {
         let text = value.as_str()?;
-        crate::config::is_page_address(text).then(|| Self(text.to_owned()))
+        super::address::is_page_address(text).then(|| Self(text.to_owned()))
     }
 }
 
@@ -363,10 +375,14 @@ impl Attribute for Directory {
 
     fn parse(value: &Value) -> Option<Self> {
         let text = value.as_str()?;
-        let holds = (1..=32).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        holds.then(|| Self(text.to_owned()))
+        is_directory(text).then(|| Self(text.to_owned()))
     }
+}
+
+/// Whether a text can be the name of a directory: 1 to 32 of `a-z 0-9 -`.
+pub fn is_directory(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 struct IdentityStoreId(String);

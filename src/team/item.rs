@@ -37,6 +37,8 @@ pub struct ItemFaults {
     pub key: String,
     /// At least one fault, in the order of the attributes in the contract's tables.
     pub faults: Vec<Fault>,
+    /// What of the item can be read all the same: whoever would have access is told of the fault.
+    pub readable: Item,
 }
 
 impl fmt::Display for Fault {
@@ -103,12 +105,13 @@ pub struct ItemReader<'a> {
     item: &'a Item,
     known: BTreeSet<&'static str>,
     faults: Vec<Fault>,
+    in_part: Vec<Fault>,
 }
 
 impl<'a> ItemReader<'a> {
     /// A reader of `item`.
     pub fn new(item: &'a Item) -> Self {
-        Self { item, known: BTreeSet::new(), faults: Vec::new() }
+        Self { item, known: BTreeSet::new(), faults: Vec::new(), in_part: Vec::new() }
     }
 
     /// An attribute that must be there.
@@ -158,12 +161,22 @@ impl<'a> ItemReader<'a> {
 
     /// Records that `value` under `attribute` breaks the rule `expected`.
     pub fn wrong(&mut self, attribute: &str, value: &Value, expected: &str) {
-        let found = match value {
-            Value::String(text) => excerpt(text),
-            Value::Number(number) => format!("the number {number}"),
-            other => excerpt(&other.to_string()),
-        };
-        self.fault(attribute, found, expected.into());
+        self.fault(attribute, found(value), expected.into());
+    }
+
+    /// Records a fault that closes a part of the item, and not the item.
+    pub fn fault_in_part(&mut self, fault: Fault) {
+        self.in_part.push(fault);
+    }
+
+    /// Takes the faults that close a part of the item each; of an item that is closed anyway they are told
+    /// among the others.
+    pub fn faults_in_part(&mut self) -> Vec<Fault> {
+        let in_part = std::mem::take(&mut self.in_part);
+        if !self.faults.is_empty() {
+            self.faults.extend(in_part.iter().cloned());
+        }
+        in_part
     }
 
     /// Records a fault in words.
@@ -179,11 +192,22 @@ impl<'a> ItemReader<'a> {
     }
 }
 
+/// A value for a message, after "found".
+pub fn found(value: &Value) -> String {
+    match value {
+        Value::String(text) => excerpt(text),
+        Value::Number(number) => format!("the number {number}"),
+        other => excerpt(&other.to_string()),
+    }
+}
+
 /// An item and what is to be said about it although it can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read<T> {
     /// The parsed item.
     pub value: T,
+    /// What closes a part of the item, and not the item: `plan` and `apply` refuse it, a sign-in warns.
+    pub in_part: Vec<Fault>,
     /// Names of attributes that nobody knows: `plan` and `apply` refuse them, a sign-in warns.
     pub unknown_attributes: Vec<String>,
 }
@@ -201,9 +225,11 @@ pub fn read_record<T>(
     parse: impl Fn(&Item) -> Result<Read<T>, Vec<Fault>>,
 ) -> Result<Read<T>, Vec<Fault>> {
     let is_known = |name: &str| known.contains(&name);
-    let (json, mut faults) = json_of(item, is_known);
+    let Json { item: json, mut faults, mut in_part } = json_of(item, is_known);
     match parse(&json) {
         Ok(mut read) if faults.is_empty() => {
+            in_part.append(&mut read.in_part);
+            read.in_part = in_part;
             let unknown = item.keys().filter(|name| !is_known(name)).cloned();
             read.unknown_attributes = unknown.collect::<BTreeSet<_>>().into_iter().collect();
             return Ok(read);
@@ -216,23 +242,55 @@ pub fn read_record<T>(
             faults.extend(more);
         }
     }
+    faults.append(&mut in_part);
     Err(faults)
 }
 
 /// The part of a `DynamoDB` item that JSON can hold, and a fault for everything that it cannot.
 pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
-    json_of(item, |_| true)
+    let Json { item, mut faults, in_part } = json_of(item, |_| true);
+    faults.extend(in_part);
+    (item, faults)
 }
 
-fn json_of(item: &Record, is_wanted: impl Fn(&str) -> bool) -> (Item, Vec<Fault>) {
-    let mut faults = Vec::new();
+/// Attributes that are made of parts, each of which stands for itself: one that JSON cannot hold is left
+/// out as a whole and closes nothing else.
+pub const IN_PARTS: [&str; 1] = ["members"];
+
+struct Json {
+    item: Item,
+    faults: Vec<Fault>,
+    in_part: Vec<Fault>,
+}
+
+fn json_of(item: &Record, is_wanted: impl Fn(&str) -> bool) -> Json {
+    let mut json = Json { item: Item::new(), faults: Vec::new(), in_part: Vec::new() };
     let mut names: Vec<_> = item.keys().filter(|name| is_wanted(name)).collect();
     names.sort();
-    let json = names
-        .into_iter()
-        .filter_map(|name| Some((name.clone(), to_json(name, item.get(name)?, &mut faults)?)))
-        .collect();
-    (json, faults)
+    for name in names {
+        let Some(value) = item.get(name) else { continue };
+        let value = if IN_PARTS.contains(&name.as_str()) {
+            parts(name, value, &mut json.in_part)
+        } else {
+            to_json(name, value, &mut json.faults)
+        };
+        json.item.extend(value.map(|value| (name.clone(), value)));
+    }
+    json
+}
+
+fn parts(name: &str, value: &AttributeValue, in_part: &mut Vec<Fault>) -> Option<Value> {
+    let AttributeValue::M(map) = value else { return to_json(name, value, in_part) };
+    let mut keys: Vec<_> = map.keys().collect();
+    keys.sort();
+    let part = |key: &String| {
+        let mut faults = Vec::new();
+        let part = to_json(&format!("{name}.{key}"), map.get(key)?, &mut faults);
+        let is_whole = faults.is_empty();
+        in_part.append(&mut faults);
+        Some((key.clone(), part.filter(|_| is_whole)?))
+    };
+    Some(Value::Object(keys.into_iter().filter_map(part).collect()))
 }
 
 /// A JSON value as `DynamoDB` stores it: S, N, BOOL, L and M.
@@ -411,7 +469,8 @@ mod tests {
             let mut reader = ItemReader::new(item);
             let value = reader.required::<String>("a");
             let (faults, unknown_attributes) = reader.finish();
-            value.map(|value| Read { value, unknown_attributes }).ok_or(faults)
+            let in_part = Vec::new();
+            value.map(|value| Read { value, in_part, unknown_attributes }).ok_or(faults)
         };
         let of = |a: AttributeValue| {
             let note = AttributeValue::L(vec![AttributeValue::Null(true)]);

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::members::{self, Members};
 use super::text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId};
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
@@ -42,6 +43,16 @@ pub struct Team {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub groups: Vec<String>,
+    /// People who have access by name. Key: the user id, or `directory/user id` (always so in another
+    /// directory than `default`, and where the user id holds a `/`). Value: `always`, the moment at which
+    /// the access ends (RFC 3339, UTC, `Z`), or a map of `until`, `reason` and `by`.
+    #[serde(skip_serializing_if = "Members::is_empty")]
+    #[schemars(default, schema_with = "members::schema")]
+    pub members: Members,
+    /// When set, the sign-in must have been of one of these kinds: `AuthnContextClassRef`s of the
+    /// assertion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authn_contexts: Option<Vec<String>>,
     /// Any member of SageMaker's `UserSettings` but `ExecutionRole`, by its API name, passed on unchanged
     /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserSettings.html>).
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -107,6 +118,8 @@ impl Team {
         let broker_role_arn = reader.optional::<RoleArn>("broker_role_arn");
         let external_id = reader.optional::<ExternalId>("external_id").map(|id| id.0);
         let groups = reader.list("groups").unwrap_or_default();
+        let members = Members::read(&mut reader);
+        let authn_contexts = reader.list("authn_contexts");
         let user_settings = read_user_settings(&mut reader);
         let tags = read_tags(&mut reader);
         let session_duration = reader.optional::<SessionDuration>("session_duration_seconds");
@@ -136,6 +149,7 @@ impl Team {
             }
         }
 
+        let in_part = reader.faults_in_part();
         let (faults, unknown_attributes) = reader.finish();
         let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
         let (
@@ -162,6 +176,8 @@ impl Team {
             broker_role_arn,
             external_id,
             groups,
+            members,
+            authn_contexts,
             user_settings,
             tags,
             session_duration_seconds: session_duration
@@ -174,7 +190,7 @@ impl Team {
             paused_reason,
             revision,
         };
-        Ok(Read { value, unknown_attributes })
+        Ok(Read { value, in_part, unknown_attributes })
     }
 
     /// The name that people see.

@@ -133,9 +133,10 @@ class Fleet:
         with urllib.request.urlopen(f"{self.endpoint}/_control/roles/{team}") as answer:
             return json.load(answer)
 
-    def calls(self, operation):
+    def calls(self, operation=None):
         with urllib.request.urlopen(f"{self.endpoint}/_control/calls") as answer:
-            return [call for call in json.load(answer) if call["operation"] == operation]
+            calls = json.load(answer)
+        return [call for call in calls if operation in (None, call["operation"])]
 
     def run(self, *arguments, code=0, **settings):
         """Runs a command; the completed process, whose exit code is the one that is expected."""

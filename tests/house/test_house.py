@@ -1,5 +1,6 @@
 """ARCHITECTURE.md is how the code is: who uses whom, no circles, and names that exist."""
 
+import json
 import re
 import subprocess
 
@@ -88,3 +89,21 @@ def test_what_a_document_names_is_there(document):
     assert [name for name in re.findall(r"`(test_\w+(?:\.py)?)`", text) if name not in known] == []
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+def readme_rows():
+    """The README's table of settings, as `schemas/settings.json` says it."""
+    for row in json.loads((ROOT / "schemas" / "settings.json").read_text())["settings"]:
+        if row.get("required"):
+            default = "required"
+        elif "default_means" in row:
+            default = row["default_means"]
+        else:
+            default = f"`{row['default']}`" if "default" in row else "–"
+        bounds = f"; {row['minimum']}–{row['maximum']} {row['unit']}" if "unit" in row else ""
+        yield f"| `{row['variable']}` | {default} | {row['meaning']}{bounds} |"
+
+
+def test_the_readme_lists_the_settings():
+    readme = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in readme if line.startswith("| `STUDIO_BROKER_")] == list(readme_rows())

@@ -87,11 +87,16 @@ class Answer:
         return re.findall(r'href="([^"]*)"', self.text)
 
     @property
-    def cookies(self):
-        """The cookies that are set, by kind."""
+    def set_cookies(self):
+        """All cookies that are set."""
         cookies = [SetCookie.parse(line) for line in self.all("set-cookie")]
         assert len({cookie.name for cookie in cookies}) == len(cookies)
-        return {cookie.kind: cookie for cookie in cookies}
+        return cookies
+
+    @property
+    def cookies(self):
+        """The cookies that are set, by kind; of several requests the newest."""
+        return {cookie.kind: cookie for cookie in self.set_cookies}
 
     def opens_studio(self):
         """Whether this is a redirect to a presigned URL."""
@@ -144,7 +149,7 @@ class Browser:
         all_headers = [pair for pair in all_headers if pair[0].lower() not in replaced]
         all_headers += [pair for pair in headers or [] if pair[1] is not None]
         answer = self.send(method, path, all_headers, body)
-        for cookie in answer.cookies.values():
+        for cookie in answer.set_cookies:
             if cookie.attributes.get("max-age") == "0":
                 self.jar.pop(cookie.name, None)
             else:

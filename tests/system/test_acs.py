@@ -343,6 +343,7 @@ def test_one_request_has_one_answer(broker, aws):
 def test_five_sign_ins_are_open_at_most_and_each_can_be_answered(broker, aws):
     browser = broker.browser()
     requests = [request_id(started(broker, browser)[1].location) for _ in range(6)]
+    assert [cookie.kind for cookie in browser.jar.values()] == ["request"] * 5
     user = unique("user-")
     _, oldest = broker.sign_in(browser, user_id=user, in_response_to=requests[0])
     assert (oldest.status, oldest.code) == (403, "request_unknown")
@@ -435,6 +436,79 @@ def test_the_same_id_of_another_directory_is_somebody_else(broker, aws):
     answer = browser.post_from_idp(broker.response(issuer=other, user_id=user))
     assert answer.status == 303
     assert answer.location.startswith(f"{broker.world.idp}/sso?")
+
+
+def owner_cookies(value):
+    """What stands under the last owner's name and cannot be verified, by how it came there."""
+    return {
+        "twice": "{name}={value}; {name}={value}",
+        "twice, once empty": "{name}=; {name}={value}",
+        "empty": "{name}=",
+        "malformed": "{name}=x",
+        "cut": f"{{name}}={value[:-1]}",
+        "longer": "{name}={value}.x",
+        "of another form": "{name}=salt.hash",
+    }
+
+
+@pytest.mark.parametrize("how", owner_cookies("x").keys())
+def test_a_last_owner_that_cannot_be_verified_is_somebody_else(broker, aws, how):
+    browser = broker.signed_in()
+    owner = browser.cookie("owner")
+    line = owner_cookies(owner.value)[how].format(name=owner.name, value=owner.value)
+    planted = broker.response(user_id=unique("attacker-"), teams=["team3"])
+    answer = browser.post_from_idp(planted, headers=[("Cookie", line)])
+    assert answer.status == 303
+    assert answer.location.startswith(f"{broker.world.idp}/sso?SAMLRequest=")
+    assert set(answer.cookies) == {"request"}
+    assert broker.browser().post_from_idp(planted).opens_studio(), "it was not consumed"
+
+
+@pytest.mark.parametrize("state", ["{url}/teams/team3", "/teams/team3"])
+def test_relay_state_may_have_our_own_public_url_in_front(broker, aws, state):
+    state = state.format(url=PUBLIC_URL)
+    assert broker.sign_in(teams=["team1", "team3"], relay_state=state)[1].opens_studio()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "https://evil.example/teams/team3",
+        "{url}.evil.example/teams/team3",
+        "{url}//evil.example/teams/team3",
+        "http://studio.example.com/teams/team3",
+    ],
+)
+def test_relay_state_with_another_url_in_front_is_ignored(broker, aws, state):
+    state = state.format(url=PUBLIC_URL)
+    _, answer = broker.sign_in(teams=["team1", "team3"], relay_state=state)
+    assert (answer.status, answer.location) == (303, f"{PUBLIC_URL}/")
+
+
+def test_sign_ins_that_start_at_the_same_moment_are_each_answered(broker, aws):
+    """Tabs restored at once: all requests leave before any answer comes."""
+    browser, names, requests = broker.browser(), set(), []
+    for _ in range(6):
+        alone, login = started(broker)
+        requests.append(request_id(login.location))
+        browser.jar.update(alone.jar)
+        names |= set(alone.jar)
+    assert len(names) == 6, "no cookie overwrites another one"
+    user = unique("user-")
+    for request in requests:
+        _, answer = broker.sign_in(browser, user_id=user, in_response_to=request)
+        assert answer.status == 303, answer.code
+    assert not browser.cookie("request")
+
+
+def test_whoever_holds_a_request_cookie_cannot_make_it_younger_or_anothers(broker, aws):
+    browser, login = started(broker)
+    cookie = browser.cookie("request")
+    parts = cookie.value.split(".")
+    assert [part for part in parts if part.isdigit()], "it says when it began"
+    cookie.value = ".".join(str(int(part) + 5) if part.isdigit() and len(part) == 10 else part for part in parts)
+    _, answer = broker.sign_in(browser, in_response_to=request_id(login.location))
+    assert answer.code == "request_unknown"
 
 
 # refusals

@@ -4,6 +4,8 @@
 
 import base64
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -165,6 +167,43 @@ def test_a_hundred_made_up_issuers_do_not_push_a_real_one_aside(broker, aws):
     for number in range(100):
         broker.sign_in(issuer=f"https://{number}.evil.example")
     assert broker.sign_in()[1].status == 303
+
+
+def test_of_a_flood_of_unknown_issuers_few_are_read_and_a_new_idp_is_in_soon(world, aws):
+    broker = world.serve(STUDIO_BROKER_TEAM_CACHE_SECONDS=30)
+    aws.forget_calls()
+
+    def post(number):
+        return broker.sign_in(issuer=f"https://{number}.evil.example")[1].code
+
+    with ThreadPoolExecutor(16) as posts:
+        codes = set(posts.map(post, range(400)))
+    assert codes == {"idp_unknown"}
+    reads = [call for call in aws.calls(service="dynamodb") if call["operation"] in ("GetItem", "Scan")]
+    assert len(reads) < 70, "of 400, in a few seconds"
+    new, started = broker.world.new_idp(), time.monotonic()
+    while broker.sign_in(issuer=new)[1].code == "idp_unknown":
+        assert time.monotonic() - started < 10
+        post(f"more-{time.monotonic()}")
+        time.sleep(0.2)
+    assert broker.sign_in()[1].status == 303
+
+
+def test_a_team_that_is_not_granted_and_one_that_is_not_there_cost_the_same(world, aws):
+    broker = world.serve(STUDIO_BROKER_TEAM_CACHE_SECONDS=30)
+    team, group = aws.new_team(groups=["others"]), unique("group-")
+    aws.new_team(groups=[group])
+    for values in [{}, {"groups": group}]:
+        opener, _ = broker.sign_in(user_id=unique("user-"), teams=[team["team_id"]])
+        browser, _ = broker.sign_in(user_id=unique("user-"), **values)
+        opener.get(f"/teams/{team['team_id']}")  # so that it is in memory
+        time.sleep(2.1)
+        costs = []
+        for path in [team["team_id"], "no-such-team", "another-one", team["team_id"]]:
+            aws.forget_calls()
+            assert browser.get(f"/teams/{path}").code == "not_entitled"
+            costs.append(aws.operations())
+        assert len({tuple(cost) for cost in costs}) == 1, costs
 
 
 # other people's accounts

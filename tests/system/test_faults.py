@@ -11,10 +11,11 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from world import ACCOUNT, DOMAIN, PUBLIC_URL, unique
+from world import ACCOUNT, DOMAIN, PUBLIC_URL, request_id, unique
 
 TABLE = Path(__file__).with_name("faults.md")
 
@@ -120,6 +121,25 @@ class IdpOfASignIn(SignIn):
 
 class StateOfASignIn(SignIn):
     fault = {"operation": "PutItem"}
+
+
+class AnswerOfASignIn(SignIn):
+    fault = {"operation": "TransactWriteItems"}
+
+    def prepare(self):
+        super().prepare()
+        self.browser = self.broker.browser()
+
+    def request(self):
+        # Each try is a sign-in that this browser starts anew.
+        idp = quote(self.idp, safe="")
+        login = self.browser.get(f"/saml/login?idp={idp}&team={self.team}")
+        values = {**self.values, "in_response_to": request_id(login.location)}
+        _, answer = self.broker.sign_in(self.browser, **values)
+        for _ in range(2):
+            if answer.status == 303:
+                answer = self.browser.get(answer.location)
+        return answer
 
 
 class TeamOfASignIn(SignIn):
@@ -283,6 +303,7 @@ class UserId(Memberships):
 CASES = {
     "GetItem of the IdP, at a sign-in": IdpOfASignIn,
     "PutItem of the response, at a sign-in": StateOfASignIn,
+    "TransactWriteItems of an answer, at a sign-in": AnswerOfASignIn,
     "GetItem of the team, at a sign-in": TeamOfASignIn,
     "GetItem of the session": Session,
     "GetItem of the team": Team,

@@ -264,6 +264,29 @@ def test_absurd_headers_get_an_answer_with_a_code(function, base, absurd):
     assert function.program.is_alive
 
 
+@pytest.mark.parametrize("planted", ["x=\u0001", "\u0000=x", "\u007f"])
+def test_a_control_character_in_a_cookie_takes_away_neither_session_nor_last_owner(
+    broker, aws, planted
+):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    cookies = [("Cookie", f"{planted}; {browser.cookie_header()}")]
+    assert browser.get("/", headers=cookies).status == 200, "the session is there"
+    attackers = broker.response(user_id=unique("attacker-"))
+    answer = browser.post_from_idp(attackers, headers=cookies)
+    assert answer.location.startswith(f"{broker.world.idp}/sso?"), "and so is the last owner"
+    assert "session" not in answer.cookies
+    owner = browser.cookie("owner")
+    spoilt = [("Cookie", f"{owner.name}={owner.value}\u0001")]
+    answer = browser.post_from_idp(attackers, headers=spoilt)
+    assert answer.location.startswith(f"{broker.world.idp}/sso?"), "nor does one in its own"
+
+
+def test_a_control_character_in_what_closes_does_not_open(broker, aws):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    for header in [("Sec-Fetch-Dest", "iframe\u0001"), ("Sec-Purpose", "prefetch\u0001")]:
+        assert browser.get("/teams/team3", headers=[header]).code == "not_navigation"
+
+
 def without(event, *path):
     event = json.loads(json.dumps(event))
     inner = event

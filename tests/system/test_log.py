@@ -5,12 +5,14 @@ import hashlib
 import html
 import json
 import re
+import socket
 import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlencode
 
 import pytest
 
@@ -439,6 +441,47 @@ def test_a_refused_opening_is_one_line(broker, aws, lines_of):
     )
     assert line["owner"]
     assert "team2" in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    "team, code",
+    [
+        ({"allowed_cidrs": ["10.0.0.0/8"]}, "network_refused"),
+        ({"enabled": False}, "team_paused"),
+        ({"domain_id": "d-nowhere"}, "domain_missing"),
+        ({"account_id": "4444"}, "team_invalid"),
+    ],
+)
+def test_a_refusal_inside_the_acs_is_one_line_although_nobody_follows(
+    broker, aws, lines_of, team, code
+):
+    team = aws.new_team(**team)
+    values = {"user_id": unique("user-"), "teams": ["team1", team["team_id"]]}
+    (_, answer), lines = lines_of(
+        lambda: broker.sign_in(relay_state=f"/teams/{team['team_id']}", **values)
+    )
+    assert answer.status == 303
+    assert [(line["outcome"], line.get("code")) for line in lines] == [
+        ("signed_in", None),
+        ("refused", code),
+    ]
+    assert lines[1]["owner"] == values["user_id"]
+    assert len({line["reference"] for line in lines}) == 1
+
+
+def test_a_browser_that_goes_away_leaves_no_record_without_its_line(broker, aws):
+    user = unique("user-")
+    aws.fault(service="dynamodb", operation="PutItem", times=1, effect="delay", ms=400)
+    form = urlencode({"SAMLResponse": broker.response(user_id=user)}).encode()
+    head = f"POST /saml/acs HTTP/1.1\r\nHost: x\r\nContent-Length: {len(form)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", broker.port)) as connection:
+        connection.sendall(head.encode() + form)
+        time.sleep(0.2)
+    deadline = time.monotonic() + 10
+    while not broker.program.decisions(outcome="signed_in", owner=user):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(broker.program.decisions(owner=user)) == 1
 
 
 def test_a_replay_is_one_line(broker, aws, lines_of):

@@ -809,3 +809,28 @@ def test_only_an_address_of_the_regions_studio_is_followed(lied_to, aws, url, fo
         page = browser.get(answer.location)
         assert page.location is None
         assert page.status >= 500
+        if url and url.startswith("https://") and "@" not in url:
+            assert page.code == "url_foreign", "and not that it may help to try again"
+            assert "its host is none of the Region's own" in lied_to.program.output()
+
+
+def test_a_host_that_the_setting_names_is_followed_and_no_other(world, aws, lied_to):
+    endpoint = lied_to.liar.endpoint
+    broker = world.serve(
+        AWS_ENDPOINT_URL_SAGEMAKER=endpoint,
+        STUDIO_BROKER_URL_HOSTS="studio.partition.example, other.example",
+    )
+    team, user = aws.new_team(), unique("user-")
+    for host, followed in [
+        ("d-abc.studio.partition.example", True),
+        ("x.other.example", True),
+        ("evilother.example", False),
+        ("d-abc.studio.partition.example.evil.example", False),
+    ]:
+        lied_to.liar.url = f"https://{host}/auth?token=x"
+        _, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+        assert (answer.status == 302) is followed, host
+        if not followed:
+            (line,) = broker.program.decisions(outcome="refused", owner=user)[-1:]
+            assert line["code"] == "url_foreign"
+            assert host in line["detail"] and "token" not in line["detail"]

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from browser import Browser, over_http
-from world import PUBLIC_URL, authn_request, request_id
+from world import PUBLIC_URL, authn_request, request_id, unique
 
 NS = {
     "md": "urn:oasis:names:tc:SAML:2.0:metadata",
@@ -315,6 +315,12 @@ def test_below_a_base_path_routes_answer_with_and_without_it_and_links_carry_it(
         ("Sec-Fetch-Dest", "empty"),
         ("Sec-Fetch-Dest", "image"),
         ("Sec-Fetch-Dest", "embed"),
+        ("Sec-Fetch-Dest", ""),
+        ("Sec-Fetch-Dest", "document, iframe"),
+        ("Purpose", "prefetch"),
+        ("X-Purpose", "preview"),
+        ("X-Moz", "prefetch"),
+        ("Sec-Purpose", "PREFETCH"),
     ],
 )
 def test_what_is_no_navigation_opens_nothing(broker, aws, header):
@@ -325,6 +331,41 @@ def test_what_is_no_navigation_opens_nothing(broker, aws, header):
     assert answer.location is None
     assert "CreatePresignedDomainUrl" not in aws.operations()
     assert "AssumeRole" not in aws.operations()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Dest", "iframe")],
+        [("Sec-Fetch-Dest", "iframe"), ("Sec-Fetch-Dest", "document")],
+        [("Sec-Purpose", "something"), ("Sec-Purpose", "prefetch")],
+    ],
+)
+def test_of_a_header_that_comes_twice_each_value_counts(broker, aws, header):
+    browser = broker.signed_in(teams=["team1", "team2"])
+    for path in ["/teams/team1", "/", "/saml/login"]:
+        answer = browser.get(path, headers=header)
+        assert (answer.status, answer.code, answer.location) == (403, "not_navigation", None)
+
+
+@pytest.mark.parametrize("dest", ["empty", "iframe", "frame", "object", "embed", ""])
+def test_a_hidden_frame_or_script_consumes_nothing_and_leaves_no_cookie(broker, aws, dest):
+    planted = broker.response(user_id=unique("attacker-"), teams=["team3"])
+    victim = broker.browser()
+    aws.forget_calls()
+    answer = victim.post_from_idp(planted, headers=[("Sec-Fetch-Dest", dest)])
+    assert (answer.status, answer.code, answer.cookies) == (403, "not_navigation", {})
+    assert aws.calls() == []
+    assert broker.browser().post_from_idp(planted).opens_studio(), "it was not consumed"
+    old = [("Sec-Fetch-Dest", None)]
+    assert broker.browser().post_from_idp(broker.response(teams=["team3"], user_id=unique("u-")), headers=old).opens_studio()
+
+
+def test_a_hidden_frame_signs_nobody_out(broker, aws):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    answer = browser.post("/sign-out", headers=[("Sec-Fetch-Dest", "iframe")])
+    assert answer.status == 403
+    assert browser.get("/").status == 200
 
 
 def test_a_client_that_says_nothing_about_its_purpose_is_served(broker, aws):

@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
 from browser import Browser, over_http
-from world import PUBLIC_URL, unique
+from world import PUBLIC_URL, request_id, unique
 
 #: Operations of DynamoDB that change something.
 WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
@@ -54,6 +55,137 @@ def test_another_response_with_the_same_assertion_id_is_a_replay(broker, aws):
     values = {"user_id": unique("user-"), "assertion_id": f"_{unique('fixed')}"}
     assert broker.sign_in(**values)[1].status == 303
     assert broker.sign_in(**values)[1].code == "replayed"
+
+
+def started(broker, browser=None):
+    """A sign-in that the browser started at the test IdP: browser and the request's ID."""
+    browser = browser or broker.browser()
+    answer = browser.get(f"/saml/login?idp={quote(broker.world.idp_entity_id, safe='')}")
+    return browser, request_id(answer.location)
+
+
+def without_request_on_the_wrapper(response):
+    """The response as somebody posts it who takes `InResponseTo` off the part that nobody signed."""
+    xml = base64.b64decode(response).decode()
+    head, _, rest = xml.partition(">")[2].partition(">")
+    declaration = xml[: xml.index(">") + 1]
+    head = re.sub(r' InResponseTo="[^"]*"', "", head)
+    return base64.b64encode(f"{declaration}{head}>{rest}".encode()).decode()
+
+
+def test_an_answer_writes_its_request_and_its_assertion_in_one_transaction(broker, aws):
+    browser, request = started(broker)
+    aws.forget_calls()
+    _, answer = broker.sign_in(browser, in_response_to=request, teams=["team1", "team3"])
+    assert answer.status == 303
+    assert writes(aws) == ["TransactWriteItems"]
+    assert browser.get("/teams/team3").opens_studio()
+
+
+def test_one_assertion_never_signs_in_twice_by_its_second_confirmation(world, broker, aws):
+    browser, request = started(broker)
+    values = {"in_response_to": request, "also_unsolicited": 1, "sign": "assertion"}
+    response = broker.response(user_id=unique("victim-"), teams=["team1", "team3"], **values)
+    stripped = without_request_on_the_wrapper(response)
+    assert stripped != response
+    thief = broker.browser().post_from_idp(stripped)
+    assert (thief.status, thief.code) == (403, "request_unknown"), "it answers, and is not unsolicited"
+    assert browser.post_from_idp(response).status == 303
+    for process in [broker, world.serve()]:
+        for posted in [stripped, response]:
+            thief = Browser(over_http(process.port), PUBLIC_URL).post_from_idp(posted)
+            assert (thief.status, thief.code) == (403, "request_unknown")
+            assert not thief.cookies
+
+
+def test_whatever_it_answered_an_assertion_is_consumed(broker, aws):
+    """An identity provider that gives the same ID to an answer and to an unsolicited response."""
+    user, fixed = unique("user-"), f"_{unique('fixed')}"
+    for first_answers in [True, False]:
+        values = {"user_id": user, "assertion_id": f"{fixed}{first_answers}"}
+        browser, request = started(broker)
+        answer = lambda: broker.sign_in(browser, in_response_to=request, **values)[1]
+        unsolicited = lambda: broker.sign_in(**values)[1]
+        first, second = (answer, unsolicited) if first_answers else (unsolicited, answer)
+        assert first().status == 303
+        refused = second()
+        assert (refused.status, refused.code) == (403, "replayed")
+
+
+def test_two_answers_to_one_request_are_one_sign_in_wherever_they_come(world, broker, aws):
+    browser, request = started(broker)
+    other = Browser(over_http(world.serve().port), PUBLIC_URL, dict(browser.jar))
+    user = unique("user-")
+    together = threading.Barrier(2)
+
+    def post(at):
+        response = broker.response(user_id=user, in_response_to=request)
+        together.wait(timeout=30)
+        return at.post_from_idp(response)
+
+    with ThreadPoolExecutor(2) as posts:
+        answers = list(posts.map(post, [browser, other]))
+    assert sorted(answer.status for answer in answers) == [303, 403]
+    assert {answer.code for answer in answers if answer.status == 403} == {"replayed"}
+
+
+def test_of_answers_at_once_to_two_processes_exactly_one_signs_in(world, broker, aws):
+    browser, request = started(broker)
+    response = broker.response(
+        user_id=unique("user-"), in_response_to=request, teams=["team1", "team2"]
+    )
+    ports = [broker.port, world.serve().port]
+    together = threading.Barrier(20)
+
+    def post(number):
+        one = Browser(over_http(ports[number % 2]), PUBLIC_URL, dict(browser.jar))
+        together.wait(timeout=30)
+        return one.post_from_idp(response)
+
+    with ThreadPoolExecutor(20) as posts:
+        answers = list(posts.map(post, range(20)))
+    assert sorted(answer.status for answer in answers) == [303] + [403] * 19
+    assert {answer.code for answer in answers if answer.status == 403} == {"replayed"}
+
+
+def test_a_transaction_whose_answer_was_lost_is_our_own_and_nobody_elses(broker, aws):
+    lost = {"service": "dynamodb", "operation": "TransactWriteItems", "effect": "lose_answer"}
+    browser, request = started(broker)
+    jar = dict(browser.jar)
+    response = broker.response(user_id=unique("user-"), in_response_to=request)
+    aws.fault(times=1, **lost)
+    assert browser.post_from_idp(response).status == 303
+    assert browser.get("/").status in (200, 403), "the session is there"
+    aws.fault(times=1, **lost)
+    again = Browser(over_http(broker.port), PUBLIC_URL, jar).post_from_idp(response)
+    assert (again.status, again.code) == (403, "replayed")
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "TransactWriteItems"])
+def test_a_write_that_meets_another_one_is_made_again(broker, aws, operation):
+    """What DynamoDB says while a transaction on the same keys is under way."""
+    browser, request = started(broker)
+    code = "TransactionConflictException" if operation == "PutItem" else "TransactionInProgressException"
+    aws.fault(
+        service="dynamodb", operation=operation, times=2, effect="error", code=code, status=400
+    )
+    values = {"in_response_to": request} if operation == "TransactWriteItems" else {}
+    _, answer = broker.sign_in(browser, **values)
+    assert answer.status == 303
+
+
+def test_an_answers_record_outlives_the_request_that_it_answers(broker, aws):
+    browser, request = started(broker)
+    before = int(time.time())
+    broker.sign_in(browser, in_response_to=request, expires_in=60, session_expires_in=70)
+    item = item_of(aws, browser)
+    assert int(item["expires_at"]) >= before + 600 + LARGEST_SKEW
+    guards = [other for other in items(aws) if other.get("claimed_by") == item["secret_hash"]]
+    assert [guard["expires_at"] for guard in guards] == [item["expires_at"]]
+    assert set(guards[0]) == {"pk", "claimed_by", "expires_at"}, "and it is no session"
+    name, secret = browser.cookie("session").name, browser.cookie("session").value.split(".")[1]
+    cookie = [("Cookie", f"{name}={guards[0]['pk']}.{secret}")]
+    assert "Your teams" not in broker.browser().get("/", headers=cookie).text
 
 
 def test_the_same_assertion_id_of_another_idp_is_no_replay(broker, aws):

@@ -10,7 +10,7 @@ import pytest
 from templates import HUB, HUB_REGION, IDENTITY_STORE, ORGANIZATION, ROOT, SECRET, SPOKE, render, stack
 
 SRC = ROOT / "src"
-CONFIG = (SRC / "config.rs").read_text().split("#[cfg(test)]")[0]
+SETTINGS = {row["variable"]: row for row in json.loads((ROOT / "schemas" / "settings.json").read_text())["settings"]}
 OPTIONS = {"SpKeySecretArn": SECRET, "IdentityStoreArn": IDENTITY_STORE}
 SERVICES = ["dynamodb", "identitystore", "sagemaker", "secretsmanager", "sts"]
 CODES = json.loads((ROOT / "schemas" / "codes.json").read_text())["codes"]
@@ -23,8 +23,7 @@ def environment(function="BrokerFunction"):
 
 def test_every_setting_is_in_the_functions_environment_and_no_other():
     # AWS_USE_FIPS_ENDPOINT is the SDK's own, where the parameter says so.
-    ours = set(environment()) - {"AWS_USE_FIPS_ENDPOINT"}
-    assert ours == set(re.findall(r'"(STUDIO_BROKER_[A-Z_]+)"', CONFIG))
+    assert set(environment()) - {"AWS_USE_FIPS_ENDPOINT"} == set(SETTINGS)
     assert set(environment("ValidatorFunction")) < set(environment())
 
 
@@ -38,24 +37,17 @@ def test_the_environment_fits_into_4_kb():
     assert sum(len(name) + len(str(value)) for name, value in variables.items()) < 4096
 
 
-@pytest.mark.parametrize(
-    ("name", "default", "least", "most"),
-    re.findall(r'\.number\(\s*"STUDIO_BROKER_(\w+)",\s*(\d+),\s*(\d+)\.\.=([\d_]+)', CONFIG),
-)
-def test_numbers_have_the_bounds_and_defaults_of_the_code(name, default, least, most):
-    parameter = environment()[f"STUDIO_BROKER_{name}"]["Ref"]
-    declared = render.load(HUB)["Parameters"][parameter]
-    assert [declared[key] for key in ("Default", "MinValue", "MaxValue")] == [
-        int(number.replace("_", "")) for number in (default, least, most)
-    ]
+@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if "unit" in row])
+def test_numbers_have_the_bounds_and_defaults_of_the_code(name):
+    declared = render.load(HUB)["Parameters"][environment()[name]["Ref"]]
+    row = SETTINGS[name]
+    assert [declared[key] for key in ("Default", "MinValue", "MaxValue")] == [row["default"], row["minimum"], row["maximum"]]
 
 
 def test_the_names_of_tables_and_roles_are_the_codes_defaults():
     variables = stack(HUB).resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
-    for table in ("TEAMS", "IDPS", "STATE"):
-        (default,) = set(re.findall(rf'"STUDIO_BROKER_{table}_TABLE", "([a-z-]+)"', CONFIG))
-        assert variables[f"STUDIO_BROKER_{table}_TABLE"] == default
-    assert f'"{variables["STUDIO_BROKER_TARGET_ROLE_NAME"]}".into()' in CONFIG
+    for name in ("TEAMS_TABLE", "IDPS_TABLE", "STATE_TABLE", "TARGET_ROLE_NAME"):
+        assert variables[f"STUDIO_BROKER_{name}"] == SETTINGS[f"STUDIO_BROKER_{name}"]["default"]
     assert stack(SPOKE, SPOKE_PARAMETERS).resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
 
 

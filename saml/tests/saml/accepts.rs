@@ -140,6 +140,33 @@ fn the_session_index_is_the_first_authn_statements() {
 }
 
 #[test]
+fn the_authn_contexts_are_those_of_the_statements_alone() {
+    let contexts = |mint: Mint| judge(mint.xml()).unwrap().authn_contexts().to_vec();
+    let whole =
+        cut(&valid().assertion, "<saml:AuthnStatement", "</saml:AuthnStatement>").to_owned();
+    let class =
+        |text: &str| format!("<saml:AuthnContextClassRef>{text}</saml:AuthnContextClassRef>");
+    let context = |inside: &str| format!("<saml:AuthnContext>{inside}</saml:AuthnContext>");
+    let statement = |inside: &str| format!("<saml:AuthnStatement>{inside}</saml:AuthnStatement>");
+    let said = |statements: &str| contexts(valid().edit_assertion(&whole, statements));
+    assert_eq!(said(""), Vec::<String>::new());
+    let (one, two) = (statement(&context(&class("a"))), statement(&context(&class(" b<!-- -->c"))));
+    assert_eq!(said(&format!("{one}{two}")), ["a", " bc"]);
+    for nothing in [
+        statement(&class("a")),
+        statement(&context("")),
+        statement(&context(&class("a<x/>"))),
+        statement(&context(&format!("{}{}", class("a"), class("b")))),
+        statement(&format!("{0}{0}", context(&class("a")))),
+        statement(&context("<AuthnContextClassRef>a</AuthnContextClassRef>")),
+        statement(&context("<saml:AuthnContextDeclRef>a</saml:AuthnContextDeclRef>")),
+        format!("<saml:Advice>{one}</saml:Advice>"),
+    ] {
+        assert_eq!(said(&nothing), Vec::<String>::new(), "{nothing}");
+    }
+}
+
+#[test]
 fn a_missing_authn_statement_does_no_harm() {
     let mint = valid();
     let whole = cut(&mint.assertion, "<saml:AuthnStatement", "</saml:AuthnStatement>").to_owned();

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use strict_saml::{DecryptionKeys, IdpMetadata, KeyProblem, MetadataError, MetadataWarning};
+use strict_saml::{Ask, DecryptionKeys, IdpMetadata, KeyProblem, MetadataError, MetadataWarning};
 
 use crate::support::*;
 
@@ -269,7 +269,8 @@ fn request(url: &str) -> String {
 #[test]
 fn the_request_is_unsigned_without_name_id_policy() {
     let now = "2026-11-22T12:00:00.9Z".parse().unwrap();
-    let url = provider().login_redirect("https://idp.example/sso", "_q1", None, now);
+    let url =
+        provider().login_redirect("https://idp.example/sso", "_q1", None, Ask::default(), now);
     assert!(url.starts_with("https://idp.example/sso?SAMLRequest="));
     assert_eq!(
         request(&url),
@@ -285,10 +286,34 @@ fn the_request_is_unsigned_without_name_id_policy() {
 }
 
 #[test]
+fn a_request_asks_for_a_new_sign_in_and_for_kinds_of_it_only_where_it_is_told_to() {
+    let classes = ["urn:a".to_owned(), "urn:<b>&\"".to_owned()];
+    let ask = Ask { force: true, authn_contexts: &classes };
+    let now = NOW.parse().unwrap();
+    let url = provider().login_redirect("https://idp.example/sso", "_q1", None, ask, now);
+    let request = request(&url);
+    assert!(request.contains(r#" ForceAuthn="true"><saml:Issuer>"#), "{request}");
+    assert!(
+        request.ends_with(concat!(
+            r#"</saml:Issuer><samlp:RequestedAuthnContext Comparison="exact">"#,
+            "<saml:AuthnContextClassRef>urn:a</saml:AuthnContextClassRef>",
+            "<saml:AuthnContextClassRef>urn:&lt;b&gt;&amp;&quot;</saml:AuthnContextClassRef>",
+            "</samlp:RequestedAuthnContext></samlp:AuthnRequest>",
+        )),
+        "{request}"
+    );
+}
+
+#[test]
 fn the_request_keeps_a_query_and_carries_relay_state() {
     let now = NOW.parse().unwrap();
-    let url =
-        provider().login_redirect("https://idp.example/sso?a=b", "_q1", Some("/teams/a b&c"), now);
+    let url = provider().login_redirect(
+        "https://idp.example/sso?a=b",
+        "_q1",
+        Some("/teams/a b&c"),
+        Ask::default(),
+        now,
+    );
     assert!(url.starts_with("https://idp.example/sso?a=b&SAMLRequest="));
     assert!(url.ends_with("&RelayState=%2Fteams%2Fa%20b%26c"));
     assert!(request(&url).contains("Destination=\"https://idp.example/sso?a=b\""));

@@ -979,7 +979,27 @@ fn one_of_several_confirmations_may_be_the_one_that_answers() {
     let answers = whole.replace(BEARER_DATA, &format!("InResponseTo=\"_q1\" {BEARER_DATA}"));
     let xml = valid().edit_assertion(&whole, &format!("{whole}{answers}")).xml();
     assert_eq!(Judge::answering(&["_q1"]).code(&xml), "accepted");
-    assert_eq!(code(&xml), "accepted");
+}
+
+#[test]
+fn an_answer_whose_other_confirmation_names_no_request_is_never_unsolicited() {
+    let xml = valid().assertion;
+    let whole = cut(&xml, "<saml:SubjectConfirmation ", "</saml:SubjectConfirmation>").to_owned();
+    let answers = whole.replace(BEARER_DATA, &format!("InResponseTo=\"_q1\" {BEARER_DATA}"));
+    let late = answers.replace(BEARER_DATA, "NotOnOrAfter=\"2026-11-22T11:00:00Z\"");
+    let elsewhere = answers.replace(ACS, "https://evil.example");
+    for (confirmations, expected) in [
+        (format!("{whole}{answers}"), "request_unknown"),
+        (format!("{answers}{whole}"), "request_unknown"),
+        (format!("{whole}{late}"), "request_unknown"),
+        (format!("{whole}{elsewhere}"), "accepted"),
+    ] {
+        let xml = valid().edit_assertion(&whole, &confirmations).xml();
+        assert_eq!(code(&xml), expected, "{confirmations}");
+    }
+    // Not even where the request is known, and its own confirmation does not hold.
+    let xml = valid().edit_assertion(&whole, &format!("{whole}{late}")).xml();
+    assert_eq!(Judge::answering(&["_q1"]).code(&xml), "in_response_to_mismatch");
 }
 
 // -- what comes back ----------------------------------------------------------------------------

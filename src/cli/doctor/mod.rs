@@ -7,6 +7,7 @@
 mod hub;
 mod permissions;
 mod target;
+pub(super) use target::quota;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};

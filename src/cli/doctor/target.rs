@@ -247,7 +247,8 @@ async fn profiles_left(spoke: &Spoke) -> Result<Option<Finding>, AwsError> {
     })
 }
 
-async fn quota(spoke: &Spoke) -> Result<u64, AwsError> {
+/// How many profiles the account may have in the Region.
+pub(in crate::cli) async fn quota(spoke: &Spoke) -> Result<u64, AwsError> {
     let asked = spoke.quotas.get_service_quota();
     let sent = asked.service_code("sagemaker").quota_code(PROFILES_QUOTA).send().await;
     let quota = match sorted("servicequotas:GetServiceQuota", sent) {

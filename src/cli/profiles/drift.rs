@@ -177,9 +177,11 @@ impl Judge<'_> {
         match profile.judge(standing.described.clone(), &standing.tags, self.now) {
             Found::Drifted { members, settings } => Some(Kind::Settings(members, settings)),
             Found::Failed(reason) | Found::Foreign(reason) => Some(Kind::Failed(reason)),
-            Found::Ready | Found::Preparing { .. } | Found::Missing | Found::Adoptable(_) => {
-                self.people.gone(owner, team).map(Kind::UserGone)
-            }
+            Found::Ready
+            | Found::Preparing { .. }
+            | Found::Missing
+            | Found::Revoked
+            | Found::Adoptable(_) => self.people.gone(owner, team).map(Kind::UserGone),
         }
     }
 

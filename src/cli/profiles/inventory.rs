@@ -7,49 +7,49 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::error::{AwsError, Kind, sorted};
-use crate::aws::profile::{Described, TEAM_TAG, USER_TAG, describe, tags};
+use crate::aws::profile::{Described, TEAM_TAG, USER_TAG, describe, is_revoked, tags};
 use crate::aws::spoke::Spoke;
 use crate::cli::findings::Finding;
 use crate::team::DomainId;
 
 /// A profile as it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
-    pub(super) account: String,
-    pub(super) region: String,
-    pub(super) domain: DomainId,
-    pub(super) described: Described,
-    pub(super) tags: BTreeMap<String, String>,
+pub(in crate::cli) struct Standing {
+    pub(in crate::cli) account: String,
+    pub(in crate::cli) region: String,
+    pub(in crate::cli) domain: DomainId,
+    pub(in crate::cli) described: Described,
+    pub(in crate::cli) tags: BTreeMap<String, String>,
 }
 
 impl Standing {
     /// The team that its tag names.
-    pub(super) fn team(&self) -> Option<&str> {
+    pub(in crate::cli) fn team(&self) -> Option<&str> {
         self.tags.get(TEAM_TAG).map(String::as_str).filter(|team| !team.is_empty())
     }
 
     /// The owner whom its tag names.
-    pub(super) fn owner(&self) -> Option<&str> {
+    pub(in crate::cli) fn owner(&self) -> Option<&str> {
         self.tags.get(USER_TAG).map(String::as_str).filter(|user| !user.is_empty())
     }
 
     /// Whether it is one of the broker's: both tags are there.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(in crate::cli) fn is_ours(&self) -> bool {
         self.team().is_some() && self.owner().is_some()
     }
 
     /// When it was changed last.
-    pub(super) fn changed(&self) -> String {
+    pub(in crate::cli) fn changed(&self) -> String {
         Timestamp::from_second(self.described.changed_at)
             .map_or_else(|_| String::new(), |t| t.to_string())
     }
 
     /// Account, Region and name.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::cli) fn place(&self) -> String {
         format!("{} in {} {}", self.described.name, self.account, self.region)
     }
 
-    pub(super) fn as_json(&self) -> Value {
+    pub(in crate::cli) fn as_json(&self) -> Value {
         json!({
             "owner": self.owner(),
             "team": self.team(),
@@ -61,17 +61,18 @@ impl Standing {
             "failure_reason": self.described.failure_reason,
             "changed": self.changed(),
             "home_uid": self.described.home_uid,
+            "revoked": is_revoked(&self.tags),
         })
     }
 }
 
 /// Which profiles are looked at.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wanted {
+pub(in crate::cli) struct Wanted {
     /// Only those of these domains; all of the Region when empty.
-    pub(super) domains: Vec<DomainId>,
+    pub(in crate::cli) domains: Vec<DomainId>,
     /// Only those whose name begins with one of these; any when empty.
-    pub(super) starts: Vec<String>,
+    pub(in crate::cli) starts: Vec<String>,
 }
 
 /// Profiles that are described at once in one account: `SageMaker` throttles at a handful.
@@ -82,7 +83,7 @@ const AT_ONCE: usize = 6;
 /// # Errors
 ///
 /// The profiles could not be listed.
-pub(super) async fn standing(
+pub(in crate::cli) async fn standing(
     spoke: &Spoke,
     wanted: &Wanted,
 ) -> Result<(Vec<Standing>, Vec<Finding>), AwsError> {
@@ -110,7 +111,7 @@ pub(super) async fn standing(
 /// # Errors
 ///
 /// It could not be looked at.
-pub(super) async fn look(
+pub(in crate::cli) async fn look(
     spoke: &Spoke,
     domain: &DomainId,
     name: &str,

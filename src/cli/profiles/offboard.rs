@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::end::{Belongings, Ended, Order, belongings, end};
 use super::inventory::{Standing, Wanted, standing};
+use super::revoke::{self, Claim, claim};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::mapping_tables::Written;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
@@ -21,10 +22,10 @@ use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::config::environment;
 use crate::mappings::Table;
-use crate::team::TeamId;
 use crate::team::idp::must_be_user_id;
 use crate::team::item::{Record, excerpt};
-use crate::team::owner::{DEFAULT_DIRECTORY, Owner, profile_name, profile_name_starts};
+use crate::team::members::Name;
+use crate::team::owner::{DEFAULT_DIRECTORY, Owner, profile_name_starts};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -54,6 +55,12 @@ struct Leaver {
     user: String,
     directory: String,
     owner: Owner,
+}
+
+impl Leaver {
+    fn name(&self) -> Name {
+        Name { directory: self.directory.clone(), user_id: self.user.clone() }
+    }
 }
 
 /// A profile that goes, with what hangs on it.
@@ -123,6 +130,10 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         }
         return Ok(Exit::Refused);
     }
+    // What is open ends at once; what cannot be tagged is ended like the rest.
+    let work: Vec<_> =
+        plan.profiles.iter().map(|p| (p.spoke.clone(), p.standing.clone())).collect();
+    plan.failed.extend(revoke::revoke(work, arguments.parallel).await);
     let denied_at = fleet::now();
     for entity_id in &plan.deny {
         deny(&hub, entity_id, &arguments).await?;
@@ -239,7 +250,7 @@ async fn find(
         };
         plan.failed.extend(failed.iter().cloned());
         for standing in found {
-            match claim(leaver, standing) {
+            match claim(&leaver.name(), standing) {
                 Claim::Nothing => {}
                 Claim::Doubtful(why) => plan.left_alone.push(why),
                 Claim::Own => match planned(spoke, standing).await {
@@ -261,35 +272,6 @@ async fn find(
         whole.failed.extend(plan.failed);
     }
     whole
-}
-
-/// Whether a profile is the person's.
-enum Claim {
-    Own,
-    Nothing,
-    /// It has the person's tag, and something else speaks against it.
-    Doubtful(String),
-}
-
-/// Both tags, exactly this owner, and the name that the broker gives this owner in that team: who can
-/// write tags must not have somebody else's profile deleted by it.
-fn claim(leaver: &Leaver, standing: &Standing) -> Claim {
-    if standing.owner() != Some(leaver.owner.as_str()) {
-        return Claim::Nothing;
-    }
-    let team = standing.team().and_then(|team| TeamId::try_from(team.to_owned()).ok());
-    let Some(team) = team else {
-        return Claim::Doubtful(format!("{} has no Team tag", standing.place()));
-    };
-    let name = profile_name(&leaver.directory, &leaver.user, &team);
-    if !name.eq_ignore_ascii_case(&standing.described.name) {
-        return Claim::Doubtful(format!(
-            "{} has the tags of {} in {team}, whose profile would be {name}",
-            standing.place(),
-            leaver.owner
-        ));
-    }
-    Claim::Own
 }
 
 async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError> {
@@ -454,6 +436,9 @@ fn show(leaver: &Leaver, plan: &Plan, format: Format) {
         leaver.directory,
         leaver.owner
     ));
+    if !plan.profiles.is_empty() {
+        data(format!("  revoke  what is open in {}", count(plan.profiles.len(), "profile")));
+    }
     for entity_id in &plan.deny {
         data(format!("  deny    {} at IdP {}", plain(&leaver.user), plain(entity_id)));
     }

@@ -18,7 +18,7 @@ use crate::team::owner::Owner;
 
 /// The people of all identity stores.
 #[derive(Debug, Default)]
-pub(super) struct People {
+pub(in crate::cli) struct People {
     stores: Vec<Store>,
     /// `IdPs` without a store: whoever comes through them is not known here.
     without_store: Vec<Idp>,
@@ -35,7 +35,11 @@ struct Store {
 
 impl People {
     /// Reads the users of each store, and the members of the teams' groups.
-    pub(super) async fn read(hub: &Hub, idps: &[Idp], teams: &[&Team]) -> (Self, Vec<Finding>) {
+    pub(in crate::cli) async fn read(
+        hub: &Hub,
+        idps: &[Idp],
+        teams: &[&Team],
+    ) -> (Self, Vec<Finding>) {
         let mut people = Self::default();
         let mut failed = Vec::new();
         for idp in idps.iter().filter(|idp| idp.enabled) {
@@ -55,8 +59,27 @@ impl People {
         (people, failed)
     }
 
+    /// Everybody whom a group of a store gives one of the teams: the `IdP`, the owners that the person may
+    /// be, and the group.
+    pub(in crate::cli) fn members<'a>(
+        &'a self,
+        team: &'a Team,
+    ) -> impl Iterator<Item = (&'a Idp, &'a str, &'a BTreeSet<String>, &'a str)> {
+        let stores = self.stores.iter();
+        let stores = stores.filter(|store| store.idp.allowed_teams.allow(&team.team_id));
+        stores.flat_map(move |store| {
+            let groups = team.groups.iter();
+            let groups = groups.filter_map(|group| Some((group, store.members.get(group)?)));
+            groups.flat_map(move |(group, members)| {
+                let known = members.iter();
+                let known = known.filter_map(|user| Some((user, store.owners.get(user)?)));
+                known.map(move |(user, owners)| (&store.idp, user.as_str(), owners, group.as_str()))
+            })
+        })
+    }
+
     /// Why an owner seems to have no way into a team any more.
-    pub(super) fn gone(&self, owner: &str, team: &Team) -> Option<&'static str> {
+    pub(in crate::cli) fn gone(&self, owner: &str, team: &Team) -> Option<&'static str> {
         let allows = |idp: &Idp| idp.allowed_teams.allow(&team.team_id);
         let stores: Vec<_> = self.stores.iter().filter(|store| allows(&store.idp)).collect();
         if team.groups.is_empty() || stores.is_empty() || self.without_store.iter().any(allows) {

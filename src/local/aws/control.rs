@@ -72,6 +72,8 @@ POST   /_control/settings            changes those that are named:
          roles                 other documents for roles, {arn: {trust_policy, permission_policy}},
                                each as it stands if absent; {arn: null} takes the role away
          studio_url_uses       how often a presigned URL opens; 0 is without limit (0)
+         strong_tables         whether the tables are global ones of multi-Region strong consistency,
+                               which know no transactions (false)
          cut_off_regions       Regions whose tables have lost the others: they answer eventually
                                consistent reads with what they held then, and refuse all else ([])
          rates                 [{service, operation, per_second, burst}]: token buckets for each
@@ -126,6 +128,7 @@ pub(crate) struct Settings {
     pub(crate) missing_list_tags: MissingListTags,
     pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) studio_url_uses: u32,
+    strong_tables: bool,
     cut_off_regions: Vec<String>,
     rates: Vec<Rate>,
 }
@@ -147,6 +150,7 @@ impl Default for Settings {
             missing_list_tags: MissingListTags::Validation,
             roles: HashMap::new(),
             studio_url_uses: 0,
+            strong_tables: false,
             cut_off_regions: Vec::new(),
             rates: Vec::new(),
         }
@@ -480,6 +484,7 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
+                simulator.dynamodb.strong(settings.strong_tables);
                 if let Err(error) = simulator.dynamodb.cut_off(&settings.cut_off_regions) {
                     return malformed(&error.to_string());
                 }

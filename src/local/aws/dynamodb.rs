@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -50,6 +50,8 @@ pub(crate) struct DynamoDb {
     changes: Arc<AtomicU64>,
     tables: Arc<TableNames>,
     cut_off: CutOff,
+    /// Whether the tables are global ones of multi-Region strong consistency.
+    strong: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -77,7 +79,13 @@ impl DynamoDb {
         let own = [&tables.teams, &tables.idps, &tables.state].map(Clone::clone);
         let recoverable = Arc::new(Mutex::new(BTreeSet::from(own)));
         let (changes, tables) = (Arc::default(), Arc::new(tables.clone()));
-        Ok(Self { database, recoverable, changes, tables, cut_off: CutOff::default() })
+        let (cut_off, strong) = (CutOff::default(), Arc::default());
+        Ok(Self { database, recoverable, changes, tables, cut_off, strong })
+    }
+
+    /// Whether the tables are global ones of multi-Region strong consistency from now on.
+    pub(crate) fn strong(&self, strong: bool) {
+        self.strong.store(strong, Ordering::Relaxed);
     }
 
     /// Cuts these Regions off from the others, and no others.
@@ -100,7 +108,8 @@ impl DynamoDb {
         let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
         let is_read = reads.contains(&operation.as_str());
         let this = self.clone();
-        let done = tokio::task::spawn_blocking(move || match operation.as_str() {
+        let done = tokio::task::spawn_blocking(move || {
+            match operation.as_str() {
             operation if held.is_some() => match held {
                 Some(held) if is_eventually_consistent_read(operation, &body) => {
                     dispatch(&held, operation, &body)
@@ -109,9 +118,16 @@ impl DynamoDb {
                     "no second Region of the global table is in reach".into(),
                 )),
             },
+            "TransactWriteItems" | "TransactGetItems" if this.strong.load(Ordering::Relaxed) => {
+                Err(DynoxideError::ValidationException(
+                    "transactions are not supported for global tables of multi-Region strong consistency"
+                        .into(),
+                ))
+            }
             "DescribeContinuousBackups" => this.backups(&body, false),
             "UpdateContinuousBackups" => this.backups(&body, true),
             operation => dispatch(&this.database, operation, &body),
+        }
         });
         let done = done.await;
         if !is_read {

@@ -178,6 +178,10 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         scenario: Scenario::embedded()?,
         options,
     });
+    let asked = Arc::downgrade(&simulator);
+    simulator.studio.ask(move |opening, now| {
+        asked.upgrade().is_some_and(|simulator| simulator.lets_through(opening, now))
+    });
     let handling = Arc::clone(&simulator);
     let server = Server::start(listener, move |request| {
         let simulator = Arc::clone(&handling);
@@ -287,7 +291,7 @@ impl Simulator {
             return Ok(control::answer(self, &request));
         }
         if let Some(rest) = path.strip_prefix("/studio/") {
-            return Ok(self.studio.answer(rest, request.uri().query(), now()));
+            return Ok(self.studio.answer(rest, &request, now()));
         }
         if request.method() != Method::POST || path != "/" {
             return Ok(server::text(
@@ -507,9 +511,9 @@ impl Context<'_> {
     fn authorize_tables(&self, call: &Call) -> Result<(), Refusal> {
         let (region, account) = (&self.caller.region, &self.caller.account);
         let partition = target_role::partition(region);
-        for table in tables_of(&call.input) {
+        for (action, table) in tables_of(&call.operation, &call.input) {
             let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
-            self.authorize(&format!("dynamodb:{}", call.operation), &arn, |request| request)?;
+            self.authorize(&format!("dynamodb:{action}"), &arn, |request| request)?;
         }
         Ok(())
     }
@@ -520,16 +524,28 @@ fn allows(document: &Value, request: &policy::Request) -> bool {
         .is_ok_and(|policy| policy.decide(request) == policy::Decision::Allow)
 }
 
-/// The tables that a `DynamoDB` request names; `*` if it names none.
-fn tables_of(input: &Map<String, Value>) -> Vec<&str> {
+/// The tables that a `DynamoDB` request names (`*` if it names none), each with the action that it needs:
+/// a transaction needs those of its parts, and has none of its own
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>).
+fn tables_of<'c>(operation: &'c str, input: &'c Map<String, Value>) -> Vec<(&'c str, &'c str)> {
     let named = input.get("TableName").and_then(Value::as_str).into_iter();
     let batch = input.get("RequestItems").and_then(Value::as_object).into_iter();
     let batch = batch.flat_map(|tables| tables.keys().map(String::as_str));
-    let actions = input.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
-    let actions = actions.filter_map(Value::as_object).flat_map(Map::values);
-    let transacted = actions.filter_map(|action| action.get("TableName")?.as_str());
-    let tables: Vec<&str> = named.chain(batch).chain(transacted).collect();
-    if tables.is_empty() { vec!["*"] } else { tables }
+    let whole = named.chain(batch).map(|table| (operation, table));
+    let parts = input.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
+    let parts = parts.filter_map(Value::as_object).flatten();
+    let transacted = parts.filter_map(|(part, action)| {
+        let needed = match part.as_str() {
+            "Get" => "GetItem",
+            "Put" => "PutItem",
+            "Update" => "UpdateItem",
+            "Delete" => "DeleteItem",
+            _ => "ConditionCheckItem",
+        };
+        Some((needed, action.get("TableName")?.as_str()?))
+    });
+    let tables: Vec<_> = whole.chain(transacted).collect();
+    if tables.is_empty() { vec![(operation, "*")] } else { tables }
 }
 
 impl Call {

@@ -4,7 +4,8 @@
 //! The simulated tables are the same in every Region: what one wrote the others read, conditional writes
 //! included, as with that consistency. A Region that is cut off answers eventually consistent reads with
 //! what it held at that moment and refuses everything else; one that is back, but has not caught up, does
-//! the same. Which error it refuses with is not documented: here it is `InternalServerError`.
+//! the same. Such tables know no transactions (the setting `strong_tables`). Which errors say so is not
+//! documented: here they are `InternalServerError` and `ValidationException`.
 //!
 //! Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html>
 

@@ -11,7 +11,7 @@
 //! | `GET /sso`, `POST /sso` | takes an `AuthnRequest`, asks who you are |
 //! | `POST /sign-in` | the page that posts the response to the broker |
 //! | `GET /metadata` | the metadata |
-//! | `GET /auth` | the simulated Studio |
+//! | `GET /auth`, `GET /session` | the simulated Studio |
 //! | `GET /_control/response` | a response for tests; `GET /_control` explains |
 
 mod key;
@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 pub use self::key::KeyError;
 use self::{
     key::Key,
-    response::{Mint, Sign},
+    response::{Mint, PASSWORD, SECOND_FACTOR, Sign},
 };
 use super::{
     html::{escape, page},
@@ -147,7 +147,8 @@ impl Idp {
             (&Method::GET, "/sso") => self.single_sign_on(&fields, true),
             (&Method::POST, "/sso") => self.single_sign_on(&Fields::parse(request.body()), false),
             (&Method::POST, "/sign-in") => self.sign_in(&Fields::parse(request.body()), now),
-            (&Method::GET, "/auth") => self.options.studio.answer("auth", query, now),
+            (&Method::GET, "/auth") => self.options.studio.answer("auth", request, now),
+            (&Method::GET, "/session") => self.options.studio.answer("session", request, now),
             (_, path) if path.starts_with("/_control") && !server::same_site(request) => {
                 server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n")
             }
@@ -233,17 +234,22 @@ impl Idp {
             Err(error) => return refused(error.code(), &error.to_string()),
         };
         let relay_state = fields.get("RelayState").unwrap_or_default();
-        let hidden = [("in_response_to", request.id.as_str())];
-        let cards = self.cards(&hidden, |_| vec![("Sign in".into(), relay_state.to_owned())]);
-        server::html(
-            StatusCode::OK,
-            page(
-                "Sign in",
-                &format!(
-                    "<h1>Sign in</h1>\n<p class=\"soft\">The broker asks who you are.</p>\n{cards}"
-                ),
-            ),
-        )
+        // Whoever is asked to sign in anew, or in a certain way, has a second factor at hand.
+        let hidden = [
+            ("in_response_to", request.id.as_str()),
+            ("authn_context", if request.asks_for_more { SECOND_FACTOR } else { "" }),
+        ];
+        let (label, asked) = if request.asks_for_more {
+            (
+                "Sign in with a second factor",
+                "The broker asks who you are, and for a second factor.",
+            )
+        } else {
+            ("Sign in", "The broker asks who you are.")
+        };
+        let cards = self.cards(&hidden, |_| vec![(label.into(), relay_state.to_owned())]);
+        let body = format!("<h1>Sign in</h1>\n<p class=\"soft\">{asked}</p>\n{cards}");
+        server::html(StatusCode::OK, page("Sign in", &body))
     }
 
     /// One card per person, with a button per (label, relay state). The first button's id is
@@ -298,7 +304,10 @@ impl Idp {
     fn sign_in(&self, fields: &Fields, now: Timestamp) -> Response<Body> {
         let person = fields.get("person").and_then(|id| self.person(id));
         let Some(person) = person else { return refused("person_unknown", "Nobody of that name.") };
-        let mint = self.mint_for(Some(person)).in_response_to(fields.get("in_response_to"));
+        let mut mint = self.mint_for(Some(person)).in_response_to(fields.get("in_response_to"));
+        if let Some(class) = fields.get("authn_context").filter(|class| !class.is_empty()) {
+            mint.authn_contexts = vec![class.to_owned()];
+        }
         let Ok(message) = mint.sign(&self.key, now) else {
             return refused("signing_failed", "The response could not be signed.");
         };
@@ -351,11 +360,13 @@ impl Idp {
             name_id: text(|p| &p.email),
             teams: person.map(|p| p.teams.clone()).unwrap_or_default(),
             groups: person.map(|p| p.groups.clone()).unwrap_or_default(),
+            authn_contexts: vec![PASSWORD.into()],
             attributes: Vec::new(),
             audience: self.options.sp_entity_id.clone(),
             recipient: self.options.acs_url.clone(),
             destination: self.options.acs_url.clone(),
             in_response_to: None,
+            also_unsolicited: false,
             assertion_id: None,
             sign: Sign::Both,
             issued_ago: 0,
@@ -403,10 +414,13 @@ GET /_control/response?…  a freshly signed response, base64; all parameters ar
   person              user id of somebody in the story; their values are the defaults below
   user_id, name_id    attribute ssouserid (empty leaves it out), NameID
   teams, groups       comma-separated values of teamid and groups; empty leaves the attribute out
+  authn_context       AuthnContextClassRef, may be repeated, each in a statement of its own; empty
+                      leaves the AuthnStatement out (…:PasswordProtectedTransport)
   attribute           Name=value, may be repeated; the same Name gathers values
   issuer, audience, recipient, destination
                       empty leaves out Destination
   in_response_to      id of the AuthnRequest
+  also_unsolicited    any value: a second bearer confirmation, which names no request
   assertion_id        instead of a random one
   sign                both (default), response, assertion, none
   issued_ago          seconds, may be negative (0)

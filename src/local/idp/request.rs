@@ -45,6 +45,8 @@ pub(super) struct AuthnRequest {
     issuer: String,
     acs_url: Option<String>,
     destination: Option<String>,
+    /// Whether the person is to sign in anew (`ForceAuthn`), or in a certain way.
+    pub(super) asks_for_more: bool,
 }
 
 impl AuthnRequest {
@@ -112,12 +114,21 @@ fn parse(xml: &str) -> Result<AuthnRequest, String> {
                     issuer: String::new(),
                     acs_url: attribute("AssertionConsumerServiceURL")?,
                     destination: attribute("Destination")?,
+                    asks_for_more: matches!(
+                        attribute("ForceAuthn")?.as_deref(),
+                        Some("true" | "1")
+                    ),
                 });
                 depth += 1;
             }
             Event::Start(element) => {
                 in_issuer =
                     depth == 1 && is(ASSERTION) && element.local_name().as_ref() == "Issuer";
+                let in_a_way =
+                    is(PROTOCOL) && element.local_name().as_ref() == "RequestedAuthnContext";
+                if let Some(request) = request.as_mut().filter(|_| depth == 1 && in_a_way) {
+                    request.asks_for_more = true;
+                }
                 depth += 1;
             }
             Event::Text(text) if in_issuer => {

@@ -12,6 +12,14 @@ const ROOT_PREFIXES: [&str; 4] = ["ds", "saml2", "saml2p", "xsd"];
 /// `xsi:type="xsd:string"` uses a prefix inside a value, where canonicalization does not look.
 const PREFIX_LIST: [&str; 1] = ["xsd"];
 
+/// What the test identity provider says of a sign-in, unless a second factor was used.
+pub(super) const PASSWORD: &str =
+    "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
+
+/// What it says of a sign-in with a second factor: the profile of the REFEDS federation
+/// (<https://refeds.org/profile/mfa>).
+pub(super) const SECOND_FACTOR: &str = "https://refeds.org/profile/mfa";
+
 /// What gets signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -29,11 +37,15 @@ pub(super) struct Mint {
     pub(super) name_id: String,
     pub(super) teams: Vec<String>,
     pub(super) groups: Vec<String>,
+    /// `AuthnContextClassRef`s, each in an `AuthnStatement` of its own.
+    pub(super) authn_contexts: Vec<String>,
     pub(super) attributes: Vec<(String, Vec<String>)>,
     pub(super) audience: String,
     pub(super) recipient: String,
     pub(super) destination: String,
     pub(super) in_response_to: Option<String>,
+    /// A second bearer confirmation, which names no request.
+    pub(super) also_unsolicited: bool,
     pub(super) assertion_id: Option<String>,
     pub(super) sign: Sign,
     /// Seconds before now.
@@ -56,18 +68,20 @@ impl Mint {
     ///
     /// A sentence about the parameter that cannot be read.
     pub(super) fn overridden(mut self, fields: &Fields) -> Result<Self, String> {
-        const KNOWN: [&str; 17] = [
+        const KNOWN: [&str; 18] = [
             "person",
             "user_id",
             "name_id",
             "teams",
             "groups",
             "attribute",
+            "authn_context",
             "issuer",
             "audience",
             "recipient",
             "destination",
             "in_response_to",
+            "also_unsolicited",
             "assertion_id",
             "sign",
             "issued_ago",
@@ -116,6 +130,10 @@ impl Mint {
                 None => self.attributes.push((name.into(), vec![value.into()])),
             }
         }
+        if fields.get("authn_context").is_some() {
+            let classes = fields.all("authn_context").filter(|class| !class.is_empty());
+            self.authn_contexts = classes.map(str::to_owned).collect();
+        }
         self.sign = match fields.get("sign").unwrap_or("both") {
             "both" => Sign::Both,
             "response" => Sign::Response,
@@ -125,6 +143,7 @@ impl Mint {
                 return Err(format!("sign: expected both, response, assertion, none, got {other}"));
             }
         };
+        self.also_unsolicited = fields.get("also_unsolicited").is_some();
         self.assertion_id = fields.get("assertion_id").map(str::to_owned);
         Ok(self.in_response_to(fields.get("in_response_to")))
     }
@@ -171,36 +190,40 @@ impl Mint {
 
     fn assertion(&self, id: &str, issued: Timestamp) -> Element {
         let expires = instant(after(issued, self.expires_in));
-        let mut confirmation = Element::new("saml2:SubjectConfirmationData")
-            .attribute("NotOnOrAfter", &expires)
-            .attribute("Recipient", &self.recipient);
-        if let Some(request) = &self.in_response_to {
-            confirmation = confirmation.attribute("InResponseTo", request);
-        }
+        let requests = [self.in_response_to.as_deref(), None];
+        let confirmations = requests.iter().take(if self.also_unsolicited { 2 } else { 1 });
+        let confirmations = confirmations.map(|request| {
+            let mut data = Element::new("saml2:SubjectConfirmationData")
+                .attribute("NotOnOrAfter", &expires)
+                .attribute("Recipient", &self.recipient);
+            if let Some(request) = request {
+                data = data.attribute("InResponseTo", *request);
+            }
+            Element::new("saml2:SubjectConfirmation")
+                .attribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
+                .child(data)
+        });
         let subject = Element::new("saml2:Subject")
             .child(
                 Element::new("saml2:NameID")
                     .attribute("Format", "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress")
                     .text(&self.name_id),
             )
-            .child(
-                Element::new("saml2:SubjectConfirmation")
-                    .attribute("Method", "urn:oasis:names:tc:SAML:2.0:cm:bearer")
-                    .child(confirmation),
-            );
+            .children(confirmations);
         let audience = Element::new("saml2:AudienceRestriction")
             .child(Element::new("saml2:Audience").text(&self.audience));
         let conditions = Element::new("saml2:Conditions")
             .attribute("NotBefore", instant(issued))
             .attribute("NotOnOrAfter", &expires)
             .child(audience);
-        let class = Element::new("saml2:AuthnContextClassRef")
-            .text("urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport");
-        let authentication = Element::new("saml2:AuthnStatement")
-            .attribute("AuthnInstant", instant(issued))
-            .attribute("SessionIndex", id)
-            .attribute("SessionNotOnOrAfter", instant(after(issued, self.session_expires_in)))
-            .child(Element::new("saml2:AuthnContext").child(class));
+        let statements = self.authn_contexts.iter().map(|class| {
+            let class = Element::new("saml2:AuthnContextClassRef").text(class);
+            Element::new("saml2:AuthnStatement")
+                .attribute("AuthnInstant", instant(issued))
+                .attribute("SessionIndex", id)
+                .attribute("SessionNotOnOrAfter", instant(after(issued, self.session_expires_in)))
+                .child(Element::new("saml2:AuthnContext").child(class))
+        });
         Element::new("saml2:Assertion")
             .attribute("ID", id)
             .attribute("IssueInstant", instant(issued))
@@ -208,7 +231,7 @@ impl Mint {
             .child(self.issuer_element())
             .child(subject)
             .child(conditions)
-            .child(authentication)
+            .children(statements)
             .child(self.attribute_statement())
     }
 

@@ -1,6 +1,6 @@
 //! `CreatePresignedDomainUrl`.
 
-use jiff::ToSpan as _;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::local::{
     aws::{
+        Simulator,
         control::{MissingPresign, PendingPresign},
         refusal::{Refusal, invalid},
     },
@@ -63,6 +64,8 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         }
         let role = profile.settings.get("ExecutionRole").cloned().or(default_role);
         Ok(Opening {
+            caller: context.caller.clone(),
+            arn: arn.clone(),
             account: context.caller.account.clone(),
             region: context.caller.region.clone(),
             domain: id.into(),
@@ -85,6 +88,21 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         None => format!("http://{}/studio", context.host),
     };
     Ok(json!({"AuthorizedUrl": format!("{base}/auth?token={token}")}))
+}
+
+impl Simulator {
+    /// Whether IAM lets a request of an open Studio session through: it is decided by the policies and tags
+    /// of this moment, with the credentials that made the URL. "IAM authorization policies for this API are
+    /// also enforced for every HTTP request and WebSocket frame that attempts to connect to the app"
+    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
+    /// How soon changed tags count is not documented; here they do at once.
+    pub(crate) fn lets_through(&self, opening: &Opening, now: Timestamp) -> bool {
+        let Opening { caller, arn, domain, profile, .. } = opening;
+        let context = Context { simulator: self, caller, now, host: "", settle: None };
+        let tags = tags_of(&context, domain, profile);
+        let action = "sagemaker:CreatePresignedDomainUrl";
+        context.authorize(action, arn, |request| resource_tags(request, &tags)).is_ok()
+    }
 }
 
 /// `studio::<path>` or `app:<Name>:<path>`, the path may be empty.

@@ -64,7 +64,9 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
             return Err(constraint("…", "tagKeys", rule));
         }
     };
+    let present = context.place_look(|place| Ok(tags_at(place, arn)?.clone())).unwrap_or_default();
     context.authorize("sagemaker:DeleteTags", arn, |request| {
+        let request = resource_tags(request, &present);
         keys.iter().fold(request, |request, key| request.with("aws:TagKeys", *key))
     })?;
     context.place_change(|place| {

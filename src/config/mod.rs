@@ -1,10 +1,16 @@
 //! Every setting: read once at start, parsed into types, all faults reported together.
 
-use std::fmt;
-use std::net::IpAddr;
+mod public_url;
+mod table;
 
+use std::fmt;
+
+use crate::team::address::{is_mail_address, is_page_address};
 use crate::team::item::excerpt;
 use strict_saml::DecryptionKeys;
+
+pub use public_url::PublicUrl;
+pub use table::{Setting, settings};
 
 /// The settings of `serve` and of the Lambda function.
 #[derive(Debug, Clone)]
@@ -39,6 +45,8 @@ pub struct Settings {
     pub contact: Option<String>,
     /// Which authorities are trusted for AWS; by the partition when `None`.
     pub tls_roots: Option<TlsRoots>,
+    /// Further host suffixes from which presigned URLs are accepted, in lower case, without a dot in front.
+    pub url_hosts: Vec<String>,
     /// Where the keys for encrypted assertions come from.
     pub sp_key: SpKey,
     /// Filter of the JSON log.
@@ -74,79 +82,6 @@ pub enum SpKey {
     Secret(String),
 }
 
-/// The public URL, without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl {
-    url: String,
-    path_start: usize,
-}
-
-impl PublicUrl {
-    /// Parses `https://host[:port][/path]`; `http://` only for loopback hosts.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once("://")?;
-        let url = text.trim_end_matches('/').to_owned();
-        let authority = rest.split('/').next()?;
-        let plain = !text.contains(['?', '#', '\\', '@', '"', '<', '>', ' '])
-            && text.bytes().all(|b| b.is_ascii_graphic());
-        let parsed: http::Uri = text.parse().ok()?;
-        let host = parsed.host()?;
-        let port_holds = match authority.strip_prefix(host)?.strip_prefix(':') {
-            Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
-            None => true,
-        };
-        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-        let host_holds = host.bytes().all(is_name) || host.starts_with('[');
-        let no_dots = parsed.path().split('/').all(|segment| segment != "." && segment != "..");
-        let allowed = match scheme {
-            "https" => true,
-            "http" => is_loopback(host),
-            _ => false,
-        };
-        let path_start = scheme.len() + "://".len() + authority.len();
-        let holds = plain && allowed && port_holds && host_holds && no_dots && !host.is_empty();
-        holds.then_some(Self { url, path_start })
-    }
-
-    /// The URL as written, without a slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.url
-    }
-
-    /// The path: empty, or `/prod` as a REST API stage has one.
-    pub fn path(&self) -> &str {
-        self.url.get(self.path_start..).unwrap_or("")
-    }
-
-    /// Whether browsers reach us over TLS.
-    pub fn is_https(&self) -> bool {
-        self.url.starts_with("https://")
-    }
-
-    /// The assertion consumer service, where `IdPs` post their responses.
-    pub fn acs(&self) -> String {
-        format!("{}/saml/acs", self.url)
-    }
-}
-
-/// Whether a host names this machine.
-pub fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether a text may stand in a page as the address of a link: https, or http on loopback.
-pub fn is_page_address(text: &str) -> bool {
-    let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let Some(host) = uri.host() else { return false };
-    let safe = text.bytes().all(|b| b.is_ascii_graphic()) && !text.contains(['"', '<', '>', '@']);
-    match uri.scheme_str() {
-        Some("https") => safe,
-        Some("http") => safe && is_loopback(host),
-        _ => false,
-    }
-}
-
 /// One setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingFault {
@@ -155,7 +90,7 @@ pub struct SettingFault {
     /// What was found; never a key, never the user part of a URL.
     pub found: String,
     /// What is expected.
-    pub expected: &'static str,
+    pub expected: String,
 }
 
 /// All settings that cannot be used, in one message.
@@ -176,8 +111,11 @@ impl fmt::Display for SettingFaults {
 impl SettingFault {
     /// No key for encrypted assertions can be had from what was found.
     pub fn sp_key(found: String) -> Self {
-        let expected = "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that holds them";
-        Self { variable: "STUDIO_BROKER_SP_KEY", found, expected }
+        Self::of(&table::SP_KEY, found)
+    }
+
+    fn of(setting: &Setting, found: String) -> Self {
+        Self { variable: setting.variable, found, expected: setting.expected() }
     }
 }
 
@@ -199,7 +137,7 @@ pub fn with_sdk<T>(
         other => faults.push(SettingFault {
             variable: "AWS_REGION",
             found: other.filter(|it| !it.is_empty()).map_or("nothing".into(), shown),
-            expected: "the Region of the tables, such as eu-west-1",
+            expected: "the Region of the tables, such as eu-west-1".into(),
         }),
     }
     for variable in ENDPOINTS {
@@ -207,7 +145,8 @@ pub fn with_sdk<T>(
             faults.push(SettingFault {
                 variable,
                 found: shown(&url),
-                expected: "a URL, such as http://127.0.0.1:8402, or that the variable is not set",
+                expected: "a URL, such as http://127.0.0.1:8402, or that the variable is not set"
+                    .into(),
             });
         }
     }
@@ -266,8 +205,8 @@ impl TableSettings {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingFaults> {
         let mut reader = Reader { get: &get, faults: Vec::new() };
         let settings = Self {
-            teams_table: reader.table("STUDIO_BROKER_TEAMS_TABLE", "studio-broker-teams"),
-            idps_table: reader.table("STUDIO_BROKER_IDPS_TABLE", "studio-broker-idps"),
+            teams_table: reader.table(&table::TEAMS_TABLE),
+            idps_table: reader.table(&table::IDPS_TABLE),
             target_role_name: reader.target_role_name(),
             team_cache_seconds: reader.team_cache_seconds(),
             tls_roots: reader.tls_roots(),
@@ -312,83 +251,50 @@ impl Settings {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, SettingFaults> {
         let mut reader = Reader { get: &get, faults: Vec::new() };
         let public_url = reader.public_url();
-        if public_url.is_none() && reader.value("STUDIO_BROKER_PUBLIC_URL").is_none() {
-            reader.faults.push(SettingFault {
-                variable: "STUDIO_BROKER_PUBLIC_URL",
-                found: "nothing".into(),
-                expected: "an https address without query, such as https://studio.example.com",
-            });
+        if public_url.is_none() && reader.value(&table::PUBLIC_URL).is_none() {
+            reader.faults.push(SettingFault::of(&table::PUBLIC_URL, "nothing".into()));
         }
         let entity_id = reader.entity_id(public_url.as_ref());
-        let teams_table = reader.table("STUDIO_BROKER_TEAMS_TABLE", "studio-broker-teams");
-        let idps_table = reader.table("STUDIO_BROKER_IDPS_TABLE", "studio-broker-idps");
-        let state_table = reader.table("STUDIO_BROKER_STATE_TABLE", "studio-broker-state");
+        let teams_table = reader.table(&table::TEAMS_TABLE);
+        let idps_table = reader.table(&table::IDPS_TABLE);
+        let state_table = reader.table(&table::STATE_TABLE);
         let target_role_name = reader.target_role_name();
-        let url_seconds = reader.number(
-            "STUDIO_BROKER_URL_SECONDS",
-            30,
-            5..=300,
-            "a number of seconds, 5 to 300",
-        );
-        let session_minutes = reader.number(
-            "STUDIO_BROKER_SESSION_MINUTES",
-            60,
-            1..=720,
-            "a number of minutes, 1 to 720",
-        );
-        let clock_skew_seconds = reader.number(
-            "STUDIO_BROKER_CLOCK_SKEW_SECONDS",
-            60,
-            0..=180,
-            "a number of seconds, 0 to 180",
-        );
+        let url_seconds = reader.number(&table::URL_SECONDS);
+        let session_minutes = reader.number(&table::SESSION_MINUTES);
+        let clock_skew_seconds = reader.number(&table::CLOCK_SKEW_SECONDS);
         let team_cache_seconds = reader.team_cache_seconds();
-        let profile_cache_seconds = reader.number(
-            "STUDIO_BROKER_PROFILE_CACHE_SECONDS",
-            3600,
-            0..=86_400,
-            "a number of seconds, 0 to 86400",
-        );
+        let profile_cache_seconds = reader.number(&table::PROFILE_CACHE_SECONDS);
         let client_address = reader
-            .parsed(
-                "STUDIO_BROKER_CLIENT_ADDRESS",
-                "direct, or forwarded:N with N from 1 to 100",
-                |text| match text.split_once(':') {
-                    None => (text == "direct").then_some(ClientAddress::Direct),
-                    Some(("forwarded", n_text)) => n_text
-                        .parse::<usize>()
-                        .ok()
-                        .filter(|n| (1..=100).contains(n) && n.to_string() == n_text)
-                        .map(ClientAddress::Forwarded),
-                    Some(_) => None,
-                },
-            )
+            .parsed(&table::CLIENT_ADDRESS, |text| match text.split_once(':') {
+                None => (text == "direct").then_some(ClientAddress::Direct),
+                Some(("forwarded", n_text)) => n_text
+                    .parse::<usize>()
+                    .ok()
+                    .filter(|n| (1..=100).contains(n) && n.to_string() == n_text)
+                    .map(ClientAddress::Forwarded),
+                Some(_) => None,
+            })
             .unwrap_or(ClientAddress::Direct);
-        let organization = reader.parsed(
-            "STUDIO_BROKER_ORGANIZATION",
-            "a name of at most 100 characters",
-            |text| {
-                let holds = text.chars().count() <= 100 && !text.contains(char::is_control);
-                holds.then(|| text.to_owned())
-            },
-        );
-        let contact = reader.parsed(
-            "STUDIO_BROKER_CONTACT",
-            "an e-mail address or an https address",
-            |text| (is_mail_address(text) || is_page_address(text)).then(|| text.to_owned()),
-        );
+        let organization = reader.parsed(&table::ORGANIZATION, |text| {
+            let holds = text.chars().count() <= 100 && !text.contains(char::is_control);
+            holds.then(|| text.to_owned())
+        });
+        let contact = reader.parsed(&table::CONTACT, |text| {
+            (is_mail_address(text) || is_page_address(text)).then(|| text.to_owned())
+        });
         let tls_roots = reader.tls_roots();
+        let url_hosts = reader
+            .parsed(&table::URL_HOSTS, |text| {
+                text.split(',').map(host_suffix).collect::<Option<Vec<_>>>()
+            })
+            .unwrap_or_default();
         let sp_key = reader.sp_key();
         let log = reader
-            .parsed(
-                "STUDIO_BROKER_LOG",
-                "a log filter, such as info or studio_broker=debug,warn",
-                |text| {
-                    tracing_subscriber::EnvFilter::builder().parse(text).ok()?;
-                    Some(text.to_owned())
-                },
-            )
-            .unwrap_or_else(|| "info".into());
+            .parsed(&table::LOG, |text| {
+                tracing_subscriber::EnvFilter::builder().parse(text).ok()?;
+                Some(text.to_owned())
+            })
+            .unwrap_or_else(|| table::LOG.default_text().into());
 
         match (public_url, entity_id) {
             (Some(public_url), Some(entity_id)) if reader.faults.is_empty() => Ok(Self {
@@ -407,6 +313,7 @@ impl Settings {
                 organization,
                 contact,
                 tls_roots,
+                url_hosts,
                 sp_key,
                 log,
             }),
@@ -415,12 +322,19 @@ impl Settings {
     }
 }
 
-fn is_mail_address(text: &str) -> bool {
-    let Some((local, domain)) = text.split_once('@') else { return false };
-    let safe = |part: &str, others: &[u8]| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))
+/// A host suffix as it is compared: whole labels, so that `example.com` never means `evilexample.com`.
+/// A single label, such as `com`, would open to everybody in it.
+fn host_suffix(text: &str) -> Option<String> {
+    let text = text.trim();
+    let text = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    safe(local, b".!#$%&'*+/=?^_`{|}~-") && safe(domain, b".-")
+    let holds = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
+    holds.then_some(text)
 }
 
 struct Reader<'a> {
@@ -429,94 +343,67 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn value(&self, variable: &'static str) -> Option<String> {
-        (self.get)(variable).filter(|value| !value.is_empty())
+    fn value(&self, setting: &Setting) -> Option<String> {
+        (self.get)(setting.variable).filter(|value| !value.is_empty())
     }
 
-    fn parsed<T>(
-        &mut self,
-        variable: &'static str,
-        expected: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.value(variable)?;
+    fn parsed<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.value(setting)?;
         let is_text = !value.contains(char::REPLACEMENT_CHARACTER);
         let parsed = if is_text { parse(&value) } else { None };
         if parsed.is_none() {
-            self.faults.push(SettingFault { variable, found: shown(&value), expected });
+            self.faults.push(SettingFault::of(setting, shown(&value)));
         }
         parsed
     }
 
-    fn number(
-        &mut self,
-        variable: &'static str,
-        default: u32,
-        range: std::ops::RangeInclusive<u32>,
-        expected: &'static str,
-    ) -> u32 {
+    fn number(&mut self, setting: &Setting) -> u32 {
+        let (default, range) = setting.number();
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-        self.parsed(variable, expected, |text| {
+        self.parsed(setting, |text| {
             text.parse().ok().filter(|number| digits(text) && range.contains(number))
         })
         .unwrap_or(default)
     }
 
-    fn table(&mut self, variable: &'static str, default: &str) -> String {
-        self.parsed(variable, "a table's name or ARN", |text| {
+    fn table(&mut self, setting: &Setting) -> String {
+        self.parsed(setting, |text| {
             let holds = (3..=1024).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-:/".contains(&b));
             holds.then(|| text.to_owned())
         })
-        .unwrap_or_else(|| default.to_owned())
+        .unwrap_or_else(|| setting.default_text().to_owned())
     }
 
     fn public_url(&mut self) -> Option<PublicUrl> {
-        self.parsed(
-            "STUDIO_BROKER_PUBLIC_URL",
-            "an https address without query, such as https://studio.example.com (http only for loopback)",
-            PublicUrl::parse,
-        )
+        self.parsed(&table::PUBLIC_URL, PublicUrl::parse)
     }
 
     fn entity_id(&mut self, public_url: Option<&PublicUrl>) -> Option<String> {
         let default = public_url.map(|url| format!("{}/saml/metadata", url.as_str()));
-        self.parsed(
-            "STUDIO_BROKER_ENTITY_ID",
-            "an entity ID: 1 to 1024 characters without white space",
-            |text| {
-                let holds = text.chars().count() <= 1024
-                    && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-                holds.then(|| text.to_owned())
-            },
-        )
+        self.parsed(&table::ENTITY_ID, |text| {
+            let holds = text.chars().count() <= 1024
+                && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+            holds.then(|| text.to_owned())
+        })
         .or(default)
     }
 
     fn target_role_name(&mut self) -> String {
-        self.parsed(
-            "STUDIO_BROKER_TARGET_ROLE_NAME",
-            "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-",
-            |text| {
-                let holds = (1..=64).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-                holds.then(|| text.to_owned())
-            },
-        )
-        .unwrap_or_else(|| "StudioBrokerTarget".into())
+        self.parsed(&table::TARGET_ROLE_NAME, |text| {
+            let holds = (1..=64).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+            holds.then(|| text.to_owned())
+        })
+        .unwrap_or_else(|| table::TARGET_ROLE_NAME.default_text().into())
     }
 
     fn team_cache_seconds(&mut self) -> u32 {
-        self.number(
-            "STUDIO_BROKER_TEAM_CACHE_SECONDS",
-            30,
-            0..=300,
-            "a number of seconds, 0 to 300",
-        )
+        self.number(&table::TEAM_CACHE_SECONDS)
     }
 
     fn tls_roots(&mut self) -> Option<TlsRoots> {
-        self.parsed("STUDIO_BROKER_TLS_ROOTS", "amazon or system", |text| match text {
+        self.parsed(&table::TLS_ROOTS, |text| match text {
             "amazon" => Some(TlsRoots::Amazon),
             "system" => Some(TlsRoots::System),
             _ => None,
@@ -524,8 +411,7 @@ impl Reader<'_> {
     }
 
     fn sp_key(&mut self) -> SpKey {
-        const VARIABLE: &str = "STUDIO_BROKER_SP_KEY";
-        let Some(value) = self.value(VARIABLE) else { return SpKey::None };
+        let Some(value) = self.value(&table::SP_KEY) else { return SpKey::None };
         if is_secret_arn(&value) {
             return SpKey::Secret(value);
         }
@@ -606,31 +492,6 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback_only() {
-        for good in ["http://localhost:8400", "http://127.0.0.1", "http://[::1]:1/x", "https://a.b"]
-        {
-            assert!(PublicUrl::parse(good).is_some(), "{good}");
-        }
-        for bad in [
-            "http://example.com",
-            "https://a.b?x=1",
-            "https://a.b#x",
-            "https://u:p@a.b",
-            "ftp://a.b",
-            "https://",
-            "a.b",
-            "https://localhost.evil.com@x",
-            "https://a.b:99999",
-            "https://a.b:0",
-            "https://a.b:",
-            "https://a.b;x",
-            "https://a.b/x/../y",
-        ] {
-            assert!(PublicUrl::parse(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
     fn neither_keys_nor_user_parts_are_shown() {
         let faults = read(&[
             ("STUDIO_BROKER_PUBLIC_URL", "https://name:secret@host/"),
@@ -640,6 +501,30 @@ mod tests {
         let shown = SettingFaults(faults).to_string();
         assert!(!shown.contains("secret\"") && !shown.contains("name:secret"), "{shown}");
         assert!(shown.contains("https://…@host/"));
+    }
+
+    #[test]
+    fn url_hosts_are_whole_suffixes_of_at_least_two_labels() {
+        let hosts = |text| read(&[URL, ("STUDIO_BROKER_URL_HOSTS", text)]).map(|s| s.url_hosts);
+        assert_eq!(read(&[URL]).unwrap().url_hosts, [""; 0]);
+        assert_eq!(
+            hosts(".Studio.example.eu, other.example").unwrap(),
+            ["studio.example.eu", "other.example"]
+        );
+        for bad in [
+            "com",
+            ".",
+            "a..b",
+            "https://a.b",
+            "a.b/c",
+            "a.b:443",
+            "*.a.b",
+            "a.b,",
+            "-a.b",
+            "u@a.b",
+        ] {
+            assert!(hosts(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
