@@ -6,11 +6,17 @@ that does nothing, against the simulated AWS on the same machine.
     python3 benches/lambda.py --metrics        # a warm sign-in with metrics in the log, and without
 
 CPU seconds are those of the function's process alone (/proc/PID/stat), so other load on the machine
-changes little. Needs nothing but Python's standard library.
+changes little. Needs nothing but Python's standard library, and `openssl` for a double with TLS.
+
+What a first sign-in costs is measured in fresh processes. With
+
+    STUDIO_BROKER_BENCH_BEFORE=other/studio-broker-lambda
+
+another build of the function is measured beside this one, in turns.
 """
 
-import base64, http.server, io, json, os, pathlib, queue, re, statistics, subprocess, sys, threading
-import time, urllib.parse, urllib.request, zipfile
+import base64, http.server, io, json, os, pathlib, queue, re, socket, ssl, statistics, subprocess, sys
+import tempfile, threading, time, urllib.parse, urllib.request, zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELEASE = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target" / "release"))
@@ -152,6 +158,136 @@ def sign_ins(runtime, process, idp, count, person):
     return spent
 
 
+class Front:
+    """What stands in front of the simulated AWS: TLS, and as far away as `seconds`, once there and back."""
+
+    def __init__(self, aws, chain=None, seconds=0.0):
+        self.target, self.seconds, self.connections = urllib.parse.urlsplit(aws), seconds, 0
+        self.context = None
+        if chain:
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.context.load_cert_chain(chain)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        threading.Thread(target=self.accept, daemon=True).start()
+        scheme = "https" if chain else "http"
+        self.url = "%s://127.0.0.1:%d" % (scheme, self.listener.getsockname()[1])
+
+    def accept(self):
+        while True:
+            near, _ = self.listener.accept()
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(near,), daemon=True).start()
+
+    def serve(self, near):
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The handshakes of TCP and of TLS 1.3 take a way there and back each.
+        time.sleep(self.seconds * (2 if self.context else 1))
+        try:
+            near = self.context.wrap_socket(near, server_side=True) if self.context else near
+            far = socket.create_connection((self.target.hostname, self.target.port))
+        except OSError:
+            return
+        far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=self.pump, args=(far, near, 0), daemon=True).start()
+        self.pump(near, far, self.seconds)
+
+    def pump(self, source, sink, seconds):
+        ours = b"\r\nhost: %s\r\n" % urllib.parse.urlsplit(self.url).netloc.encode()
+        # The simulated AWS answers to its own name only.
+        its = b"\r\nhost: %s\r\n" % self.target.netloc.encode()
+        try:
+            while data := source.recv(65536):
+                time.sleep(seconds)
+                sink.sendall(data.replace(ours, its))
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def own_authority(folder):
+    """An authority, and a certificate with its key for 127.0.0.1: ECDSA P-256, as AWS has them."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=double", "-days", "2")
+    openssl("req", *new_key, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=127.0.0.1")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", "leaf.pem", "-days", "2", "-extfile", "san")
+    (folder / "chain.pem").write_bytes((folder / "leaf.pem").read_bytes() + (folder / "leaf.key").read_bytes())
+    return folder / "ca.pem", folder / "chain.pem"
+
+
+def first_sign_in(binary, env, idp):
+    """CPU milliseconds of the start, and CPU and real milliseconds of the first sign-in, of a fresh process."""
+    runtime = Runtime()
+    process = runtime.start(binary, env)
+    # What init leaves under way is init's.
+    time.sleep(0.05)
+    started = cpu(process.pid) * 1000
+    response = get("%s/_control/response?person=user-2" % idp).decode().strip()
+    began, before = time.monotonic(), cpu(process.pid)
+    answer = runtime.call(event({"SAMLResponse": response}))
+    real, spent = (time.monotonic() - began) * 1000, (cpu(process.pid) - before) * 1000
+    stop(process)
+    runtime.server.shutdown()
+    if answer["statusCode"] != 302:
+        sys.exit("no first sign-in: %s %s" % (answer["statusCode"], answer["headers"].get("location")))
+    return started, spent, real
+
+
+def first_sign_ins(what, goal, env, idp, runs=11, pick=lambda run: run[0] + run[1], unit="ms CPU"):
+    """Prints the median of fresh processes, of this build and of the one before, in turns."""
+    builds = {"": RELEASE / "studio-broker-lambda"}
+    if before := os.environ.get("STUDIO_BROKER_BENCH_BEFORE"):
+        builds["before: "] = pathlib.Path(before)
+    found = {name: [] for name in builds}
+    for _ in range(runs):
+        for name, binary in builds.items():
+            found[name].append(first_sign_in(binary, env, idp))
+    for name, all_runs in found.items():
+        total = [pick(run) for run in all_runs]
+        print("%s%-38s %6.1f %s median (min %.1f)%s; start %.1f, first sign-in %.1f CPU" % (
+            name, what, statistics.median(total), unit, min(total), goal,
+            statistics.median(run[0] for run in all_runs), statistics.median(run[1] for run in all_runs)))
+    return statistics.median(pick(run) for run in found[""])
+
+
+def first(env, idp, aws, folder):
+    """What whoever comes first to a process pays: plain, over TLS, with the machine's authorities, from afar."""
+    control(aws, "settings", {"studio_host": "aws"})
+    first_sign_ins("start and first sign-in", "; goal 12", env, idp)
+    authority, chain = own_authority(folder)
+    tls = {"STUDIO_BROKER_TLS_ROOTS": "system", "SSL_CERT_FILE": str(authority)}
+    front = Front(aws, chain)
+    small = first_sign_ins("the same over TLS", "; goal 20", {**env, **tls, "AWS_ENDPOINT_URL": front.url}, idp)
+    machines = pathlib.Path(ssl.get_default_verify_paths().openssl_cafile or "")
+    bundles = [machines, pathlib.Path("/etc/ssl/certs/ca-certificates.crt")]
+    bundle = next((path for path in bundles if path.is_file()), None)
+    if bundle:
+        text = bundle.read_text()
+        both = folder / "both.pem"
+        both.write_text(text + authority.read_text())
+        tls["SSL_CERT_FILE"] = str(both)
+        large = first_sign_ins("the same with the machine's bundle", "", {**env, **tls, "AWS_ENDPOINT_URL": front.url}, idp)
+        print("    the bundle's %d authorities cost %.1f ms" % (text.count("BEGIN CERTIFICATE"), large - small))
+        tls["SSL_CERT_FILE"] = str(authority)
+    # Services are hosts of their own, 10 ms away.
+    far = {"AWS_ENDPOINT_URL_" + name: Front(aws, chain, 0.010).url for name in ("DYNAMODB", "STS", "SAGEMAKER")}
+    without = {**env, **tls, **far}
+    real = {"pick": lambda run: run[2], "unit": "ms real"}
+    warm = first_sign_ins("first sign-in, AWS 10 ms away", "", without, idp, **real)
+    # In a Region that nobody knows no connections are opened.
+    cold = first_sign_ins("the same, no connection open", "", {**without, "AWS_REGION": "nowhere"}, idp, **real)
+    print("    connections that init opens save %.0f ms of %.0f" % (cold - warm, cold))
+    control(aws, "settings", {"studio_host": "local"})
+
+
+def control(aws, what, body):
+    urllib.request.urlopen(urllib.request.Request("%s/_control/%s" % (aws, what), json.dumps(body).encode())).read()
+
+
 def aws_calls(aws):
     calls = json.loads(get(aws + "/_control/calls"))
     return calls["calls"] if isinstance(calls, dict) else calls
@@ -221,12 +357,17 @@ def main():
         print("start to first /next   %6.1f ms CPU (min %.1f), a function that does nothing %.1f: %.1f times; goal 15 ms"
               % (*init, floor[0], init[0] / floor[0]))
 
+        # The profile is there.
+        sign_in = Runtime()
+        process = sign_in.start(lambda_binary, env)
+        sign_ins(sign_in, process, idp, 1, "user-2")
+        stop(process)
+        with tempfile.TemporaryDirectory() as folder:
+            first(env, idp, aws, pathlib.Path(folder))
+
         nothing = floor_of_a_call(runtime, env)
         runtime = Runtime()
         process = runtime.start(lambda_binary, env)
-        clear_calls(aws)
-        first = sign_ins(runtime, process, idp, 1, "user-2")
-        print("first sign-in          %6.1f ms CPU, %d AWS calls (profile created)" % (first[0], len(aws_calls(aws))))
         warm = sign_ins(runtime, process, idp, 300, "user-2")
         clear_calls(aws)
         sign_ins(runtime, process, idp, 10, "user-2")

@@ -141,13 +141,18 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "ReplicatedWriteConflictException"
         | "TransactionInProgressException"
         | "TransactionConflictException" => Kind::Throttled,
-        "ResourceNotFound" | "ResourceNotFoundException" => Kind::Missing,
+        "ResourceNotFound" | "ResourceNotFoundException" | "TableNotFoundException" => {
+            Kind::Missing
+        }
         "ResourceInUse" | "ResourceInUseException" | "ConflictException" => Kind::Conflict,
         "ResourceLimitExceeded" => Kind::Limit,
         "ValidationException"
         | "ValidationError"
         | "InvalidParameterValue"
         | "PackedPolicyTooLarge"
+        | "MalformedPolicyDocument"
+        | "InvalidParameterCombination"
+        | "MissingParameter"
         | "SerializationException" => Kind::Invalid,
         "ConditionalCheckFailedException" => Kind::ConditionFailed,
         "ExpiredToken"
@@ -174,7 +179,7 @@ fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The whole chain of causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

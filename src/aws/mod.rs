@@ -1,6 +1,7 @@
 //! Conversations with AWS: one file each, on the SDK's concrete clients.
 
 pub mod cache;
+mod connections;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
@@ -18,6 +19,8 @@ pub mod studio_url;
 pub mod tables;
 pub mod target;
 pub mod team_index;
+pub mod updates;
+pub mod user_settings;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};

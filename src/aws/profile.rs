@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::types::{AuthMode, Tag, UserProfileStatus};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
+use super::user_settings::{differences, holds_nothing_else, merged, way};
 use crate::team::owner::Owner;
 use crate::team::{DomainId, Team};
 
@@ -58,12 +58,10 @@ pub enum Found {
         since: i64,
     },
     /// The owner's profile, but not as the mapping wants it.
-    Drifted {
-        /// The paths of the members that differ, for example `ExecutionRole`.
-        members: Vec<String>,
-        /// The complete merged settings to send.
-        settings: Map<String, Value>,
-    },
+    Drifted(Drift),
+    /// A profile without any tag, last changed at this moment, epoch seconds: somebody else's, unless it was
+    /// created just now.
+    Untagged(i64),
     /// A profile without `User` tag that the mapping allows to be taken over; its ARN.
     Adoptable(String),
     /// The owner's profile, with the tag by which an administrator has ended access.
@@ -74,8 +72,29 @@ pub enum Found {
     Failed(String),
 }
 
-/// A profile that failed to change this long ago may be changed once more.
-const UPDATE_AGAIN_AFTER_SECONDS: i64 = 60;
+/// How a profile differs from what its mapping wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// The paths of the members that differ, for example `ExecutionRole`.
+    pub members: Vec<String>,
+    /// The same with what stands there, as a digest: whether it differs as it did before.
+    pub way: String,
+    /// The complete merged settings to send.
+    pub settings: Map<String, Value>,
+    /// When the profile was last changed, epoch seconds.
+    pub changed_at: i64,
+    /// Why its last change failed, if it did.
+    pub failed: Option<String>,
+}
+
+impl Drift {
+    /// Whether it would give the person other rights than the team's.
+    pub fn is_of_role(&self) -> bool {
+        self.members.iter().any(|member| member == EXECUTION_ROLE)
+    }
+}
+
+const EXECUTION_ROLE: &str = "ExecutionRole";
 
 impl Profile<'_> {
     /// Describes the profile and lists its tags side by side, and judges.
@@ -83,7 +102,7 @@ impl Profile<'_> {
     /// # Errors
     ///
     /// A call failed for another reason than a missing profile.
-    pub async fn look(&self, now: Timestamp) -> Result<Found, AwsError> {
+    pub async fn look(&self) -> Result<Found, AwsError> {
         let arn = self.arn();
         let Self { client, credentials, team, name, .. } = *self;
         let (described, tags) = tokio::join!(
@@ -91,7 +110,7 @@ impl Profile<'_> {
             tags(client, credentials, &arn)
         );
         let Some(described) = described? else { return Ok(Found::Missing) };
-        self.judge_with(described, tags, now).await
+        self.judge_with(described, tags).await
     }
 
     /// The same with the calls one after the other, and without the second where the first tells that
@@ -100,7 +119,7 @@ impl Profile<'_> {
     /// # Errors
     ///
     /// A call failed for another reason than a missing profile.
-    pub async fn look_one_by_one(&self, now: Timestamp) -> Result<Found, AwsError> {
+    pub async fn look_one_by_one(&self) -> Result<Found, AwsError> {
         let Self { client, credentials, team, name, .. } = *self;
         let described = describe(client, credentials, &team.domain_id, name).await?;
         let Some(described) = described else { return Ok(Found::Missing) };
@@ -108,14 +127,13 @@ impl Profile<'_> {
             return Ok(described.preparing());
         }
         let tags = tags(client, credentials, &self.arn()).await;
-        self.judge_with(described, tags, now).await
+        self.judge_with(described, tags).await
     }
 
     async fn judge_with(
         &self,
         described: Described,
         found_tags: Result<BTreeMap<String, String>, AwsError>,
-        now: Timestamp,
     ) -> Result<Found, AwsError> {
         let found_tags = match found_tags {
             Ok(tags) => tags,
@@ -133,16 +151,11 @@ impl Profile<'_> {
             }
             Err(error) => return Err(error),
         };
-        Ok(self.judge(described, &found_tags, now))
+        Ok(self.judge(described, &found_tags))
     }
 
     /// What a profile is to this owner, by its description and tags.
-    pub fn judge(
-        &self,
-        described: Described,
-        tags: &BTreeMap<String, String>,
-        now: Timestamp,
-    ) -> Found {
+    pub fn judge(&self, described: Described, tags: &BTreeMap<String, String>) -> Found {
         let team = tags.get(TEAM_TAG).map(String::as_str);
         let user = tags.get(USER_TAG).map(String::as_str);
         if !described.name.eq_ignore_ascii_case(self.name) {
@@ -150,6 +163,9 @@ impl Profile<'_> {
                 "the answer is about another name, {:?}",
                 described.name
             ));
+        }
+        if tags.is_empty() {
+            return Found::Untagged(described.changed_at);
         }
         if team != Some(self.team.team_id.as_str()) {
             return Found::Foreign(format!(
@@ -172,27 +188,16 @@ impl Profile<'_> {
                 ));
             }
         }
-        let members = differences(&described.settings, &wanted);
-        let status = described.status.as_str();
-        let long_ago = now.as_second() - described.changed_at > UPDATE_AGAIN_AFTER_SECONDS;
-        match UserProfileStatus::from(status) {
-            // Where an update failed and nothing is missing, the profile serves as it did before.
-            UserProfileStatus::InService | UserProfileStatus::UpdateFailed
-                if members.is_empty() =>
-            {
-                Found::Ready
+        match UserProfileStatus::from(described.status.as_str()) {
+            // Where an update failed, the profile serves as it did before.
+            UserProfileStatus::InService | UserProfileStatus::UpdateFailed => {
+                match described.drift(wanted) {
+                    Some(drift) => Found::Drifted(drift),
+                    None => Found::Ready,
+                }
             }
-            status
-                if status == UserProfileStatus::InService
-                    || (status == UserProfileStatus::UpdateFailed && long_ago) =>
-            {
-                Found::Drifted { members, settings: merged(described.settings, wanted) }
-            }
-            UserProfileStatus::Failed
-            | UserProfileStatus::UpdateFailed
-            | UserProfileStatus::DeleteFailed => {
-                let reason = described.failure_reason.unwrap_or_else(|| "no reason given".into());
-                Found::Failed(format!("{status}: {reason}"))
+            UserProfileStatus::Failed | UserProfileStatus::DeleteFailed => {
+                Found::Failed(described.failure())
             }
             _ => described.preparing(),
         }
@@ -201,16 +206,16 @@ impl Profile<'_> {
     /// Only a profile that holds nothing which the mapping would not give may be taken over: whoever
     /// planted it must not have left a script or a role in it.
     fn is_adoptable(&self, found: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
-        let role = found.get("ExecutionRole").and_then(Value::as_str);
+        let role = found.get(EXECUTION_ROLE).and_then(Value::as_str);
         self.team.adopt_profiles
             && role == Some(self.team.execution_role_arn.as_str())
-            && differences(wanted, found).is_empty()
+            && holds_nothing_else(found, wanted)
     }
 
     /// The mapping's settings with its execution role, as `UserSettings` wants them.
     fn wanted_settings(&self) -> Map<String, Value> {
         let mut settings = self.team.user_settings.clone();
-        settings.insert("ExecutionRole".into(), self.team.execution_role_arn.as_str().into());
+        settings.insert(EXECUTION_ROLE.into(), self.team.execution_role_arn.as_str().into());
         settings
     }
 
@@ -252,13 +257,13 @@ impl Profile<'_> {
         Ok(created || attempts.were_several())
     }
 
-    /// Sends the complete merged settings. `false` when the profile is being changed already, and not by
-    /// a call of ours whose answer was lost.
+    /// Sends the complete merged settings.
     ///
     /// # Errors
     ///
-    /// The update was refused, or nobody knows.
-    pub async fn update(&self, settings: Map<String, Value>) -> Result<bool, AwsError> {
+    /// The update was refused, or nobody knows. [`Kind::Conflict`]: the profile is being changed already,
+    /// and not by a call of ours whose answer was lost, or its apps run.
+    pub async fn update(&self, settings: Map<String, Value>) -> Result<(), AwsError> {
         let members = user_settings_member(settings);
         let attempts = Attempts::default();
         let updated = self
@@ -272,8 +277,10 @@ impl Profile<'_> {
             .interceptor(attempts.clone())
             .send()
             .await;
-        let updated = unless_under_way(sorted("sagemaker:UpdateUserProfile", updated))?;
-        Ok(updated || attempts.were_several())
+        match sorted("sagemaker:UpdateUserProfile", updated) {
+            Err(error) if error.kind == Kind::Conflict && attempts.were_several() => Ok(()),
+            updated => updated.map(|_| ()),
+        }
     }
 
     /// Gives an ownerless profile this owner's `User` tag.
@@ -312,6 +319,7 @@ impl Profile<'_> {
             .domain_id(self.team.domain_id.as_str())
             .customize()
             .config_override(with_credentials(self.credentials))
+            .interceptor(RawAnswer::reading(&["AuthMode"]))
             .send()
             .await;
         match sorted("sagemaker:DescribeDomain", described) {
@@ -338,6 +346,7 @@ impl Profile<'_> {
             .space_name(space)
             .customize()
             .config_override(with_credentials(self.credentials))
+            .interceptor(RawAnswer::reading(&["OwnershipSettings"]))
             .send()
             .await;
         match sorted("sagemaker:DescribeSpace", described) {
@@ -363,7 +372,14 @@ pub async fn describe(
     domain: &DomainId,
     name: &str,
 ) -> Result<Option<Described>, AwsError> {
-    let raw = RawAnswer::default();
+    let raw = RawAnswer::reading(&[
+        "UserProfileName",
+        "UserProfileArn",
+        "Status",
+        "FailureReason",
+        "LastModifiedTime",
+        "HomeEfsFileSystemUid",
+    ]);
     let described = client
         .describe_user_profile()
         .domain_id(domain.as_str())
@@ -486,6 +502,27 @@ impl Described {
     fn preparing(self) -> Found {
         Found::Preparing { status: self.status, since: self.changed_at }
     }
+
+    fn failure(&self) -> String {
+        let reason = self.failure_reason.as_deref().unwrap_or("no reason given");
+        format!("{}: {reason}", self.status)
+    }
+
+    /// How it differs from what is wanted, if it does.
+    fn drift(self, wanted: Map<String, Value>) -> Option<Drift> {
+        let differences = differences(&self.settings, &wanted);
+        if differences.is_empty() {
+            return None;
+        }
+        let failed = self.status == UserProfileStatus::UpdateFailed.as_str();
+        Some(Drift {
+            way: way(&differences),
+            members: differences.into_iter().map(|differs| differs.path).collect(),
+            changed_at: self.changed_at,
+            failed: failed.then(|| self.failure()),
+            settings: merged(self.settings, wanted),
+        })
+    }
 }
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -494,94 +531,4 @@ fn tag(key: &str, value: &str) -> Tag {
 
 fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
     Map::from_iter([("UserSettings".to_owned(), Value::Object(settings))])
-}
-
-/// The paths of members that `wanted` names and `found` does not hold: objects are compared member by
-/// member, lists in order.
-fn differences(found: &Map<String, Value>, wanted: &Map<String, Value>) -> Vec<String> {
-    let mut paths = Vec::new();
-    for (name, wanted) in wanted {
-        match (found.get(name), wanted) {
-            (Some(Value::Object(found)), Value::Object(wanted)) => {
-                let below = differences(found, wanted).into_iter();
-                paths.extend(below.map(|path| format!("{name}.{path}")));
-            }
-            (Some(found), wanted) if holds(found, wanted) => {}
-            _ => paths.push(name.clone()),
-        }
-    }
-    paths
-}
-
-fn holds(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => differences(found, wanted).is_empty(),
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
-        }
-        (Value::Number(found), Value::Number(wanted)) => {
-            found == wanted || found.as_f64() == wanted.as_f64()
-        }
-        _ => found == wanted,
-    }
-}
-
-/// `found` with everything that `wanted` names put over it; lists are replaced whole.
-fn merged(mut found: Map<String, Value>, wanted: Map<String, Value>) -> Map<String, Value> {
-    for (name, wanted) in wanted {
-        let value = match (found.remove(&name), wanted) {
-            (Some(Value::Object(found)), Value::Object(wanted)) => {
-                Value::Object(merged(found, wanted))
-            }
-            (_, wanted) => wanted,
-        };
-        found.insert(name, value);
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn members_that_the_mapping_does_not_name_are_no_drift() {
-        let found = json!({"A": {"B": 1, "C": 2}, "L": [{"X": 1, "Y": 2}], "Z": true});
-        assert!(holds(&found, &json!({"A": {"B": 1.0}, "L": [{"X": 1}]})));
-        for drifted in [
-            json!({"A": {"B": 2}}),
-            json!({"A": {"D": 1}}),
-            json!({"L": []}),
-            json!({"L": [{"X": 1}, {"X": 1}]}),
-            json!({"Z": "true"}),
-        ] {
-            assert!(!holds(&found, &drifted), "{drifted}");
-        }
-        assert!(
-            !holds(&json!({"L": [1, 2]}), &json!({"L": [2, 1]})),
-            "lists are compared in order"
-        );
-    }
-
-    #[test]
-    fn drift_is_told_by_the_path_of_each_member() {
-        let object = |value: Value| value.as_object().unwrap().clone();
-        let found = object(json!({"A": {"B": 1, "C": 2}, "L": [1], "R": "role"}));
-        let wanted = object(json!({"A": {"B": 5, "D": {"E": 1}}, "L": [1], "R": "other"}));
-        assert_eq!(differences(&found, &wanted), ["A.B", "A.D", "R"]);
-    }
-
-    #[test]
-    fn merging_keeps_what_the_mapping_does_not_name() {
-        let found = json!({"A": {"B": 1, "C": 2}, "L": [1], "Z": true});
-        let wanted = json!({"A": {"B": 5}, "L": [2], "N": "new"});
-        let merged =
-            merged(found.as_object().unwrap().clone(), wanted.as_object().unwrap().clone());
-        assert_eq!(
-            Value::Object(merged),
-            json!({"A": {"B": 5, "C": 2}, "L": [2], "Z": true, "N": "new"})
-        );
-    }
 }

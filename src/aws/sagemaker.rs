@@ -1,10 +1,11 @@
 //! SageMaker: one client for each Region, and one call with one person's credentials.
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_sagemaker::config::{
     Builder, ConfigBag, IdentityCache, Intercept, Region as SdkRegion, RuntimeComponents,
@@ -13,12 +14,17 @@ use aws_sdk_sagemaker::error::BoxError;
 use aws_smithy_runtime_api::http::Request;
 use aws_smithy_types::body::SdkBody;
 use aws_types::service_config::ServiceConfigKey;
+use bytes::Bytes;
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cache::Cache;
+use super::connections::{Bare, answered, nobody};
 use super::studio_url::{EndpointHost, FurtherHosts};
 use super::targets_budget;
 use crate::team::Region;
@@ -56,6 +62,18 @@ impl SageMaker {
         let client = Client::from_conf(config);
         self.clients.insert(region.clone(), client.clone(), now, SignedDuration::MAX).await;
         client
+    }
+
+    /// Opens a connection to the Region's SageMaker.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; nothing depends on it.
+    pub async fn connect(&self, region: &Region, now: Timestamp) -> Result<(), String> {
+        let once = with_credentials(&nobody()).retry_config(RetryConfig::disabled());
+        let client = self.client(region, now).await;
+        let call = client.list_domains().customize().config_override(once);
+        answered(call.interceptor(Bare).send().await)
     }
 }
 
@@ -116,14 +134,38 @@ impl Intercept for Attempts {
     }
 }
 
-/// Keeps the JSON of an answer as it came, with the members that the SDK's types do not know.
-#[derive(Debug, Clone, Default)]
-pub struct RawAnswer(Arc<Mutex<Option<Value>>>);
+/// Keeps the JSON of an answer as it came, with the members that the SDK's types do not know, and gives
+/// the SDK only those to read that we ask it for: one odd value somewhere in the settings (a union without
+/// its member, null in a list, 60.0 for a number) would make it give up the whole answer.
+#[derive(Debug, Clone)]
+pub struct RawAnswer {
+    kept: Arc<Mutex<Option<Value>>>,
+    members: &'static [&'static str],
+}
 
 impl RawAnswer {
+    /// Lets the SDK read these members alone.
+    pub fn reading(members: &'static [&'static str]) -> Self {
+        Self { kept: Arc::default(), members }
+    }
+
     /// The answer's JSON; `None` when there was no answer or it was no JSON.
     pub fn take(&self) -> Option<Value> {
-        self.0.lock().ok()?.take()
+        self.kept.lock().ok()?.take()
+    }
+
+    /// What the SDK is to read of a body. Of what is no object, and of an error, all.
+    fn keep(&self, body: Bytes) -> Bytes {
+        let Ok(Value::Object(answer)) = serde_json::from_slice(&body) else { return body };
+        let read: Map<_, _> = answer
+            .iter()
+            .filter(|(name, _)| self.members.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if let Ok(mut kept) = self.kept.lock() {
+            *kept = Some(Value::Object(answer));
+        }
+        Value::Object(read).to_string().into()
     }
 }
 
@@ -132,16 +174,24 @@ impl Intercept for RawAnswer {
         "RawAnswer"
     }
 
-    fn read_after_deserialization(
+    fn modify_before_deserialization(
         &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let bytes = context.response().body().bytes();
-        if let (Some(bytes), Ok(mut answer)) = (bytes, self.0.lock()) {
-            *answer = serde_json::from_slice(bytes).ok();
+        let response = context.response_mut();
+        if !response.status().is_success() {
+            return Ok(());
         }
+        // The body has not come yet: it is read when the SDK reads it.
+        let body = std::mem::replace(response.body_mut(), SdkBody::taken());
+        let this = self.clone();
+        let read = async move {
+            let body = body.collect().await?.to_bytes();
+            Ok::<_, BoxError>(Frame::data(this.keep(body)))
+        };
+        *response.body_mut() = SdkBody::from_body_1_x(StreamBody::new(stream::once(read)));
         Ok(())
     }
 }

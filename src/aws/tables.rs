@@ -124,7 +124,7 @@ impl Tables {
     /// The entity IDs of all `IdPs`, a few seconds old at most.
     async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
         let load = async {
-            let (items, _) = self.scan(&self.idps_table, Some("entity_id"), None).await?;
+            let (items, _) = scan(&self.client, &self.idps_table, Some("entity_id"), None).await?;
             let ids = items.iter().filter_map(|item| item.get("entity_id")?.as_s().ok().cloned());
             let ids = Arc::new(ids.collect::<HashSet<_>>());
             Ok((ids, SignedDuration::from_secs(KNOWN_IDS_SECONDS)))

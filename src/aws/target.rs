@@ -1,11 +1,13 @@
 //! STS: credentials in a team's account, for one person in one team.
 
+use aws_config::retry::RetryConfig;
 use aws_config::{Region as SdkRegion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_sts::types::Tag;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cache::Cache;
+use super::connections::{Bare, answered, nobody};
 use super::error::{AwsError, Kind, sorted};
 use super::targets_budget;
 use crate::team::owner::Owner;
@@ -78,6 +80,20 @@ impl Targets {
     /// Forgets credentials that AWS does not accept any more.
     pub async fn forget(&self, team: &Team, owner: &Owner) {
         self.credentials.remove(&self.key(team, owner)).await;
+    }
+
+    /// Opens a connection to the Region's STS.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; nothing depends on it.
+    pub async fn connect(&self, region: &Region, now: Timestamp) -> Result<(), String> {
+        let once = aws_sdk_sts::config::Builder::new()
+            .credentials_provider(nobody())
+            .retry_config(RetryConfig::disabled());
+        let client = self.client(region, now).await;
+        let call = client.get_caller_identity().customize().config_override(once);
+        answered(call.interceptor(Bare).send().await)
     }
 
     fn key(&self, team: &Team, owner: &Owner) -> TargetKey {

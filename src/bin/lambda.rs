@@ -47,10 +47,7 @@ async fn start() -> Result<(), Failure> {
         println!("{line}");
     }
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stdout).await?);
-    // One connection is open and the first person's identity provider is there before they come.
-    if let Err(error) = broker.tables.preload_idps(jiff::Timestamp::now()).await {
-        tracing::warn!(error = %error, "identity providers could not be preloaded");
-    }
+    broker.warm_up(jiff::Timestamp::now()).await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         // A task, since each waking of the runtime's own future costs a system call.
         let answer = tokio::spawn(answer(Arc::clone(&broker), event.payload));

@@ -117,6 +117,8 @@ pub enum Outcome {
     Created,
     /// A profile was updated to what its mapping says.
     Updated,
+    /// SageMaker refuses to update a profile, which opens as it is.
+    UpdateRefused,
     /// A profile without owner was taken over.
     Adopted,
     /// A session was ended by its holder.
@@ -184,7 +186,8 @@ impl Audit {
         detail: Option<&str>,
     ) {
         let aws_request_ids = REQUEST_IDS.try_with(|ids| ids.all()).unwrap_or_default();
-        let level = if outcome == Outcome::Refused { "WARN" } else { "INFO" };
+        let warns = matches!(outcome, Outcome::Refused | Outcome::UpdateRefused);
+        let level = if warns { "WARN" } else { "INFO" };
         let event = "decision";
         let has_account = facts.account.is_some();
         let metrics = facts.measure.as_ref().and_then(|measure| {

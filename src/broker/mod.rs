@@ -8,6 +8,7 @@
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
 pub mod audit;
+pub mod drift;
 pub mod metrics;
 pub mod opening;
 pub mod session;
@@ -29,6 +30,7 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
+use crate::aws::updates::Updates;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::broker::audit::{Audit, Facts, Outcome, unverified};
 use crate::broker::opening::{
@@ -41,7 +43,7 @@ use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
 use crate::team::owner::profile_name;
-use crate::team::{Team, TeamId};
+use crate::team::{Region, Team, TeamId};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
 /// Everything that answers a request; one for the whole process.
@@ -59,6 +61,8 @@ pub struct Broker {
     pub audit: Audit,
     identity_stores: IdentityStores,
     opener: Arc<Opener>,
+    /// The broker's own Region, where most teams are.
+    home: Option<Region>,
     /// A place for each opening that is under way.
     openings: Arc<Semaphore>,
 }
@@ -199,6 +203,7 @@ impl Refusal {
     pub fn is_throttled(&self) -> bool {
         match self {
             Self::Table(error) | Self::GroupsUnreadable(error) => error.kind == Kind::Throttled,
+            Self::Opening(OpeningError::UpdatesUnknown(error)) => error.kind == Kind::Throttled,
             Self::Opening(OpeningError::Busy(_)) => true,
             _ => false,
         }
@@ -267,6 +272,7 @@ impl Broker {
         let opener = Opener::new(
             Targets::new(sdk.clone(), settings.target_role_name.clone()),
             SageMaker::new(sdk.clone(), settings.url_hosts.clone()),
+            Updates::new(dynamodb.clone(), settings.state_table.clone()),
             settings.profile_cache_seconds,
             settings.url_seconds,
             audit,
@@ -276,11 +282,26 @@ impl Broker {
             tables,
             state: StateTable::new(dynamodb, settings.state_table.clone()),
             audit,
+            home: sdk.region().and_then(|region| Region::try_from(region.to_string()).ok()),
             identity_stores: IdentityStores::new(sdk, settings.team_cache_seconds),
             opener: Arc::new(opener),
             openings: Arc::new(Semaphore::new(MAX_OPENINGS as usize)),
             settings,
         })
+    }
+
+    /// Makes the first sign-in of a process as fast as the others: reads a page of `IdPs`, and opens the
+    /// connections that an opening in the broker's own Region needs. Nothing depends on any of it.
+    pub async fn warm_up(&self, now: Timestamp) {
+        let connections = async {
+            if let Some(region) = &self.home {
+                self.opener.connect(region, now).await;
+            }
+        };
+        let (idps, ()) = tokio::join!(self.tables.preload_idps(now), Box::pin(connections));
+        if let Err(error) = idps {
+            warn!(error = %error, "identity providers could not be preloaded");
+        }
     }
 
     /// Verifies a response and consumes it. Nothing is written before it has verified.

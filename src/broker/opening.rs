@@ -3,7 +3,7 @@
 //! ```text
 //! AssumeRole ──► presign ∥ Describe ∥ ListTags ──► ready: the URL
 //!                                                  missing: create, wait
-//!                                                  drifted: update, wait
+//!                                                  drifted: update once, wait (drift.rs)
 //!                                                  foreign, failed: refuse
 //! ```
 //!
@@ -21,21 +21,23 @@ use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::aws::cache::Cache;
 use crate::aws::error::{AwsError, Kind};
-use crate::aws::profile::{Domain, Found, Profile};
+use crate::aws::profile::{Domain, Drift, Found, Profile};
 use crate::aws::sagemaker::SageMaker;
 use crate::aws::studio_url::{StudioUrl, Wish, presign};
 use crate::aws::target::Targets;
+use crate::aws::updates::{Came, Sent, Turn, Updates};
+use crate::aws::user_settings::excluding;
 use crate::broker::audit::{Audit, Facts, Outcome};
+use crate::broker::drift::{self, Act, decide};
 use crate::broker::session::{hex, random};
 use crate::broker::turns::{Line, Step, Turns, spread};
-use crate::team::Team;
 use crate::team::owner::Owner;
+use crate::team::{Region, Team};
 
 /// Opens profiles.
 #[derive(Debug)]
@@ -44,9 +46,8 @@ pub struct Opener {
     sagemaker: SageMaker,
     /// Profiles that were seen ready and the owner's, and when (epoch seconds).
     ready: Cache<ProfileKey, i64>,
-    /// How often profiles were sent what their mapping says. What differs all the same is SageMaker's
-    /// own way to write it, and must not keep a person waiting for ever.
-    updates: Cache<ProfileKey, u8>,
+    /// What was sent to which profile: known to all processes.
+    updates: Updates,
     turns: Turns,
     profile_life: SignedDuration,
     url_seconds: u32,
@@ -94,6 +95,9 @@ pub struct Seen {
     /// Whether SageMaker prepares it; otherwise it is ready and the owner's.
     #[serde(default)]
     pub preparing: bool,
+    /// Whether it was sent its settings, so that whoever sees them applied writes that down.
+    #[serde(default)]
+    pub updated: bool,
     /// When it was seen, epoch seconds.
     pub at: i64,
 }
@@ -101,7 +105,8 @@ pub struct Seen {
 impl Seen {
     /// Whether the session need not be told.
     pub fn says_the_same(&self, newer: &Self) -> bool {
-        (&self.profile, self.preparing) == (&newer.profile, newer.preparing)
+        (&self.profile, self.preparing, self.updated)
+            == (&newer.profile, newer.preparing, newer.updated)
             && newer.at.saturating_sub(self.at) < TELL_AGAIN
     }
 }
@@ -176,6 +181,12 @@ pub enum OpeningError {
     /// SageMaker refuses what the mapping says.
     #[error("SageMaker refuses the team's settings: {0}")]
     SettingsRefused(AwsError),
+    /// STS refuses the session itself, whoever asks for it.
+    #[error("STS refuses a session in the team's account: {0}")]
+    SessionRefused(AwsError),
+    /// What was sent to the profile before cannot be read or written.
+    #[error("the state table cannot say what was sent to the profile before: {0}")]
+    UpdatesUnknown(AwsError),
     /// The space is neither the team's nor the profile's own.
     #[error("the space is neither the team's own nor owned by the profile")]
     SpaceRefused,
@@ -192,11 +203,11 @@ pub enum OpeningError {
 
 impl From<AwsError> for OpeningError {
     fn from(error: AwsError) -> Self {
+        let of_session = error.operation == Step::Assume.operation();
         match error.kind {
             // The broker's own credentials have ended: nothing that the team's account could mend.
-            Kind::Credentials if error.operation == Step::Assume.operation() => {
-                Self::Unreachable(error)
-            }
+            Kind::Credentials if of_session => Self::Unreachable(error),
+            Kind::Invalid if of_session => Self::SessionRefused(error),
             Kind::Denied | Kind::Credentials => Self::TargetDenied(error),
             Kind::Throttled | Kind::Conflict => Self::Busy(error),
             Kind::Limit => Self::QuotaReached(error),
@@ -236,16 +247,26 @@ const PREPARING_COUNTS: SignedDuration = SignedDuration::from_secs(30);
 /// [`PREPARING_LIFE`].
 const TELL_AGAIN: i64 = 300;
 
-/// The same mapping is sent to the same profile at most this often …
-const MAX_UPDATES: u8 = 3;
-/// … within this time.
-const UPDATES_LIFE: SignedDuration = SignedDuration::from_mins(10);
+/// The tags of a new profile are seen so soon, in seconds.
+const TAGS_COME_WITHIN: i64 = 60;
+
+/// Why a profile with another role does not open.
+const OTHER_ROLE: &str = "SageMaker keeps another ExecutionRole than the mapping's";
+
+/// What became of a profile that differs.
+enum Repair {
+    /// It is being changed, or about to be: look again.
+    Wait,
+    /// It opens as it is, and is believed ready for at most so long.
+    Open(SignedDuration),
+}
 
 impl Opener {
     /// An opener whose belief in ready profiles lasts `profile_cache_seconds`.
     pub fn new(
         targets: Targets,
         sagemaker: SageMaker,
+        updates: Updates,
         profile_cache_seconds: u32,
         url_seconds: u32,
         audit: Audit,
@@ -254,11 +275,29 @@ impl Opener {
             targets,
             sagemaker,
             ready: Cache::new(20_000),
-            updates: Cache::new(5_000),
+            updates,
             turns: Turns::default(),
             profile_life: SignedDuration::from_secs(i64::from(profile_cache_seconds)),
             url_seconds,
             audit,
+        }
+    }
+
+    /// Opens the connections that the first opening in a Region needs: one to STS, and as many to SageMaker
+    /// as there are calls side by side.
+    pub async fn connect(&self, region: &Region, now: Timestamp) {
+        let (sts, sagemaker) = (&self.targets, &self.sagemaker);
+        let (role, look, tags, presign) = tokio::join!(
+            Box::pin(sts.connect(region, now)),
+            Box::pin(sagemaker.connect(region, now)),
+            Box::pin(sagemaker.connect(region, now)),
+            Box::pin(sagemaker.connect(region, now)),
+        );
+        if let Err(error) = role {
+            warn!(%region, error, "no connection to STS yet");
+        }
+        if let Err(error) = look.and(tags).and(presign) {
+            warn!(%region, error, "no connection to SageMaker yet");
         }
     }
 
@@ -303,6 +342,11 @@ impl ProfileKey {
     fn seal(&self) -> String {
         let whole = serde_json::json!([self.owner.as_str(), self.name, self.mapping]);
         hex(digest(&SHA256, whole.to_string().as_bytes()).as_ref())
+    }
+
+    /// Names what is sent to the profile.
+    fn update(&self) -> String {
+        format!("{} {}", self.name, self.seal())
     }
 }
 
@@ -371,60 +415,55 @@ impl Visit<'_> {
             }
         }
 
-        let look_again = || profile.look_one_by_one(now);
+        let look_again = || profile.look_one_by_one();
         let mut preparing = self.preparing_for().is_some();
         let (mut url, mut found) = if preparing {
             (None, self.beside_the_line(look_again()).await)
         } else if self.calls_are_scarce() {
             (None, self.in_turn(Step::Look, look_again).await)
         } else {
-            let look = self.in_turn(Step::Look, || profile.look(now));
+            let look = self.in_turn(Step::Look, || profile.look());
             // Only once: while the profile is not known, nobody waits for its URL.
             let (url, found) = tokio::join!(self.once_in_turn(Step::Presign, ask()), look);
             (Some(url), found)
         };
-        let updates = opener.updates.get(key, now).await.unwrap_or(0);
-        let (mut asked_for_change, mut adopted) = (false, false);
+        let (mut created, mut adopted, mut sent) = (false, false, None);
+        let mut belief = opener.profile_life;
+        let mut updated = preparing && request.seen.as_ref().is_some_and(|seen| seen.updated);
         loop {
             let mut changed_at = now.as_second();
             if preparing && found.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
                 let since = now - self.preparing_for().unwrap_or_default();
                 let due = opener.turns.come_back(&self.line(Step::Look), SignedDuration::MAX, now);
                 let gap = due.max(self.look_again_after(since.as_second()));
-                return Ok(Opening::NotYet(self.wait_for_profile(gap)));
+                return Ok(Opening::NotYet(self.wait_for_profile(gap, updated)));
             }
             match found? {
-                Found::Ready => break,
+                Found::Ready => {
+                    if updated {
+                        self.applied().await;
+                    }
+                    break;
+                }
                 Found::Preparing { status, since } => {
                     let Facts { reference, account, .. } = &request.facts;
                     info!(reference, account, team = %team.team_id, profile = name, status, "the profile is being prepared");
                     changed_at = since;
                 }
-                Found::Missing if asked_for_change => {}
+                Found::Missing if created => {}
                 Found::Missing => {
                     if self.create(&profile).await? {
                         self.record(Outcome::Created);
                     }
-                    asked_for_change = true;
+                    created = true;
                 }
-                Found::Drifted { members, .. } if updates >= MAX_UPDATES => {
-                    // Another role would give the person other rights than the team's.
-                    if members.iter().any(|member| member == "ExecutionRole") {
-                        let why = "SageMaker keeps another ExecutionRole than the mapping's";
-                        return Err(OpeningError::ProfileFailed(why.into()));
+                Found::Drifted(drift) => match self.repair(&profile, &drift, &mut sent).await? {
+                    Repair::Wait => updated = true,
+                    Repair::Open(life) => {
+                        belief = life;
+                        break;
                     }
-                    let Facts { reference, account, .. } = &request.facts;
-                    warn!(reference, account, team = %team.team_id, profile = name, ?members, "SageMaker keeps other settings than the mapping's");
-                    break;
-                }
-                Found::Drifted { .. } if asked_for_change => {}
-                Found::Drifted { settings, .. } => {
-                    if self.update(&profile, settings).await? {
-                        self.record(Outcome::Updated);
-                        opener.updates.insert(key.clone(), updates + 1, now, UPDATES_LIFE).await;
-                    }
-                    asked_for_change = true;
-                }
+                },
                 Found::Adoptable(arn) => {
                     if adopted {
                         return Err(OpeningError::ProfileForeign("adoption has no effect".into()));
@@ -438,6 +477,16 @@ impl Visit<'_> {
                     continue;
                 }
                 Found::Revoked => return Err(OpeningError::AccessRevoked),
+                // Tags may be seen later than the profile that was created with them.
+                Found::Untagged(since)
+                    if (created || preparing)
+                        && now.as_second().saturating_sub(since) < TAGS_COME_WITHIN =>
+                {
+                    changed_at = since;
+                }
+                Found::Untagged(_) => {
+                    return Err(OpeningError::ProfileForeign("it has no tags".into()));
+                }
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }
@@ -445,14 +494,14 @@ impl Visit<'_> {
             preparing = true;
             let gap = self.look_again_after(changed_at);
             if time_left(self.deadline) < gap {
-                return Ok(Opening::NotYet(self.wait_for_profile(gap)));
+                return Ok(Opening::NotYet(self.wait_for_profile(gap, updated)));
             }
             tokio::time::sleep(gap).await;
             found = self.beside_the_line(look_again()).await;
         }
 
         // Known from here on, whether a URL can be had now or at the next visit.
-        opener.ready.insert(key.clone(), now.as_second(), now, opener.profile_life).await;
+        opener.ready.insert(key.clone(), now.as_second(), now, belief).await;
         if url.is_none() && time_left(self.deadline).is_zero() {
             // Its person was told to wait meanwhile: the next visit asks for the URL at once.
             let seen = Some(self.seen(false, now.as_second()));
@@ -518,7 +567,7 @@ impl Visit<'_> {
     }
 
     fn seen(&self, preparing: bool, at: i64) -> Seen {
-        Seen { profile: self.key.seal(), preparing, at }
+        Seen { profile: self.key.seal(), preparing, updated: false, at }
     }
 
     /// Makes a call when it is this person's turn, and again within the request as long as the line is
@@ -620,8 +669,9 @@ impl Visit<'_> {
     }
 
     /// For the profile, to be looked at again after `gap`.
-    fn wait_for_profile(&self, gap: Duration) -> Wait {
-        Wait { seen: Some(self.seen(true, self.now.as_second())), ..Wait::for_profile(gap) }
+    fn wait_for_profile(&self, gap: Duration, updated: bool) -> Wait {
+        let seen = Seen { updated, ..self.seen(true, self.now.as_second()) };
+        Wait { seen: Some(seen), ..Wait::for_profile(gap) }
     }
 
     /// When to look again at a profile that SageMaker prepares since then (epoch seconds).
@@ -636,7 +686,7 @@ impl Visit<'_> {
     /// When to come back after a call that was throttled, or not made.
     async fn wait_after(&self, error: &AwsError) -> Wait {
         if error.kind == Kind::Conflict {
-            return self.wait_for_profile(LOOK_AGAIN_THROTTLED);
+            return self.wait_for_profile(LOOK_AGAIN_THROTTLED, false);
         }
         let Request { facts, .. } = self.request;
         if error.code != NOT_ASKED {
@@ -659,13 +709,13 @@ impl Visit<'_> {
             Ok(created) => Ok(created),
             Err(error) if matches!(error.kind, Kind::Invalid | Kind::Missing) => {
                 // "Exists already" has no code of its own: somebody else's first sign-in was faster.
-                if !matches!(profile.look(self.now).await, Ok(Found::Missing)) {
+                if !matches!(profile.look().await, Ok(Found::Missing)) {
                     return Ok(false);
                 }
                 Err(self.why_invalid(profile, error).await)
             }
             // Nobody knows whether it was created, unless it is there now.
-            Err(error) if error.leaves_open() => match profile.look(self.now).await {
+            Err(error) if error.leaves_open() => match profile.look().await {
                 Ok(Found::Missing) | Err(_) => Err(error.into()),
                 Ok(_) => Ok(true),
             },
@@ -673,26 +723,194 @@ impl Visit<'_> {
         }
     }
 
-    /// Updates the profile; `false` when it is being changed already.
-    async fn update(
+    /// Sends a profile that differs its settings, unless that was done before. `sent` is what this request
+    /// has sent.
+    async fn repair(
         &self,
         profile: &Profile<'_>,
-        settings: Map<String, Value>,
-    ) -> Result<bool, OpeningError> {
-        match self.in_turn(Step::Change, || profile.update(settings.clone())).await {
-            Err(error) if error.leaves_open() => match profile.look(self.now).await {
-                Ok(Found::Ready | Found::Preparing { .. }) => Ok(true),
-                _ => Err(error.into()),
-            },
-            updated => Ok(updated?),
+        drift: &Drift,
+        sent: &mut Option<Sent>,
+    ) -> Result<Repair, OpeningError> {
+        let (updates, name, now) = (&self.opener.updates, self.key.update(), self.now);
+        let fresh = || hex(&random::<16>());
+        let mut turn = match sent.take() {
+            Some(sent) => Turn::Before(sent),
+            None => {
+                self.until_due(Step::Change).await?;
+                let claimed = updates.claim(&name, &fresh(), now).await;
+                claimed.map_err(OpeningError::UpdatesUnknown)?
+            }
+        };
+        loop {
+            let before = match turn {
+                Turn::Before(before) => before,
+                Turn::Ours(ours) => {
+                    let (came, error) = self.send(profile, drift, &ours).await?;
+                    self.note(&ours, came, None).await;
+                    if let (Came::Refused, Some(error)) = (came, error) {
+                        return self.refused(drift, &error.to_string(), error.into());
+                    }
+                    *sent = Some(ours.that(came));
+                    return Ok(Repair::Wait);
+                }
+            };
+            match decide(drift, &before, now.as_second()) {
+                Act::Wait => {
+                    *sent = (before.came == Came::InUse).then_some(before);
+                    return Ok(Repair::Wait);
+                }
+                Act::Send => {
+                    let claimed = updates.claim_again(&name, &before, &fresh(), now).await;
+                    turn = claimed.map_err(OpeningError::UpdatesUnknown)?;
+                }
+                Act::Keep { news } => {
+                    if news {
+                        self.note(&before, Came::Kept, Some(&drift.way)).await;
+                    }
+                    return self.kept(drift);
+                }
+                Act::Failed => {
+                    self.note(&before, Came::Refused, None).await;
+                    let why = drift.failed.clone().unwrap_or_default();
+                    let closed = OpeningError::ProfileFailed(why.clone());
+                    return self.refused(drift, &why, closed);
+                }
+                Act::RefusedBefore => return self.refused_before(drift),
+            }
         }
+    }
+
+    /// Sends the settings: what came of it, and why not.
+    async fn send(
+        &self,
+        profile: &Profile<'_>,
+        drift: &Drift,
+        ours: &Sent,
+    ) -> Result<(Came, Option<AwsError>), OpeningError> {
+        let sent = self.in_turn(Step::Change, || profile.update(drift.settings.clone())).await;
+        let accepted = match &sent {
+            Ok(()) => true,
+            // Nobody knows, unless it is being changed now, or has been.
+            Err(error) if error.leaves_open() => {
+                matches!(profile.look().await, Ok(Found::Ready | Found::Preparing { .. }))
+            }
+            Err(_) => false,
+        };
+        if accepted {
+            self.record(Outcome::Updated);
+            return Ok((Came::Accepted, None));
+        }
+        match sent.err() {
+            Some(error) if error.kind == Kind::Conflict => {
+                let came =
+                    if drift::is_believed_in_use(ours) { Came::Refused } else { Came::InUse };
+                Ok((came, Some(error)))
+            }
+            Some(error) if matches!(error.kind, Kind::Denied | Kind::Invalid | Kind::Limit) => {
+                Ok((Came::Refused, Some(error)))
+            }
+            Some(error) => {
+                self.note(ours, Came::Unknown, None).await;
+                // It was deleted meanwhile: the next look says so.
+                if error.kind == Kind::Missing {
+                    return Ok((Came::Unknown, None));
+                }
+                Err(error.into())
+            }
+            None => Ok((Came::Unknown, None)),
+        }
+    }
+
+    /// Writes down what came of an update. Where that fails, the next one finds out again.
+    async fn note(&self, sent: &Sent, came: Came, way: Option<&str>) {
+        let noted = self.opener.updates.came(&self.key.update(), sent, came, way).await;
+        if let Err(error) = noted {
+            let Facts { reference, account, team, .. } = &self.request.facts;
+            warn!(reference, account, team, error = %error, "what came of an update cannot be written down");
+        }
+    }
+
+    /// The profile is as its mapping wants it after it was sent that. Without that knowledge a change by
+    /// hand looks like SageMaker's own way, for a day.
+    async fn applied(&self) {
+        if let Err(error) = self.opener.updates.applied(&self.key.update()).await {
+            let Facts { reference, account, team, .. } = &self.request.facts;
+            warn!(reference, account, team, error = %error, "what came of an update cannot be written down");
+        }
+    }
+
+    /// SageMaker keeps a profile otherwise than it was sent.
+    fn kept(&self, drift: &Drift) -> Result<Repair, OpeningError> {
+        let Facts { reference, account, team, profile, .. } = &self.request.facts;
+        let members = &drift.members;
+        if drift.is_of_role() {
+            return Err(OpeningError::ProfileFailed(OTHER_ROLE.into()));
+        }
+        warn!(
+            reference,
+            account,
+            team,
+            profile,
+            ?members,
+            "SageMaker keeps other settings than the mapping's"
+        );
+        Ok(Repair::Open(self.opener.profile_life))
+    }
+
+    /// SageMaker refuses to change a profile: it opens as it is, or is `closed` where it has another role.
+    fn refused(
+        &self,
+        drift: &Drift,
+        why: &str,
+        closed: OpeningError,
+    ) -> Result<Repair, OpeningError> {
+        if drift.is_of_role() {
+            return Err(match closed {
+                OpeningError::Busy(error) => OpeningError::ProfileFailed(error.to_string()),
+                closed => closed,
+            });
+        }
+        let members = drift.members.join(", ");
+        let hint = excluding(&drift.settings).map(|hint| format!(" ({hint})"));
+        let detail = format!("{members}: {why}{}", hint.unwrap_or_default());
+        let Facts { reference, account, team, profile, .. } = &self.request.facts;
+        warn!(
+            reference,
+            account, team, profile, detail, "update_refused: the profile opens as it is"
+        );
+        self.record_with(Outcome::UpdateRefused, Some(&detail));
+        Ok(Repair::Open(self.believed_for_now()))
+    }
+
+    /// The same, as it was told before.
+    fn refused_before(&self, drift: &Drift) -> Result<Repair, OpeningError> {
+        if drift.is_of_role() {
+            let why = "SageMaker has just refused to change the ExecutionRole";
+            return Err(OpeningError::ProfileFailed(why.into()));
+        }
+        let Facts { reference, account, team, profile, .. } = &self.request.facts;
+        let members = &drift.members;
+        info!(
+            reference,
+            account,
+            team,
+            profile,
+            ?members,
+            "an update was refused lately, the profile opens as it is"
+        );
+        Ok(Repair::Open(self.believed_for_now()))
+    }
+
+    /// What was refused is tried again.
+    fn believed_for_now(&self) -> SignedDuration {
+        self.opener.profile_life.min(SignedDuration::from_secs(drift::REFUSED))
     }
 
     /// Takes the profile over; `false` when the same person's other request was faster.
     async fn adopt(&self, profile: &Profile<'_>, arn: &str) -> Result<bool, OpeningError> {
         match self.in_turn(Step::Change, || profile.adopt(arn)).await {
             Ok(()) => Ok(true),
-            Err(error) => match profile.look(self.now).await {
+            Err(error) => match profile.look().await {
                 Ok(Found::Ready | Found::Drifted { .. } | Found::Preparing { .. }) => {
                     Ok(error.leaves_open())
                 }
@@ -724,7 +942,11 @@ impl Visit<'_> {
     }
 
     fn record(&self, outcome: Outcome) {
-        self.opener.audit.record(self.now, &self.request.facts, outcome, None, None);
+        self.record_with(outcome, None);
+    }
+
+    fn record_with(&self, outcome: Outcome, detail: Option<&str>) {
+        self.opener.audit.record(self.now, &self.request.facts, outcome, None, detail);
     }
 }
 

@@ -70,6 +70,7 @@ causes! {
     DomainMissing "domain_missing" Problem "the domain does not exist",
     DomainSso "domain_sso_mode" Problem "the domain is in SSO mode",
     DomainNotInService "domain_not_in_service" Problem "the domain is not in service",
+    UnifiedStudio "domain_in_unified_studio" Warning "the domain has moved to SageMaker Unified Studio, and may no longer open in Studio",
     QuotaReached "quota_reached" Problem "the account has no profile left",
     QuotaNear "quota_near" Warning "the account has few profiles left",
     ExecutionRoleMissing "execution_role_missing" Problem "the execution role does not exist",

@@ -108,6 +108,7 @@ codes! {
     BODY_TOO_LARGE: "body_too_large", 413, IdpAdministrator, "The sign-in is larger than 512 KB.", ASK;
     INTERNAL: "internal", 500, BrokerAdministrator, "Something went wrong here.", LATER;
     TARGET_DENIED: "target_denied", 502, BrokerAdministrator, "The team’s AWS account does not let you in.", ASK;
+    TARGET_REFUSED: "target_refused", 502, BrokerAdministrator, "AWS STS opens no session in the team’s AWS account.", ASK;
     DOMAIN_MISSING: "domain_missing", 502, BrokerAdministrator, "The team’s Studio domain does not exist.", ASK;
     DOMAIN_SSO_MODE: "domain_sso_mode", 502, BrokerAdministrator, "The team’s Studio domain is of a kind that cannot be opened from here.", ASK;
     PROFILE_FOREIGN: "profile_foreign", 502, BrokerAdministrator, "A profile of your name exists in this team, but it is not yours.", ASK;
@@ -187,6 +188,8 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
             OpeningError::ProfileFailed(_) => PROFILE_FAILED,
             OpeningError::QuotaReached(_) => QUOTA_REACHED,
             OpeningError::SettingsRefused(_) => TEAM_INVALID,
+            OpeningError::SessionRefused(_) => TARGET_REFUSED,
+            OpeningError::UpdatesUnknown(error) => code_of_table_error(error),
             OpeningError::SpaceRefused => SPACE_REFUSED,
             OpeningError::UrlForeign(_) => URL_FOREIGN,
             OpeningError::Busy(_) => AWS_BUSY,

@@ -42,7 +42,7 @@ display:flex;flex-direction:column;gap:.35rem}.card form{margin:0}.actions{displ
 flex-wrap:wrap;gap:.5rem;margin-top:auto;padding-top:.5rem}\
 button{font:inherit;border:1px solid var(--act);border-radius:.4rem;padding:.4rem .8rem;\
 background:var(--act);color:var(--on-act);cursor:pointer}button.plain{background:transparent;\
-color:var(--act)}button:focus-visible,a:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
+color:var(--act)}button:focus-visible,a:focus-visible,pre:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;background:var(--card);\
 border:1px solid var(--line);border-radius:.6rem;padding:1rem;overflow-wrap:anywhere}\
 dt{color:var(--soft)}dd{margin:0}pre{background:var(--card);border:1px solid var(--line);\

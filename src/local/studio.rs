@@ -218,7 +218,8 @@ fn studio_page(opening: &Opening) -> String {
             "<h1>Simulated SageMaker Studio</h1>\n\
              <p class=\"soft\">This is where Studio would open. Nothing here reaches AWS.</p>\n\
              <p><a id=\"go-on\" href=\"session\">Go on working</a></p>\n\
-             <dl>\n{rows}</dl>\n<h2>User settings</h2>\n<pre id=\"user-settings\">{}</pre>",
+             <dl>\n{rows}</dl>\n<h2 id=\"settings\">User settings</h2>\n\
+             <pre id=\"user-settings\" role=\"region\" aria-labelledby=\"settings\" tabindex=\"0\">{}</pre>",
             escape(&format!("{:#}", opening.user_settings))
         ),
     )

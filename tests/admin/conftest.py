@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import threading
 import uuid
 from http.client import HTTPConnection
@@ -15,6 +16,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import aws_models
+from aws_models import pytest_terminal_summary  # noqa: F401
+
 BINARIES = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug"))
 BINARY = str(BINARIES / "studio-broker")
 METADATA = ROOT / "tests/fixtures/metadata"
@@ -25,8 +31,13 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIALOCALHUB", "AWS_SECRET_ACCESS_KEY": "an
 def local():
     command = [BINARY, "local", "--aws-only", "--ephemeral", "--port", "0", "--output", "json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    yield json.loads(process.stdout.readline())["aws_endpoint"]
-    process.terminate()
+    endpoint = json.loads(process.stdout.readline())["aws_endpoint"]
+    aws_models.record(endpoint)
+    yield endpoint
+    try:
+        aws_models.check(endpoint)
+    finally:
+        process.terminate()
     assert process.wait(10) == 0
 
 

@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+import aws_models
 from conftest import BINARY, METADATA, item
 
 HUB = "111111111111"
@@ -25,6 +26,7 @@ class Fleet:
         command = [BINARY, "local", "--aws-only", "--ephemeral", "--port", "0", "--output", "json"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.endpoint = json.loads(self.process.stdout.readline())["aws_endpoint"]
+        aws_models.record(self.endpoint)
         self.settings = {
             "AWS_ACCESS_KEY_ID": HUB,
             "AWS_SECRET_ACCESS_KEY": "any",
@@ -166,5 +168,8 @@ class Fleet:
 def fleet(tmp_path):
     fleet = Fleet(tmp_path)
     yield fleet
-    fleet.process.terminate()
+    try:
+        aws_models.check(fleet.endpoint)
+    finally:
+        fleet.process.terminate()
     assert fleet.process.wait(10) == 0

@@ -5,12 +5,18 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 
 import boto3
 import pytest
 from botocore.config import Config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import aws_models
+from aws_models import pytest_terminal_summary  # noqa: F401
+
 BINARIES = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug"))
 BINARY = str(BINARIES / "studio-broker")
 
@@ -51,8 +57,12 @@ def start(*arguments):
 def endpoint():
     process, ready = start("--aws-only")
     assert ready["broker"] is None and ready["idp"] is None
+    aws_models.record(ready["aws_endpoint"])
     yield ready["aws_endpoint"]
-    process.terminate()
+    try:
+        aws_models.check(ready["aws_endpoint"])
+    finally:
+        process.terminate()
     assert process.wait(10) == 0
 
 

@@ -13,8 +13,13 @@ with a fresh context, without cookies, for each visitor.
 import os
 import pathlib
 import shutil
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from aws_models import pytest_terminal_summary  # noqa: F401
 from local import Local
 from playwright.sync_api import sync_playwright
 from visitor import Visitor

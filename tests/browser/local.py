@@ -8,6 +8,8 @@ import urllib.request
 
 import boto3
 
+import aws_models
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEAMS, IDPS = "studio-broker-teams", "studio-broker-idps"
 
@@ -38,13 +40,17 @@ class Local:
         self.broker = addresses["broker"].rstrip("/")
         self.idp = addresses["idp"].rstrip("/")
         self.aws = addresses["aws_endpoint"].rstrip("/")
+        aws_models.record(self.aws)
         # Time that SageMaker takes is what only some tests are about.
         self.set_control(profile_delay_ms=0)
 
     def stop(self):
-        self._process.terminate()
-        self._process.wait(10)
-        self._process.stdout.close()
+        try:
+            aws_models.check(self.aws)
+        finally:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process.stdout.close()
 
     def decisions(self):
         """The audit lines so far, oldest first."""

@@ -11,6 +11,8 @@ HOSTS = {"localhost", "127.0.0.1", None}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # In CSS pixels; 320 is what WCAG 1.4.10 asks for: 1280 at 400 %.
 WIDTHS = {"smallest": 320, "phone": 360, "wide": 1600}
+# Where the rules look: what scrolls on a phone only must be reached there by the keyboard, too.
+LOOKED_AT = (1100, 360)
 
 
 class Visitor:
@@ -114,11 +116,15 @@ class Visitor:
 
     def look(self, name):
         """Holds the page against WCAG in light and dark, and glances at it."""
+        before = self.page.viewport_size
         # Of what the rules look at, only the colours differ in the dark.
         for scheme, rules in (("light", RULES), ("dark", ["color-contrast"])):
             self.page.emulate_media(color_scheme=scheme)
-            found = Axe().run(self.page, options={"runOnly": rules}).response["violations"]
-            assert [summary(violation) for violation in found] == [], (name, scheme)
+            for width in LOOKED_AT:
+                self.page.set_viewport_size({"width": width, "height": 800})
+                found = Axe().run(self.page, options={"runOnly": rules}).response["violations"]
+                assert [summary(violation) for violation in found] == [], (name, scheme, width)
+        self.page.set_viewport_size(before)
         self.picture(f"{name}-dark")
         self.page.emulate_media(color_scheme="light")
         self.glance(name)

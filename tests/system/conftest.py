@@ -1,7 +1,13 @@
 """Fixtures: a world for each file of tests, undisturbed at the beginning of each test."""
 
+import pathlib
+import sys
+
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from aws_models import pytest_terminal_summary  # noqa: F401
 from world import World
 
 

@@ -250,6 +250,20 @@ class Update(Case):
         self.plant(ExecutionRole=f"arn:aws:iam::{ACCOUNT}:role/Former")
 
 
+class Claim(Update):
+    """That settings are about to be sent, which all processes must know."""
+
+    fault = {"operation": "PutItem"}
+
+    @property
+    def about(self):
+        return f"update {self.user}-{self.team} "
+
+
+class Outcome(Claim):
+    fault = {"operation": "UpdateItem"}
+
+
 class Adopt(Case):
     fault = {"operation": "AddTags"}
 
@@ -316,6 +330,8 @@ CASES = {
     "ListTags": ListTags,
     "CreateUserProfile": Create,
     "UpdateUserProfile": Update,
+    "PutItem of an update that is about to be sent": Claim,
+    "UpdateItem of what came of an update": Outcome,
     "AddTags, at an adoption": Adopt,
     "CreatePresignedDomainUrl": Presign,
     "CreatePresignedDomainUrl, of a profile that is believed ready": PresignForABelieved,
@@ -460,7 +476,7 @@ def test_every_test_that_the_table_of_states_names_exists():
     named = re.findall(r"`(test_\w+)` \|$", TABLE.read_text(), re.M)
     files = [file.read_text() for file in TABLE.parent.glob("test_*.py")]
     there = {name for text in files for name in re.findall(r"^def (test_\w+)", text, re.M)}
-    assert len(named) == 19
+    assert len(named) == 28
     assert set(named) <= there
 
 

@@ -14,9 +14,35 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from world import ACCOUNT, DOMAIN, PUBLIC_URL, REGION, fetch, unique
+from world import ACCOUNT, DOMAIN, PUBLIC_URL, REGION, World, fetch, unique
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/StudioBrokerTarget"
+
+#: Everything that real SageMaker has been seen to do and that harms no profile for good; `GET /_control` of
+#: the simulated AWS says where. Every test of this file holds with all of it, and with nothing of it.
+UNKIND = {
+    "leaves_out_empty": True,
+    "fills_in_defaults": True,
+    "reorders": True,
+    "odd_answers": True,
+    "updates_with_apps": "validation",
+    "tags_delay_ms": 300,
+    "profile_delay_ms": 400,
+    "existing_profile": "validation",
+    "missing_list_tags": "empty",
+    "studio_url_uses": 1,
+}
+
+
+@pytest.fixture(scope="module", params=["kind", "unkind"])
+def world(request, tmp_path_factory):
+    """`studio-broker local` with everything around it; one for each SageMaker."""
+    world = World(tmp_path_factory.mktemp("world"))
+    world.is_kind = request.param == "kind"
+    if not world.is_kind:
+        world.aws.usual_settings.update(UNKIND)
+    yield world
+    world.stop()
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +212,7 @@ def test_a_profile_is_created_with_role_settings_and_tags_and_nothing_else(broke
     }
 
 
-def test_settings_that_nobody_here_has_heard_of_pass_through_unchanged(doubter, aws):
+def test_settings_that_nobody_here_has_heard_of_pass_through_unchanged(world, doubter, aws):
     future = {
         "HoloDeckSettings": {
             "Enabled": True,
@@ -214,7 +240,8 @@ def test_settings_that_nobody_here_has_heard_of_pass_through_unchanged(doubter, 
         "JupyterLabAppSettings": {"NewMember": "x"},
     }
     assert browser.get(f"/teams/{team['team_id']}").opens_studio()
-    assert aws.calls(operation="UpdateUserProfile") == [], "what was sent is what is there"
+    # What was sent is what is there, but for the order of the decks.
+    assert len(aws.calls(operation="UpdateUserProfile")) == (not world.is_kind)
 
 
 # how many calls
@@ -324,7 +351,7 @@ def test_two_first_sign_ins_of_one_person_at_once_both_get_in(broker, aws, exist
 # drift
 
 
-def test_a_new_role_is_applied_with_the_complete_merged_settings(broker, aws):
+def test_a_new_role_is_applied_with_the_complete_merged_settings(world, broker, aws):
     team = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"})
     user = unique("user-")
     aws.plant_profile(
@@ -338,6 +365,10 @@ def test_a_new_role_is_applied_with_the_complete_merged_settings(broker, aws):
     aws.change_team(team, execution_role_arn=new_role)
     assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
     update = one(aws.calls(operation="UpdateUserProfile", error=None))["parameters"]
+    filled_in = {} if world.is_kind else {
+        "AutoMountHomeEFS": "DefaultAsDomain",
+        "SharingSettings": {"NotebookOutputOption": "Disabled"},
+    }
     assert update == {
         "DomainId": DOMAIN,
         "UserProfileName": f"{user}-{team['team_id']}",
@@ -346,6 +377,7 @@ def test_a_new_role_is_applied_with_the_complete_merged_settings(broker, aws):
             "StudioWebPortal": "ENABLED",
             "SecurityGroups": ["sg-12345678"],
             "JupyterServerAppSettings": {"DefaultResourceSpec": {"InstanceType": "system"}},
+            **filled_in,
         },
     }
 
@@ -380,25 +412,262 @@ def test_only_members_that_the_mapping_names_are_compared(doubter, aws, planted,
     assert len(aws.calls(operation="UpdateUserProfile")) == drifts
 
 
-def test_settings_that_sagemaker_writes_otherwise_keep_nobody_out_but_another_role_does(doubter, aws):
+def test_settings_that_sagemaker_does_not_change_keep_nobody_out_but_another_role_does(doubter, aws):
     team, user = aws.new_team(user_settings={"StudioWebPortal": "ENABLED"}), unique("user-")
     name = f"{user}-{team['team_id']}"
     aws.plant_profile(team, name, {"Team": team["team_id"], "User": user})
     # Every update is answered as if it were done, and nothing is changed.
     aws.fault(operation="UpdateUserProfile", profile=name, effect="error", code="Done", status=200)
     browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
-    for _ in range(3):
-        assert not browser.get(f"/teams/{team['team_id']}").opens_studio()
-    assert browser.get(f"/teams/{team['team_id']}").opens_studio()
-    assert len(aws.calls(operation="UpdateUserProfile")) == 3
+    assert opens(browser, team)
+    assert opens(browser, team)
+    assert len(aws.calls(operation="UpdateUserProfile")) == 1
 
     aws.change_team(team, execution_role_arn=f"arn:aws:iam::{ACCOUNT}:role/NewRole")
+    for _ in range(2):
+        page = ends(browser, team)
+        assert (page.status, page.code) == (502, "profile_failed")
+        (line,) = doubter.program.decisions(reference=page.reference, outcome="refused")
+        assert "ExecutionRole" in line["detail"]
+    assert len(aws.calls(operation="UpdateUserProfile")) == 2, "the new settings once, too"
+
+
+def ends(browser, team, tries=20):
+    """The page that no longer waits."""
+    for _ in range(tries):
+        page = browser.get(f"/teams/{team['team_id']}")
+        if page.status != 200:
+            return page
+    raise AssertionError("it waits without end")
+
+
+RSTUDIO = {"AccessStatus": "DISABLED", "UserGroup": "R_STUDIO_USER"}
+
+
+def differing(aws, wanted, planted=None):
+    """A team that wants these settings, and somebody's profile that has others: team, user, name."""
+    team, user = aws.new_team(user_settings=wanted), unique("user-")
+    name = f"{user}-{team['team_id']}"
+    tags = {"Team": team["team_id"], "User": user}
+    aws.plant_profile(team, name, tags, **(planted or {}))
+    return team, user, name
+
+
+def kept_lines(broker, name):
+    return [
+        line
+        for line in broker.program.log()
+        if line.get("profile") == name and "SageMaker keeps" in str(line.get("message"))
+    ]
+
+
+@pytest.mark.parametrize(
+    "kept, members",
+    [
+        ("RStudioServerProAppSettings.UserGroup", "RStudioServerProAppSettings.UserGroup"),
+        ("RStudioServerProAppSettings", "RStudioServerProAppSettings"),
+    ],
+    ids=["member", "whole"],
+)
+def test_what_sagemaker_keeps_otherwise_is_sent_once_by_all_processes_together(
+    world, aws, kept, members
+):
+    aws.settings(keeps_settings=[kept])
+    wanted = {"RStudioServerProAppSettings": RSTUDIO, "StudioWebPortal": "ENABLED"}
+    team, user, name = differing(aws, wanted)
+    for number in range(3):
+        broker = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+        browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
+        assert answer.opens_studio() or opens(browser, team)
+        assert opens(browser, team), "with the same session, too"
+        assert members in str(kept_lines(broker, name)[-1]["members"])
+        assert len(broker.program.decisions(outcome="updated")) == (number == 0)
+    assert len(aws.calls(operation="UpdateUserProfile")) == 1
+    assert aws.profile(team, name)["UserSettings"]["StudioWebPortal"] == "ENABLED"
+
+
+def test_after_a_day_it_is_sent_once_more(world, aws):
+    aws.settings(keeps_settings=["StudioWebPortal"])
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    doubter = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    assert opens(browser, team)
+    (item,) = [item for item in aws.state.scan()["Items"] if name in item["pk"]]
+    assert int(item["expires_at"]) - int(item["sent_at"]) == 86_400
+    # DynamoDB deletes it days later.
+    item["expires_at"] = 1
+    aws.state.put_item(Item=item)
+    for _ in range(2):
+        assert opens(browser, team)
+    assert len(aws.calls(operation="UpdateUserProfile")) == 2
+
+
+def test_what_is_remembered_of_an_update_names_nobody_beyond_the_profile(world, aws):
+    aws.settings(keeps_settings=["StudioWebPortal"])
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    browser = world.serve().signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    assert opens(browser, team)
+    (item,) = [item for item in aws.state.scan()["Items"] if name in item["pk"]]
+    assert set(item) == {"pk", "expires_at", "tries", "sent_at", "came", "way", "token"}
+
+
+def test_settings_that_were_applied_and_then_changed_by_hand_are_applied_again(doubter, aws):
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    for number in range(1, 4):
+        assert opens(browser, team)
+        assert len(aws.calls(operation="UpdateUserProfile", error=None)) == number
+        aws.sagemaker().update_user_profile(
+            DomainId=DOMAIN,
+            UserProfileName=name,
+            UserSettings={
+                "ExecutionRole": team["execution_role_arn"],
+                "StudioWebPortal": "DISABLED",
+            },
+        )
+    assert len(doubter.program.decisions(outcome="updated", owner=user)) == 3
+
+
+def start_app(aws, name):
+    aws.sagemaker().create_app(
+        DomainId=DOMAIN, UserProfileName=name, AppType="JupyterServer", AppName="default"
+    )
+
+
+@pytest.mark.parametrize("how", ["validation", "in_use"])
+def test_who_has_an_open_notebook_gets_in_although_the_update_is_refused(world, aws, how):
+    aws.settings(updates_with_apps=how)
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    start_app(aws, name)
+    refused = 0
     for _ in range(3):
-        assert not browser.get(f"/teams/{team['team_id']}").opens_studio()
-    page = browser.get(f"/teams/{team['team_id']}")
-    assert (page.status, page.code) == (502, "profile_failed")
-    (line,) = doubter.program.decisions(reference=page.reference)
-    assert "ExecutionRole" in line["detail"]
+        broker = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+        browser, _ = broker.sign_in(user_id=user, teams=[team["team_id"]])
+        assert opens_in_time(browser, team)
+        assert opens_in_time(browser, team)
+        lines = broker.program.decisions(outcome="update_refused")
+        assert all("StudioWebPortal" in line["detail"] for line in lines)
+        refused += len(lines)
+    assert refused == 1
+    assert 1 <= len(aws.calls(operation="UpdateUserProfile")) <= 3, "of all processes together"
+    assert "StudioWebPortal" not in aws.profile(team, name)["UserSettings"]
+
+
+def opens_in_time(browser, team, seconds=20):
+    """Whether the waiting page ends in Studio."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = browser.get(f"/teams/{team['team_id']}")
+        if answer.opens_studio():
+            return True
+        assert answer.status == 200, answer.code
+        time.sleep(0.3)
+    return False
+
+
+@pytest.mark.parametrize("how", ["validation", "in_use"])
+def test_another_role_stays_closed_while_apps_run_and_opens_once_they_are_stopped(doubter, aws, how):
+    aws.settings(updates_with_apps=how, delete_delay_ms=0)
+    team, user, name = differing(aws, {})
+    start_app(aws, name)
+    new_role = f"arn:aws:iam::{ACCOUNT}:role/NewRole"
+    aws.change_team(team, execution_role_arn=new_role)
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    deadline = time.monotonic() + 20
+    while (page := browser.get(f"/teams/{team['team_id']}")).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert page.code in ("team_invalid", "profile_failed")
+    aws.sagemaker().delete_app(
+        DomainId=DOMAIN, UserProfileName=name, AppType="JupyterServer", AppName="default"
+    )
+    # A refusal is remembered for two seconds at most.
+    time.sleep(2.1)
+    assert opens_in_time(browser, team)
+    assert aws.profile(team, name)["UserSettings"]["ExecutionRole"] == new_role
+
+
+def test_a_merge_that_sagemaker_refuses_keeps_nobody_out_and_says_why(doubter, aws):
+    team, user, name = differing(
+        aws, {"StudioWebPortal": "DISABLED"}, {"DefaultLandingUri": "studio::"}
+    )
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    assert opens(browser, team)
+    assert opens(browser, team)
+    (line,) = doubter.program.decisions(outcome="update_refused", owner=user)
+    assert "StudioWebPortal" in line["detail"] and "DefaultLandingUri" in line["detail"]
+    one(aws.calls(operation="UpdateUserProfile"))
+
+
+def test_a_refused_update_is_tried_again_after_ten_minutes(world, aws):
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    aws.fault(operation="UpdateUserProfile", profile=name, effect="deny")
+    doubter = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    assert opens(browser, team)
+    (line,) = doubter.program.decisions(outcome="update_refused", owner=user)
+    assert "AccessDenied" in line["detail"]
+    aws.clear_faults()
+    assert opens(browser, team)
+    assert len(aws.calls(operation="UpdateUserProfile")) == 1
+    (item,) = [item for item in aws.state.scan()["Items"] if name in item["pk"]]
+    item["sent_at"] -= 600
+    aws.state.put_item(Item=item)
+    assert opens(browser, team)
+    assert aws.profile(team, name)["UserSettings"]["StudioWebPortal"] == "ENABLED"
+
+
+def test_of_two_processes_that_find_the_same_drift_at_once_one_sends(world, aws):
+    aws.settings(update_delay_ms=300)
+    team, user, _ = differing(aws, {"StudioWebPortal": "ENABLED"})
+    brokers = [world.serve() for _ in range(3)]
+    browsers = [
+        broker.signed_in(user_id=user, teams=[team["team_id"], "team3"]) for broker in brokers
+    ]
+    with ThreadPoolExecutor(3) as people:
+        assert list(people.map(lambda browser: opens_in_time(browser, team), browsers)) == [True] * 3
+    one(aws.calls(operation="UpdateUserProfile"))
+    assert sum(len(broker.program.decisions(outcome="updated")) for broker in brokers) == 1
+
+
+def test_the_tags_of_a_new_profile_may_come_later(broker, aws):
+    aws.settings(tags_delay_ms=1_200, profile_delay_ms=0)
+    team, user = aws.new_team(), unique("user-")
+    browser, _ = broker.sign_in(user_id=user, teams=[team["team_id"]])
+    assert opens_in_time(browser, team)
+    created(aws)
+
+
+def test_absent_is_the_same_as_empty(doubter, aws):
+    wanted = {
+        "SecurityGroups": [],
+        "SharingSettings": {},
+        "JupyterLabAppSettings": {"CodeRepositories": [], "EmrSettings": {"AssumableRoleArns": []}},
+    }
+    team, user, _ = differing(aws, wanted)
+    assert doubter.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert aws.calls(operation="UpdateUserProfile") == []
+
+
+def test_an_answer_that_the_sdk_would_not_read_is_read(doubter, aws):
+    aws.settings(odd_answers=True)
+    file_systems = [{"EFSFileSystemConfig": {"FileSystemId": "fs-0a1b2c3d4e5f60718"}}]
+    idle = {"IdleSettings": {"LifecycleManagement": "ENABLED", "IdleTimeoutInMinutes": 60}}
+    planted = {
+        "SecurityGroups": ["sg-1111"],
+        "CustomFileSystemConfigs": file_systems,
+        "JupyterLabAppSettings": {"AppLifecycleManagement": idle},
+    }
+    wanted = {**planted, "StudioWebPortal": "ENABLED"}
+    del wanted["CustomFileSystemConfigs"]
+    team, user, name = differing(aws, wanted, planted)
+    browser = doubter.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    assert opens(browser, team)
+    sent = one(aws.calls(operation="UpdateUserProfile"))["parameters"]["UserSettings"]
+    # What SageMaker did not tell is not sent back, and numbers are those that it takes.
+    assert "CustomFileSystemConfigs" not in sent
+    minutes = sent["JupyterLabAppSettings"]["AppLifecycleManagement"]["IdleSettings"]
+    assert repr(minutes["IdleTimeoutInMinutes"]) == "60"
 
 
 def test_lists_are_compared_in_their_order(doubter, aws):
@@ -632,6 +901,17 @@ def test_what_stands_in_the_way_is_told_by_its_code(broker, aws, team, code):
     for accept in ["text/html", "application/json"]:
         page = browser.get(f"/teams/{team}", accept=accept)
         assert (page.status, page.code) == (502, code)
+
+
+@pytest.mark.parametrize("code", ["PackedPolicyTooLarge", "ValidationError", "MalformedPolicyDocument"])
+def test_a_session_that_sts_itself_refuses_is_not_sagemakers_refusal(broker, aws, code):
+    team = aws.new_team()
+    browser = broker.signed_in(teams=[team["team_id"], "team3"])
+    aws.fault(operation="AssumeRole", effect="error", code=code, status=400)
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert (page.status, page.code) == (502, "target_refused")
+    (line,) = broker.program.decisions(reference=page.reference)
+    assert "STS" in line["detail"] and code in line["detail"] and "SageMaker" not in line["detail"]
 
 
 def test_a_foreign_profile_under_the_expected_name_is_refused(broker, aws):

@@ -4,6 +4,7 @@ beside each other on them."""
 import base64
 import itertools
 import json
+import time
 import urllib.error
 import urllib.request
 import zlib
@@ -14,6 +15,7 @@ import boto3
 from botocore.config import Config
 from lxml import etree
 
+import aws_models
 from browser import Browser, over_http
 from programs import Program
 
@@ -162,6 +164,8 @@ class Aws:
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             UserSettings=settings,
         )
+        # An administrator's work is old by the time when somebody comes.
+        time.sleep(self.usual_settings["tags_delay_ms"] / 1000)
 
     def delete_profile(self, team, name):
         self.sagemaker(team["account_id"], team["region"]).delete_user_profile(
@@ -188,6 +192,8 @@ class World:
         # Nobody's patience is under test here; those tests that are about it say so.
         self.aws.usual_settings["profile_delay_ms"] = 0
         self.aws.usual_settings["update_delay_ms"] = 0
+        aws_models.record(self.aws.endpoint)
+        self.aws.usual_settings["recording"] = True
         self.aws.as_usual()
         self.started = []
 
@@ -227,7 +233,10 @@ class World:
         for program in self.started:
             if program.is_alive:
                 program.stop()
-        self.program.stop()
+        try:
+            aws_models.check(self.aws.endpoint)
+        finally:
+            self.program.stop()
 
 
 class RunningBroker:

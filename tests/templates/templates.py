@@ -79,7 +79,7 @@ class Rendering(render._Rendering):
             return f"{arn}:{properties['FunctionName']}:{properties['Name']}"
         if resource["Type"] == "AWS::EC2::VPCEndpoint":
             return "vpce-0aaaaaaaaaaaaaaa0"
-        return properties[named] if named else super()._ref(name)
+        return properties.get(named) or super()._ref(name)
 
     def _attribute(self, name, attribute):
         resource = self._existing(name)

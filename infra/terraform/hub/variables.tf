@@ -112,7 +112,7 @@ variable "requests_per_address" {
 
 variable "throttle_rate" {
   type        = number
-  description = "More requests per second than this, of all people together, are answered with 429. A sign-in takes about four. A flood of 500 a second costs about 7 USD an hour."
+  description = "More requests per second than this, of all people together, are answered with 429. A sign-in takes about four. A flood of 500 a second costs about 8 USD an hour."
   default     = null
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{permissions, trust};
 use crate::aws::error::{AwsError, Kind, sorted};
+use crate::aws::sagemaker::RawAnswer;
 use crate::aws::spoke::{Administrator, DOCTOR_ROLE, Spoke};
 use crate::cli::findings::{Cause, Finding};
 use crate::cli::fleet::{Place, not_entered};
@@ -154,7 +155,9 @@ impl Checks<'_> {
 async fn domain(spoke: &Spoke, team: &Team) -> Result<Vec<Finding>, AwsError> {
     let subject = format!("team {}", team.team_id);
     let Team { domain_id, account_id, region, .. } = team;
-    let sent = spoke.sagemaker.describe_domain().domain_id(domain_id.as_str()).send().await;
+    let raw = RawAnswer::reading(&["AuthMode", "Status", "FailureReason"]);
+    let asked = spoke.sagemaker.describe_domain().domain_id(domain_id.as_str());
+    let sent = asked.customize().interceptor(raw.clone()).send().await;
     let domain = match sorted("sagemaker:DescribeDomain", sent) {
         Ok(domain) => domain,
         Err(error) if error.kind == Kind::Missing => {
@@ -176,9 +179,34 @@ async fn domain(spoke: &Spoke, team: &Team) -> Result<Vec<Finding>, AwsError> {
         let fix =
             format!("aws sagemaker describe-domain --region {region} --domain-id {domain_id}");
         let found = format!("{domain_id} is {status}{reason}");
-        findings.push(Finding::new(Cause::DomainNotInService, subject, found, fix));
+        findings.push(Finding::new(Cause::DomainNotInService, &subject, found, fix));
+    }
+    if let Some(found) = unified_studio(&raw.take().unwrap_or_default()) {
+        let fix = format!(
+            "open {domain_id} in the console: if people work in Unified Studio now, map the team to another domain"
+        );
+        findings.push(Finding::new(
+            Cause::UnifiedStudio,
+            &subject,
+            format!("{domain_id} {found}"),
+            fix,
+        ));
     }
     Ok(findings)
+}
+
+/// What a domain says of SageMaker Unified Studio, where it may keep people out of Studio
+/// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UnifiedStudioSettings.html>).
+fn unified_studio(domain: &Value) -> Option<String> {
+    let settings = domain.pointer("/DomainSettings/UnifiedStudioSettings")?.as_object()?;
+    let text = |name| settings.get(name).and_then(Value::as_str);
+    match (text("StudioWebPortalAccess"), text("DomainId"), text("ProjectId")) {
+        (Some("ENABLED"), ..) | (None, None, None) => None,
+        (Some(access), ..) => Some(format!("has StudioWebPortalAccess {access}")),
+        (None, domain, project) => {
+            Some(format!("belongs to {}", domain.or(project).unwrap_or_default()))
+        }
+    }
 }
 
 /// The role that notebooks run with must exist and trust SageMaker.

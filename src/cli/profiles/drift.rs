@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::inventory::{Standing, Wanted, standing};
 use super::people::People;
-use crate::aws::profile::{Found, Profile};
+use crate::aws::error;
+use crate::aws::profile::{Drift as Differs, Found, Profile};
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
@@ -78,7 +78,6 @@ struct Drift {
     repaired: Option<Result<(), String>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
@@ -93,8 +92,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
     let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
     failed.extend(mappings.unusable_teams(arguments.team.as_slice()));
-    let judge =
-        Judge { mappings: &mappings, teams: &by_id, people: &people, now: Timestamp::now() };
+    let judge = Judge { mappings: &mappings, teams: &by_id, people: &people };
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
     let (hub, administrator, arguments, judge) = (&hub, &administrator, &arguments, &judge);
     let looked = each(places, arguments.parallel, "comparing profiles", |place| async move {
@@ -136,7 +134,6 @@ struct Judge<'a> {
     mappings: &'a Mappings,
     teams: &'a BTreeMap<&'a str, &'a Arc<Team>>,
     people: &'a People,
-    now: Timestamp,
 }
 
 impl Judge<'_> {
@@ -174,13 +171,16 @@ impl Judge<'_> {
         }
         let owner_of_tag = Owner::of_tag(owner)?;
         let profile = profile(spoke, team, &owner_of_tag, &standing.described.name);
-        match profile.judge(standing.described.clone(), &standing.tags, self.now) {
-            Found::Drifted { members, settings } => Some(Kind::Settings(members, settings)),
+        match profile.judge(standing.described.clone(), &standing.tags) {
+            Found::Drifted(Differs { members, settings, .. }) => {
+                Some(Kind::Settings(members, settings))
+            }
             Found::Failed(reason) | Found::Foreign(reason) => Some(Kind::Failed(reason)),
             Found::Ready
             | Found::Preparing { .. }
             | Found::Missing
             | Found::Revoked
+            | Found::Untagged(_)
             | Found::Adoptable(_) => self.people.gone(owner, team).map(Kind::UserGone),
         }
     }
@@ -200,8 +200,10 @@ impl Judge<'_> {
         }
         let profile = profile(spoke, team, &owner, &standing.described.name);
         Some(match profile.update(settings).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("it is being changed already".into()),
+            Ok(()) => Ok(()),
+            Err(error) if error.kind == error::Kind::Conflict => {
+                Err(format!("it is being changed already, or its apps run: {error}"))
+            }
             Err(error) => Err(error.to_string()),
         })
     }
@@ -239,7 +241,11 @@ fn report(drifts: &[Drift], failed: &[Finding], format: Format) {
     if !rows.is_empty() {
         data(table(["PROFILE", "OWNER", "TEAM", "ACCOUNT", "DRIFT", "DETAIL"], &rows));
     }
-    say(format!("{} differ", count(drifts.len(), "profile")));
+    say(format!(
+        "{} {}",
+        count(drifts.len(), "profile"),
+        if drifts.len() == 1 { "differs" } else { "differ" }
+    ));
     lines(failed).iter().for_each(say);
     let repairable =
         |drift: &&Drift| matches!(drift.kind, Kind::Settings(..)) && drift.repaired.is_none();

@@ -13,6 +13,7 @@ use super::inventory::{Standing, Wanted, standing};
 use super::revoke::{self, Claim, claim};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::mapping_tables::Written;
+use crate::aws::sagemaker::RawAnswer;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
@@ -275,7 +276,8 @@ async fn find(
 }
 
 async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError> {
-    let domain = spoke.sagemaker.describe_domain().domain_id(standing.domain.as_str()).send();
+    let asked = spoke.sagemaker.describe_domain().domain_id(standing.domain.as_str()).customize();
+    let domain = asked.interceptor(RawAnswer::reading(&["HomeEfsFileSystemId"])).send();
     let (domain, belongings) =
         tokio::join!(domain, belongings(spoke, &standing.domain, &standing.described.name));
     let file_system = sorted("sagemaker:DescribeDomain", domain)?.home_efs_file_system_id;

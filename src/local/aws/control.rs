@@ -71,13 +71,38 @@ POST   /_control/settings            changes those that are named:
          missing_list_tags     validation, not_found or empty: ListTags on a missing resource
          roles                 other documents for roles, {arn: {trust_policy, permission_policy}},
                                each as it stands if absent; {arn: null} takes the role away
-         studio_url_uses       how often a presigned URL opens; 0 is without limit (0)
+         recording             true: requests and answers are kept as they go over the wire (false)
+         studio_url_uses       how often a presigned URL opens; 0 is without limit (0). That a URL can
+                               be used once is documented for MLflow, for Studio nowhere
+         studio_host           local, aws or fips: the host of presigned URLs, this machine's or that of
+                               the Region's partition, where nothing answers here (local)
+         What real SageMaker does, as far as people have written it down; each is off unless set:
+         leaves_out_empty      true: Describe leaves out of UserSettings what is {} or []
+                               (hashicorp/terraform-provider-aws#27982, #28581)
+         keeps_settings        paths of UserSettings that no create and no update changes, such as
+                               RStudioServerProAppSettings.UserGroup
+                               (hashicorp/terraform-provider-aws#35382,
+                               aws-cloudformation/cloudformation-coverage-roadmap#2494)
+         fills_in_defaults     true: Describe shows members that nobody sent: AutoMountHomeEFS,
+                               SharingSettings.NotebookOutputOption (API reference, UserSettings and
+                               SharingSettings)
+         reorders              true: Describe shows lists in an order of its own
+                               (hashicorp/terraform-provider-aws#38567)
+         odd_answers           true: Describe shows 60.0 for 60, null in lists of texts, and {} for a
+                               union whose member it does not tell (unions: awslabs/aws-sdk-rust#1095;
+                               nothing that is published forbids the rest)
+         updates_with_apps     allow, in_use or validation: UpdateUserProfile while apps of the profile
+                               run (hashicorp/terraform-provider-aws#31912, aws/aws-sdk#367)
+         tags_delay_ms         ListTags and policies see the tags of a new profile so much later than
+                               Describe sees the profile (IAM is eventually consistent: IAM user guide,
+                               troubleshooting)
          strong_tables         whether the tables are global ones of multi-Region strong consistency,
                                which know no transactions (false)
          cut_off_regions       Regions whose tables have lost the others: they answer eventually
                                consistent reads with what they held then, and refuse all else ([])
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
+GET    /_control/recording           takes the requests and answers that were recorded, word for word
 POST   /_control/expire-credentials  ends every assumed-role session at once
 POST   /_control/sweep-expired       deletes DynamoDB items past their TTL
 GET    /_control/roles/{team_id}     the trust and permission documents by which the calls of this
@@ -127,9 +152,18 @@ pub(crate) struct Settings {
     pub(crate) missing_presign: MissingPresign,
     pub(crate) missing_list_tags: MissingListTags,
     pub(crate) roles: HashMap<String, Option<Documents>>,
+    pub(crate) recording: bool,
     pub(crate) studio_url_uses: u32,
     strong_tables: bool,
     cut_off_regions: Vec<String>,
+    pub(crate) studio_host: StudioHost,
+    pub(crate) leaves_out_empty: bool,
+    pub(crate) keeps_settings: Vec<String>,
+    pub(crate) fills_in_defaults: bool,
+    pub(crate) reorders: bool,
+    pub(crate) odd_answers: bool,
+    pub(crate) updates_with_apps: UpdatesWithApps,
+    pub(crate) tags_delay_ms: u64,
     rates: Vec<Rate>,
 }
 
@@ -149,10 +183,30 @@ impl Default for Settings {
             missing_presign: MissingPresign::IamFirst,
             missing_list_tags: MissingListTags::Validation,
             roles: HashMap::new(),
+            recording: false,
             studio_url_uses: 0,
             strong_tables: false,
             cut_off_regions: Vec::new(),
+            studio_host: StudioHost::Local,
+            leaves_out_empty: false,
+            keeps_settings: Vec::new(),
+            fills_in_defaults: false,
+            reorders: false,
+            odd_answers: false,
+            updates_with_apps: UpdatesWithApps::Allow,
+            tags_delay_ms: 0,
             rates: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether an operation's answers are ordered to be what AWS's own model does not know.
+    pub(crate) fn leaves_the_model(&self, operation: &str) -> bool {
+        match operation {
+            "DescribeUserProfile" => self.odd_answers,
+            "ListTags" => self.missing_list_tags == MissingListTags::NotFound,
+            _ => false,
         }
     }
 }
@@ -163,6 +217,24 @@ impl Default for Settings {
 pub(crate) enum HubPermissions {
     Administrator,
     HubRole,
+}
+
+/// Where presigned URLs lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StudioHost {
+    Local,
+    Aws,
+    Fips,
+}
+
+/// What comes of an update while apps run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UpdatesWithApps {
+    Allow,
+    InUse,
+    Validation,
 }
 
 /// AWS does not say which it is.
@@ -481,6 +553,7 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
             }
             Err(error) => malformed(&error.to_string()),
         },
+        (&Method::GET, "recording") => ok(simulator.recorder.take()),
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {

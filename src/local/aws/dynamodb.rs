@@ -107,6 +107,7 @@ impl DynamoDb {
         let held = self.cut_off.held_by(region);
         let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
         let is_read = reads.contains(&operation.as_str());
+        let of_backups = operation.ends_with("ContinuousBackups");
         let this = self.clone();
         let done = tokio::task::spawn_blocking(move || {
             match operation.as_str() {
@@ -137,6 +138,16 @@ impl DynamoDb {
             Err(DynoxideError::InternalServerError("the embedded database failed".into()))
         });
         match done {
+            // These two have a name of their own for it.
+            Err(DynoxideError::ResourceNotFoundException(message)) if of_backups => Answer {
+                status: StatusCode::BAD_REQUEST,
+                body: json!({
+                    "__type": "com.amazonaws.dynamodb.v20120810#TableNotFoundException",
+                    "message": message,
+                })
+                .to_string(),
+                error: Some("TableNotFoundException"),
+            },
             Ok(body) => Answer { status: StatusCode::OK, body, error: None },
             Err(error) => Answer {
                 status: StatusCode::from_u16(error.status_code())

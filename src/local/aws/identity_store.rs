@@ -7,6 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -178,7 +179,7 @@ impl Simulator {
         let made = self.directory.lock();
         let of_story = self.scenario.people().iter().flat_map(|person| {
             person.groups.iter().map(|group| Membership {
-                id: format!("membership-{}-{group}", person.user_id),
+                id: uuid_of(&format!("membership {} {group}", person.user_id)),
                 group: group.clone(),
                 user: person.user_id.clone(),
             })
@@ -205,17 +206,13 @@ fn list_users(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> {
 fn get_user_id(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> {
     let name = unique_attribute(input, "userName")?;
     let found = scenario.people().iter().find(|p| p.email == name);
-    found
-        .map(|p| json!({"UserId": p.user_id, "IdentityStoreId": IDENTITY_STORE}))
-        .ok_or_else(|| missing("USER", &name))
+    found.map(|p| named("User", &p.user_id, json!({}))).ok_or_else(|| missing("USER", &name))
 }
 
 fn get_group_id(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
     let name = unique_attribute(input, "displayName")?;
     let found = simulator.groups().into_iter().find(|g| g.display_name == name);
-    found
-        .map(|g| json!({"GroupId": g.group_id, "IdentityStoreId": IDENTITY_STORE}))
-        .ok_or_else(|| missing("GROUP", &name))
+    found.map(|g| named("Group", &g.group_id, json!({}))).ok_or_else(|| missing("GROUP", &name))
 }
 
 /// `AlternateIdentifier.UniqueAttribute` with this path.
@@ -242,7 +239,7 @@ fn create_group(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusa
     let group = Group { group_id: group_id.clone(), display_name: display_name.into() };
     simulator.directory.change(|made| {
         made.groups.push(group);
-        Ok(json!({"GroupId": group_id, "IdentityStoreId": IDENTITY_STORE}))
+        Ok(named("Group", &group_id, json!({"Revision": "1"})))
     })
 }
 
@@ -266,7 +263,7 @@ fn create_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, R
     let made = Membership { id: id.clone(), group: group.group_id, user };
     simulator.directory.change(|all| {
         all.memberships.push(made);
-        Ok(json!({"MembershipId": id, "IdentityStoreId": IDENTITY_STORE}))
+        Ok(named("Membership", &id, json!({})))
     })
 }
 
@@ -317,30 +314,42 @@ fn member<'a>(scenario: &'a Scenario, input: Input<'_>) -> Result<&'a Person, Re
 }
 
 fn user(person: &Person) -> Value {
-    json!({
-        "IdentityStoreId": IDENTITY_STORE,
-        "UserId": person.user_id,
+    let more = json!({
+        "Revision": "1",
         "UserName": person.email,
         "DisplayName": person.display_name,
         "Emails": [{"Value": person.email, "Type": "work", "Primary": true}],
-    })
+    });
+    named("User", &person.user_id, more)
 }
 
 fn group(group: &Group) -> Value {
-    json!({
-        "IdentityStoreId": IDENTITY_STORE,
-        "GroupId": group.group_id,
-        "DisplayName": group.display_name,
-    })
+    let more = json!({"Revision": "1", "DisplayName": group.display_name});
+    named("Group", &group.group_id, more)
 }
 
 fn membership(membership: &Membership) -> Value {
-    json!({
-        "IdentityStoreId": IDENTITY_STORE,
-        "MembershipId": membership.id,
-        "GroupId": membership.group,
-        "MemberId": {"UserId": membership.user},
-    })
+    let more = json!({"GroupId": membership.group, "MemberId": {"UserId": membership.user}});
+    named("Membership", &membership.id, more)
+}
+
+/// Something of the store by its id and ARN, with `more` members.
+fn named(kind: &str, id: &str, more: Value) -> Value {
+    let mut named = Map::new();
+    named.insert("IdentityStoreId".into(), IDENTITY_STORE.into());
+    named.insert(format!("{kind}Id"), id.into());
+    let arn = format!("arn:aws:identitystore:::{}/{id}", kind.to_ascii_lowercase());
+    named.insert(format!("{kind}Arn"), arn.into());
+    named.extend(more.as_object().cloned().unwrap_or_default());
+    Value::Object(named)
+}
+
+/// An id of the store's form, always the same for the same text.
+fn uuid_of(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let part = |from: usize, length: usize| hex.get(from..from + length).unwrap_or_default();
+    [part(0, 8), part(8, 4), part(12, 4), part(16, 4), part(20, 12)].join("-")
 }
 
 fn missing(kind: &str, id: &str) -> Refusal {

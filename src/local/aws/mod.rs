@@ -14,6 +14,7 @@ mod iam;
 mod identity_store;
 mod query;
 pub(crate) mod random;
+mod recorder;
 mod refusal;
 mod replicas;
 mod roles;
@@ -42,6 +43,7 @@ use self::{
     dynamodb::DynamoDb,
     identity_store::Directory,
     query::Form,
+    recorder::{Asked, Recorder},
     refusal::{Dialect, Refusal},
     roles::Grants,
 };
@@ -173,6 +175,7 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         directory: Directory::open(options.data.as_deref())?,
         sessions: Sessions::default(),
         control: Control::default(),
+        recorder: Recorder::default(),
         grants: Grants::default(),
         studio: Arc::new(Studio::default()),
         scenario: Scenario::embedded()?,
@@ -200,6 +203,7 @@ pub(crate) struct Simulator {
     pub(crate) scenario: Scenario,
     sessions: Sessions,
     control: Control,
+    recorder: Recorder,
     grants: Grants,
     studio: Arc<Studio>,
 }
@@ -314,7 +318,12 @@ impl Simulator {
             Ok(caller) => caller,
             Err(refusal) => {
                 self.control.log(&call.facts(None), started, Err((&refusal, call.service)));
-                return Ok(refuse(&refusal, call.service, &request_id));
+                let asked = self.asked(&request, &call);
+                let answer = refuse(&refusal, call.service, &request_id);
+                return Ok(match asked {
+                    Some(asked) => self.recorder.keep(asked, answer, false).await,
+                    None => answer,
+                });
             }
         };
         self.perform(request, call, caller, &request_id, started).await
@@ -368,6 +377,9 @@ impl Simulator {
                 Effect::Settle(end) => settle = Some(end),
             }
         }
+        let asked = self.asked(&request, &call);
+        let ordered =
+            refused.is_some() || self.control.settings().leaves_the_model(&call.operation);
         let done = match refused {
             Some(refusal) => Err(refusal),
             None => self.dispatch(request, &call, &caller, settle).await,
@@ -386,6 +398,10 @@ impl Simulator {
             Ok(done) => render(done, service, &call.operation, request_id),
             Err(refusal) => refuse(&refusal, service, request_id),
         };
+        let response = match asked {
+            Some(asked) => self.recorder.keep(asked, response, ordered).await,
+            None => response,
+        };
         let mut response = if malformed { scramble(response) } else { response };
         if let Some(there) = clock
             && let Ok(date) = there.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse()
@@ -395,6 +411,17 @@ impl Simulator {
         Ok(match trickle {
             Some(pause) => slowly(response, pause).await,
             None => response,
+        })
+    }
+
+    /// The request as it is recorded, where that is asked for.
+    fn asked(&self, request: &Request<Bytes>, call: &Call) -> Option<Asked> {
+        let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        self.control.settings().recording.then(|| Asked {
+            service: call.service.name(),
+            operation: call.operation.clone(),
+            user_agent: agent.unwrap_or_default().to_owned(),
+            body: request.body().clone(),
         })
     }
 

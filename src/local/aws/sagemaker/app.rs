@@ -68,6 +68,8 @@ pub(super) fn describe(context: &Context<'_>, input: Input<'_>) -> Result<Value,
         let app = named.find(place.domain(named.domain)?)?;
         let mut answer = app.settings.clone();
         answer.extend(members(app, named.domain, context));
+        // Of all resources apps alone tell no last change.
+        answer.remove("LastModifiedTime");
         answer.insert("AppArn".into(), named.arn.as_str().into());
         Ok(Value::Object(answer))
     })

@@ -4,6 +4,7 @@
 mod app;
 mod domain;
 pub(crate) mod input;
+mod kept;
 mod presign;
 mod profile;
 mod space;

@@ -12,8 +12,9 @@ use super::{
 use crate::local::{
     aws::{
         Simulator,
-        control::{MissingPresign, PendingPresign},
+        control::{MissingPresign, PendingPresign, StudioHost},
         refusal::{Refusal, invalid},
+        target_role::partition,
     },
     studio::Opening,
 };
@@ -83,9 +84,10 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         })
     })?;
     let token = context.simulator.studio.add(opening, context.now)?;
-    let base = match &context.simulator.options.studio_base {
-        Some(base) => base.clone(),
-        None => format!("http://{}/studio", context.host),
+    let base = match (settings.studio_host, &context.simulator.options.studio_base) {
+        (StudioHost::Local, Some(base)) => base.clone(),
+        (StudioHost::Local, None) => format!("http://{}/studio", context.host),
+        (host, _) => format!("https://{id}.{}", host_of(host, &context.caller.region)),
     };
     Ok(json!({"AuthorizedUrl": format!("{base}/auth?token={token}")}))
 }
@@ -103,6 +105,17 @@ impl Simulator {
         let action = "sagemaker:CreatePresignedDomainUrl";
         context.authorize(action, arn, |request| resource_tags(request, &tags)).is_ok()
     }
+}
+
+/// Where Studio is in a Region: Public Suffix List, section of Amazon SageMaker Studio
+/// (<https://publicsuffix.org/list/public_suffix_list.dat>).
+fn host_of(host: StudioHost, region: &str) -> String {
+    let (studio, end) = match (host, partition(region)) {
+        (_, "aws-cn") => ("studio", "sagemaker.com.cn"),
+        (StudioHost::Fips, "aws-us-gov") => ("studio-fips", "sagemaker.aws"),
+        _ => ("studio", "sagemaker.aws"),
+    };
+    format!("{studio}.{region}.{end}")
 }
 
 /// `studio::<path>` or `app:<Name>:<path>`, the path may be empty.
@@ -123,6 +136,19 @@ fn known_landing(uri: &str) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn studio_has_a_host_in_each_partition() {
+        for (host, region, name) in [
+            (StudioHost::Aws, "eu-west-1", "studio.eu-west-1.sagemaker.aws"),
+            (StudioHost::Fips, "eu-west-1", "studio.eu-west-1.sagemaker.aws"),
+            (StudioHost::Aws, "us-gov-west-1", "studio.us-gov-west-1.sagemaker.aws"),
+            (StudioHost::Fips, "us-gov-west-1", "studio-fips.us-gov-west-1.sagemaker.aws"),
+            (StudioHost::Aws, "cn-north-1", "studio.cn-north-1.sagemaker.com.cn"),
+        ] {
+            assert_eq!(host_of(host, region), name);
+        }
+    }
 
     #[test]
     fn landing_uris_name_studio_or_a_known_app() {

@@ -6,10 +6,11 @@ use super::{
     Context, arn,
     domain::not_changing,
     input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    kept,
     state::{Life, Profile, Tag, fold},
 };
 use crate::local::aws::{
-    control::ExistingProfile,
+    control::{ExistingProfile, UpdatesWithApps},
     policy::Request,
     refusal::{Refusal, invalid},
 };
@@ -26,7 +27,9 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     context.world_change(|world| {
         let used = u64::try_from(world.profiles(account)).unwrap_or(u64::MAX);
         let place = world.place(account, &context.caller.region, context.now);
-        let domain = place.domain(id)?;
+        // The model knows no ResourceNotFound here.
+        let missing = |_| invalid(format!("Domain [{id}] does not exist"));
+        let domain = place.domain(id).map_err(missing)?;
         let in_sso_mode = domain.auth_mode == "SSO";
         if in_sso_mode != input.optional("SingleSignOnUserValue", &ANY)?.is_some() {
             return Err(invalid(format!(
@@ -56,6 +59,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
             Some(reason) => life.failing(reason),
             None => life,
         };
+        let settings = kept::changed(&Map::new(), settings, &knobs)?;
         let profile = Profile { name: name.into(), settings, tags, efs_uid: 200_005 + used, life };
         domain.profiles.insert(fold(name), profile);
         Ok(json!({"UserProfileArn": arn}))
@@ -138,6 +142,7 @@ fn collect(value: &Value, found: &mut Vec<(String, String)>) {
 pub(super) fn describe(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let Named { domain: id, name, arn } = Named::read(context, input)?;
     context.authorize("sagemaker:DescribeUserProfile", &arn, |request| request)?;
+    let knobs = context.simulator.control.settings();
     context.place_look(|place| {
         let profile = place.profile(id, name)?;
         let mut answer = profile.life.describe(context.now);
@@ -146,7 +151,7 @@ pub(super) fn describe(context: &Context<'_>, input: Input<'_>) -> Result<Value,
             "UserProfileArn": arn,
             "UserProfileName": profile.name,
             "HomeEfsFileSystemUid": profile.efs_uid.to_string(),
-            "UserSettings": profile.settings,
+            "UserSettings": kept::shown(&profile.settings, &knobs),
         });
         answer.extend(computed.as_object().cloned().unwrap_or_default());
         Ok(Value::Object(answer))
@@ -195,12 +200,29 @@ pub(super) fn update(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         settings_keys(resource_tags(request, &tags), &settings)
     })?;
     pass_role(context, &settings)?;
-    let delay = context.simulator.control.settings().update_delay_ms;
+    let knobs = context.simulator.control.settings();
     context.place_change(|place| {
+        let what = || format!("UserProfile [{id}/{name}]");
+        let running = place.domain(id)?.running_app(name, context.now);
         let profile = place.profile(id, name)?;
-        not_changing(&profile.life, context, || format!("UserProfile [{id}/{name}]"))?;
-        profile.settings.extend(settings);
-        profile.life.update(context.now, delay, context.settle.as_ref());
+        not_changing(&profile.life, context, what)?;
+        match (running, knobs.updates_with_apps) {
+            (Some(app), UpdatesWithApps::InUse) => {
+                return Err(Refusal::InUse {
+                    what: what(),
+                    why: format!("it has InService App {app}"),
+                });
+            }
+            (Some(app), UpdatesWithApps::Validation) => {
+                return Err(invalid(format!(
+                    "Unable to update {} with InService App [{app}]. Delete the App and try again.",
+                    what()
+                )));
+            }
+            _ => {}
+        }
+        profile.settings = kept::changed(&profile.settings, settings, &knobs)?;
+        profile.life.update(context.now, knobs.update_delay_ms, context.settle.as_ref());
         Ok(json!({"UserProfileArn": arn}))
     })
 }
@@ -253,7 +275,16 @@ impl<'a> Named<'a> {
 
 /// The tags of a profile as IAM sees them: a profile that does not exist has none.
 pub(super) fn tags_of(context: &Context<'_>, id: &str, name: &str) -> Vec<Tag> {
-    context.place_look(|place| Ok(place.profile(id, name)?.tags.clone())).unwrap_or_default()
+    let delay = context.simulator.control.settings().tags_delay_ms;
+    let tags = context.place_look(|place| {
+        let profile = place.profile(id, name)?;
+        Ok(if profile.life.is_younger(delay, context.now) {
+            Vec::new()
+        } else {
+            profile.tags.clone()
+        })
+    });
+    tags.unwrap_or_default()
 }
 
 /// The condition keys for the tags of the resource.

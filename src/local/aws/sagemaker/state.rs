@@ -52,6 +52,22 @@ pub(super) struct Domain {
     pub(super) profiles_fail: Option<String>,
 }
 
+impl Domain {
+    /// An app of a profile, or of a space that it owns, that runs.
+    pub(super) fn running_app(&self, profile: &str, now: Timestamp) -> Option<String> {
+        let same = |other: &str| fold(other) == fold(profile);
+        let owned = |space: &String| {
+            let space = self.spaces.get(&fold(space));
+            space.and_then(Space::owner).is_some_and(same)
+        };
+        let mut apps = self.apps.iter().filter(|app| app.life.status(now) == "InService");
+        let app = apps.find(|app| {
+            app.profile.as_deref().is_some_and(same) || app.space.as_ref().is_some_and(owned)
+        })?;
+        Some(format!("{}/{}", app.kind, app.name))
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Profile {
     pub(super) name: String,
@@ -192,6 +208,12 @@ impl Life {
 
     pub(super) fn is_changing(&self, now: Timestamp) -> bool {
         now < self.settles
+    }
+
+    /// Whether it was created less than so long ago.
+    pub(super) fn is_younger(&self, ms: u64, now: Timestamp) -> bool {
+        let age = now.duration_since(self.created).as_millis();
+        age < i128::from(ms)
     }
 
     pub(super) fn is_gone(&self, now: Timestamp) -> bool {

@@ -43,8 +43,17 @@ pub(super) fn list(context: &Context<'_>, input: Input<'_>) -> Result<Value, Ref
     let arn = resource_arn(context, input)?;
     input.number("MaxResults", 50..=i64::from(i32::MAX))?;
     context.authorize("sagemaker:ListTags", arn, |request| request)?;
-    let found = context.place_look(|place| Ok(json!({"Tags": tags_at(place, arn)?})));
-    match (found, context.simulator.control.settings().missing_list_tags) {
+    let knobs = context.simulator.control.settings();
+    let found = context.place_look(|place| {
+        let young = arn.rsplit_once("user-profile/").and_then(|(_, path)| path.split_once('/'));
+        let young = young.is_some_and(|(id, name)| {
+            let profile = place.profile(id, name);
+            profile.is_ok_and(|profile| profile.life.is_younger(knobs.tags_delay_ms, context.now))
+        });
+        let tags = tags_at(place, arn)?;
+        Ok(if young { json!({"Tags": []}) } else { json!({"Tags": tags}) })
+    });
+    match (found, knobs.missing_list_tags) {
         (Err(Refusal::NotFound { .. }), MissingListTags::Validation) => {
             Err(invalid(format!("Could not find the resource {arn}")))
         }
