@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod drift;
+pub mod metrics;
 pub mod opening;
 pub mod session;
 pub mod turns;

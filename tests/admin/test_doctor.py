@@ -330,6 +330,9 @@ def test_a_state_table_whose_replicas_do_not_agree_at_once(fleet):
     through = {"AWS_ENDPOINT_URL_DYNAMODB": between.url}
     assert found(fleet, **through) == [("state_not_consistent", "table studio-broker-state")]
     state["MultiRegionConsistency"] = "STRONG"
+    # Such a table knows no time to live.
+    off = {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+    between.on["DescribeTimeToLive"] = lambda request: (200, off)
     assert found(fleet, code=0, **through) == []
     between.server.shutdown()
 

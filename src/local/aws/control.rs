@@ -96,6 +96,10 @@ POST   /_control/settings            changes those that are named:
          tags_delay_ms         ListTags and policies see the tags of a new profile so much later than
                                Describe sees the profile (IAM is eventually consistent: IAM user guide,
                                troubleshooting)
+         strong_tables         whether the tables are global ones of multi-Region strong consistency,
+                               which know no transactions (false)
+         cut_off_regions       Regions whose tables have lost the others: they answer eventually
+                               consistent reads with what they held then, and refuse all else ([])
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
 GET    /_control/recording           takes the requests and answers that were recorded, word for word
@@ -158,6 +162,8 @@ pub(crate) struct Settings {
     pub(crate) odd_answers: bool,
     pub(crate) updates_with_apps: UpdatesWithApps,
     pub(crate) tags_delay_ms: u64,
+    strong_tables: bool,
+    cut_off_regions: Vec<String>,
     rates: Vec<Rate>,
 }
 
@@ -187,6 +193,8 @@ impl Default for Settings {
             odd_answers: false,
             updates_with_apps: UpdatesWithApps::Allow,
             tags_delay_ms: 0,
+            strong_tables: false,
+            cut_off_regions: Vec::new(),
             rates: Vec::new(),
         }
     }
@@ -549,6 +557,10 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
+                simulator.dynamodb.strong(settings.strong_tables);
+                if let Err(error) = simulator.dynamodb.cut_off(&settings.cut_off_regions) {
+                    return malformed(&error.to_string());
+                }
                 let answer = ok(json!(settings));
                 let mut inner = control.lock();
                 inner.settings = settings;
