@@ -9,11 +9,11 @@ use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
-use crate::team::Team;
 use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
+use crate::team::{Team, groups_as_written};
 use strict_saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
 
 /// One check, and how it ended.
@@ -339,6 +339,8 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         Ok(()) => {}
     }
     let teams = file.teams.as_deref().unwrap_or_default();
+    let entity_ids: Vec<_> = file.idps.iter().flatten().map(|entry| entry.key.clone()).collect();
+    let groups = groups_as_written(&idp.entity_id, &session.groups, &entity_ids);
     let mut decisions: Vec<_> = session
         .teams
         .iter()
@@ -354,7 +356,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         })
         .collect();
     let known = teams.iter().filter_map(|entry| entry.mapping.team());
-    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team, now)));
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, &groups, team, now)));
     Decision {
         person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
         owner: Some(person.owner.to_string()),
@@ -366,10 +368,11 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
 fn decide_team(
     idp: &Idp,
     session: &Session,
+    groups: &[String],
     team: &Team,
     now: jiff::Timestamp,
 ) -> Option<TeamDecision> {
-    let said = session.said(&session.groups);
+    let said = session.said(groups);
     let case = Case { idp, said, target: Target::Usable(team), client: None, now };
     let rules = entitlement::rules(&case);
     let given = because(rules.first()?, &idp.teams_attribute);

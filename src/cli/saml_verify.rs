@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Exit;
-use super::mapping_file;
-use super::output::{Failure, Format, document, say, say_json};
+use super::output::{Failure, Format, document, plain, say, say_json, warn};
 use super::saml_explain::{
     Against, Decision, checks, decide, overage, required, say_checks, say_decision, spaced,
     without_added_space,
 };
-use crate::mappings::file::MappingFile;
+use super::{Exit, mapping_file, saml_input};
+use crate::mappings::file::{FileFault, FileFaults, MappingFile};
 use strict_saml::{
     Assertion, DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse,
@@ -50,7 +49,7 @@ pub(super) struct Arguments {
     /// Teams and IdPs as a file: says which mapping decides about which team.
     #[arg(long, value_name = "FILE", requires = "explain")]
     mappings: Option<PathBuf>,
-    /// The response, as XML or base64.
+    /// The response: XML, base64, the form's body (SAMLResponse=…) or a HAR file.
     #[arg(value_name = "RESPONSE_FILE")]
     response: PathBuf,
 }
@@ -62,8 +61,11 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure> {
     let key = arguments.sp_key.as_deref().map(read).transpose()?;
     let metadata = read(&arguments.idp_metadata)?;
-    let response = read(&arguments.response)?;
-    let mappings = arguments.mappings.as_deref().map(mapping_file::read).transpose()?;
+    let (response, doubt) = saml_input::response(read(&arguments.response)?);
+    if let Some(doubt) = doubt {
+        warn(format!("{}: {doubt}", plain(&arguments.response.to_string_lossy())));
+    }
+    let mappings = arguments.mappings.as_deref().map(usable_mappings).transpose()?;
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let verified = prepare(arguments, &metadata, key.as_deref()).and_then(|verifier| {
         let verified = verifier.verify(&response, RequireSigned::Either, now);
@@ -84,6 +86,21 @@ pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure
             say_json(&json!({"error": {"code": code, "message": message}}));
             Ok(Exit::Refused)
         }
+    }
+}
+
+/// What of a file of mappings can be used: an item of somebody else's that cannot is one line, and hides
+/// nothing about the response.
+fn usable_mappings(path: &Path) -> Result<MappingFile, Failure> {
+    let (file, faults) = mapping_file::read_usable(path)?;
+    let Some(file) = file else { return Err(Failure::of_files(&FileFaults::new(faults))) };
+    warn_of_each(&faults);
+    Ok(file)
+}
+
+fn warn_of_each(faults: &[FileFault]) {
+    for FileFault { file, line, message, .. } in faults {
+        warn(format!("{file}:{line}: {message}"));
     }
 }
 

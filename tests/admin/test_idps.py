@@ -95,7 +95,8 @@ def test_remove_ends_it(world):
     done = world.run("idps", "remove", ENTITY_ID)
     assert "its open sessions end" in done.stdout
     assert world.get(world.idps, ENTITY_ID) is None
-    assert "there is no" in world.run("idps", "remove", ENTITY_ID).stderr
+    assert "there is no" in world.run("idps", "remove", ENTITY_ID, code=1).stderr
+    assert "there is no" in world.run("idps", "remove", ENTITY_ID, "--ignore-missing").stderr
 
 
 def test_a_metadata_file_is_found_beside_the_mapping_file(world):
