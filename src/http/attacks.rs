@@ -1,9 +1,9 @@
 //! Attacks that need no XML: on what stands between browser, tables and the SAML core, by whoever read
-//! this code as an attacker would. [`crate::saml::attacks`] lists the older ones, those on browsers among
+//! this code as an attacker would. [`strict_saml::attacks`] lists the older ones, those on browsers among
 //! them.
 //!
 //! Names of tests are without path: those that begin with `test_` are in `tests/system/` and
-//! `tests/browser/`, the others beside the code or in `tests/saml/`.
+//! `tests/browser/`, the others beside the code or in `saml/tests/`.
 //!
 //! | attack | what stops it | test |
 //! | --- | --- | --- |
@@ -21,6 +21,7 @@
 //! | telling by the time which teams there are | a team that is none of the person's own is not looked up | `test_a_team_that_is_not_granted_and_one_that_is_not_there_cost_the_same` |
 //! | a read of the table for each made-up issuer | beyond fifty in ten seconds one list serves all of them | `test_of_a_flood_of_unknown_issuers_few_are_read_and_a_new_idp_is_in_soon`, `so_many_unknown_idps_are_read_one_by_one_in_ten_seconds_and_no_more` |
 //! | a header that comes twice, the harmless value first; the values in one line | each value counts | `test_of_a_header_that_comes_twice_each_value_counts`, `test_what_is_no_navigation_opens_nothing` |
+//! | a trust policy of an older version, whose variables are text, that `doctor` takes for one that binds | variables are filled in documents of 2012-10-17 alone, as IAM does (`src/policy.rs`) | `in_a_document_of_an_older_version_a_variable_is_text` |
 //! | RelayState with another site's address in front of a path of ours | our own public URL, byte for byte, or none | `in_relay_state_our_own_public_url_may_stand_in_front_and_no_other`, `test_relay_state_with_another_url_in_front_is_ignored` |
 //! | an answer of AWS that leads elsewhere, in any partition | the Region's own hosts for what is opened, or a suffix that the setting names | `each_partition_and_each_kind_of_door_has_hosts_of_its_own`, `further_hosts_are_whole_suffixes_over_https`, `test_a_host_that_the_setting_names_is_followed_and_no_other` |
 //!

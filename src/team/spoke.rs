@@ -138,13 +138,13 @@ fn spoke(account: AccountId, target_role: String, teams: &[&Team]) -> Result<Spo
         let (one, other) = (one.team_id.clone(), other.team_id.clone());
         return Err(SpokeFault::ExternalIds { account, target_role, one, other });
     }
-    let rows = rows(teams);
-    if rows.len() > ROWS {
-        return Err(SpokeFault::TooManyRows { account, target_role, needed: rows.len() });
-    }
     let size = TRUST_POLICY_REST + 2 * teams.iter().map(|team| size_of(team)).sum::<usize>();
     if size > TRUST_POLICY_MAXIMUM {
         return Err(SpokeFault::TooManyTeams { account, target_role, size });
+    }
+    let rows = rows(teams);
+    if rows.len() > ROWS {
+        return Err(SpokeFault::TooManyRows { account, target_role, needed: rows.len() });
     }
 
     let mut parameters = BTreeMap::from([

@@ -61,7 +61,8 @@ def test_one_account_that_fails_does_not_stop_the_others(fleet):
 
 def test_failures_are_grouped_by_their_cause(fleet):
     fleet.control("faults", operation="DescribeDomain", effect="deny")
-    shown = fleet.run("doctor", code=3).stdout
+    fleet.run("doctor")
+    shown = fleet.run("doctor", "--fail-on", "unproven", code=3).stdout
     assert shown.count("(not_allowed") == 1 and "(not_allowed, 3 times)" in shown
     assert shown.count("fix: allow sagemaker:DescribeDomain") == 1
     assert "verdict: 3 unproven; looked at 3 teams" in shown
@@ -230,7 +231,7 @@ def test_a_condition_on_the_network_is_not_judged(fleet):
         if "sagemaker:CreatePresignedDomainUrl" in statement["Action"]:
             statement["Condition"]["StringEquals"]["aws:SourceVpce"] = "vpce-1"
     override(fleet, TARGET, permission_policy=policy)
-    report = fleet.json("doctor", code=3)
+    report = fleet.json("doctor")
     [finding] = report["findings"]
     assert (finding["code"], finding["level"]) == ("role_unproven", "unproven")
     assert "aws:SourceVpce" in finding["found"]
@@ -303,7 +304,7 @@ def test_two_identity_providers_that_speak_for_the_same_people(fleet):
     other_id = other.split('entityID="')[1].split('"')[0]
     second = {"entity_id": other_id, "metadata_xml": other, "allowed_teams": ["lab1", "lab9"]}
     fleet.dynamodb.put_item(TableName="studio-broker-idps", Item=conftest.item(second))
-    codes = [code for code, _ in found(fleet)]
+    codes = [code for code, _ in found(fleet, code=0)]
     assert codes == ["idp_team_unknown", "idps_share_people"]
     second["directory"] = "elsewhere"
     second["allowed_teams"] = ["lab1"]
@@ -333,7 +334,7 @@ def test_tables_without_recovery_or_time_to_live(fleet):
         TableName="studio-broker-state",
         TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires_at"},
     )
-    assert found(fleet) == [
+    assert found(fleet, code=0) == [
         ("recovery_off", "table studio-broker-teams"),
         ("state_ttl_off", "table studio-broker-state"),
     ]
@@ -352,6 +353,9 @@ def test_a_state_table_whose_replicas_do_not_agree_at_once(fleet):
     through = {"AWS_ENDPOINT_URL_DYNAMODB": between.url}
     assert found(fleet, **through) == [("state_not_consistent", "table studio-broker-state")]
     state["MultiRegionConsistency"] = "STRONG"
+    # Such a table knows no time to live.
+    off = {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+    between.on["DescribeTimeToLive"] = lambda request: (200, off)
     assert found(fleet, code=0, **through) == []
     between.server.shutdown()
 

@@ -262,3 +262,31 @@ def test_ann_in_team1_is_let_or_refused_alike_to(iam, sagemaker, case):
         for action, resource, context in requests
     }
     assert is_allowed(getattr(sagemaker, operation), **parameters) == (decisions == {"allowed"})
+
+
+def test_a_revoked_profile_is_opened_by_neither_and_read_by_both(iam, client, sagemaker):
+    account = client("sagemaker", {"AccessKeyId": "222222222222", "SecretAccessKey": "any"})
+    revoked = {**ANNS, **resource_tags(StudioBrokerRevoked="now")}
+    calls = {
+        "open hers": CALLS["open hers"],
+        "update hers": CALLS["update hers"],
+        "read hers": CALLS["read hers"],
+        "read her tags": CALLS["read her tags"],
+    }
+    account.add_tags(ResourceArn=profile("ann-team1"), Tags=tags(StudioBrokerRevoked="now"))
+    try:
+        for case, (operation, parameters, requests) in calls.items():
+            decisions = {
+                iam.decide(
+                    "arn:aws:sts::222222222222:assumed-role/StudioBrokerTarget/ann", action, resource,
+                    {"aws:PrincipalTag/Team": "team1", "aws:PrincipalTag/User": "ann", **revoked},
+                    identity=SPOKES["222222222222"].permissions("TargetRole"),
+                )
+                for action, resource, _ in requests
+            }  # fmt: skip
+            expected = case != "open hers"
+            assert (decisions == {"allowed"}) == expected, case
+            assert is_allowed(getattr(sagemaker, operation), **parameters) == expected, case
+    finally:
+        account.delete_tags(ResourceArn=profile("ann-team1"), TagKeys=["StudioBrokerRevoked"])
+    assert is_allowed(sagemaker.create_presigned_domain_url, **of("ann-team1"))

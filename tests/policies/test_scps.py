@@ -9,7 +9,7 @@ import json
 import pytest
 from cases import ACCOUNT, INFRA, ORGANIZATION, TARGET, request_tags, role, studio
 from iam import FULL_ACCESS
-from render import Refused, render
+from render import Refused, load, render
 
 TEMPLATE = INFRA / "organization" / "template.yaml"
 ROLLOUT = "arn:aws:iam::*:role/Rollout"
@@ -26,12 +26,20 @@ NETWORKS = {
 }
 
 
-def policy(**parameters):
+def policies(**parameters):
     stack = render(TEMPLATE, {**PARAMETERS, **parameters})
-    return stack.resources["OnlyTheBroker"]["Properties"]["Content"]
+    return {name: p["Content"] for name, p in stack.of_type("AWS::Organizations::Policy").items()}
+
+
+def policy(**parameters):
+    """The first policy, and the one for networks where there are any: one account has both."""
+    made = policies(**parameters)
+    statements = [s for name in ("OnlyTheBroker", "OnlyTheseNetworks") if name in made for s in made[name]["Statement"]]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 OPEN, NARROW = policy(), policy(**NETWORKS)
+SECOND_POLICY = policies()["StudioAsDeployed"]
 
 PRESIGN = "sagemaker:CreatePresignedDomainUrl"
 ANN, BOB = studio("user-profile", "d-one/ann-team1"), studio("user-profile", "d-one/bob-team1")
@@ -44,7 +52,7 @@ def decide(iam, document, principal, action, resource, **context):
     # An assumed role's key is the role.
     return iam.decide(
         principal, action, resource, {"aws:PrincipalArn": principal, **context},
-        identity={"everything": FULL_ACCESS}, scps={"OnlyTheBroker": document},
+        identity={"everything": FULL_ACCESS}, scps={"policy": document},
     )  # fmt: skip
 
 
@@ -70,7 +78,7 @@ LEFT = {
         ADMIN, "iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/Other", {}),
     "an administrator changes other roles": (ADMIN, "iam:PutRolePolicy", EXECUTION, {}),
     "Studio tags its space": (EXECUTION, "sagemaker:AddTags", studio("space", "d-one/s"), {}),
-    "Studio makes an app": (EXECUTION, "sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), {}),
+    "Studio makes an app": (EXECUTION, "sagemaker:CreateApp", studio("app", "d-one/ann-team1/JupyterLab/default"), IN_ANNS_STUDIO),
     "SageMaker is passed an execution role": (TARGET, "iam:PassRole", EXECUTION, {"iam:PassedToService": "sagemaker.amazonaws.com"}),
 }  # fmt: skip
 
@@ -165,6 +173,48 @@ def test_a_pattern_of_names_is_no_target_role():
 
 INSIDE = {"aws:SourceVpce": "vpce-0000000000000000a", "aws:VpcSourceIp": "10.1.2.3"}
 
+APP, SPACE = studio("app", "d-one/bob-space/JupyterLab/default"), studio("space", "d-one/bob-space")
+SCRIPT = studio("studio-lifecycle-config", "steal")
+STACK_SETS = role("stacksets-exec-0a1b")
+#: (who, action, on what, from where, what the second policy says)
+SECOND_POLICYS = {
+    "an administrator has a script run in everybody's Studio": (ADMIN, "sagemaker:UpdateDomain", studio("domain", "d-one"), {}, "forbidden"),
+    "an administrator makes such a script": (ADMIN, "sagemaker:CreateStudioLifecycleConfig", SCRIPT, {}, "forbidden"),
+    "an administrator removes one that guards": (ADMIN, "sagemaker:DeleteStudioLifecycleConfig", SCRIPT, {}, "forbidden"),
+    "an administrator starts an app with it as bob": (ADMIN, "sagemaker:CreateApp", APP, {}, "forbidden"),
+    "an administrator makes a space that is bob's": (ADMIN, "sagemaker:CreateSpace", SPACE, {}, "forbidden"),
+    "an administrator changes bob's space": (ADMIN, "sagemaker:UpdateSpace", SPACE, {}, "forbidden"),
+    "a training job starts an app": (EXECUTION, "sagemaker:CreateApp", APP, {}, "forbidden"),
+    "an administrator lets himself into a team's role": (ADMIN, "iam:UpdateAssumeRolePolicy", EXECUTION, {}, "forbidden"),
+    "an administrator widens a team's role": (ADMIN, "iam:PutRolePolicy", EXECUTION, {}, "forbidden"),
+    "an administrator takes the Deny off it": (ADMIN, "iam:DetachRolePolicy", EXECUTION, {}, "forbidden"),
+    "an administrator gives it another team": (ADMIN, "iam:TagRole", EXECUTION, {}, "forbidden"),
+    "an administrator makes a team's role": (ADMIN, "iam:CreateRole", role("studio-broker/Studio-team9"), {}, "forbidden"),
+    "the rollout changes the domain": (ROLLER, "sagemaker:UpdateDomain", studio("domain", "d-one"), {}, "allowed"),
+    "the rollout makes a script": (ROLLER, "sagemaker:CreateStudioLifecycleConfig", SCRIPT, {}, "allowed"),
+    "the rollout makes a team's role": (ROLLER, "iam:CreateRole", EXECUTION, {}, "allowed"),
+    "StackSets makes a team's role": (STACK_SETS, "iam:CreateRole", EXECUTION, {}, "allowed"),
+    "Studio makes an app": (EXECUTION, "sagemaker:CreateApp", APP, IN_ANNS_STUDIO, "allowed"),
+    "Studio makes a space": (EXECUTION, "sagemaker:CreateSpace", SPACE, IN_ANNS_STUDIO, "allowed"),
+    "Studio changes a space": (EXECUTION, "sagemaker:UpdateSpace", SPACE, IN_ANNS_STUDIO, "allowed"),
+    "lifecycle stops an app": (LIFECYCLE, "sagemaker:DeleteApp", APP, {}, "allowed"),
+    "lifecycle deletes a space": (LIFECYCLE, "sagemaker:DeleteSpace", SPACE, {}, "allowed"),
+    "the broker gives a profile the team's role": (TARGET, "iam:PassRole", EXECUTION, {"iam:PassedToService": "sagemaker.amazonaws.com"}, "allowed"),
+    "an administrator changes another role": (ADMIN, "iam:PutRolePolicy", role("Other"), {}, "allowed"),
+    "an administrator stops an app": (ADMIN, "sagemaker:DeleteApp", APP, {}, "allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SECOND_POLICYS)
+def test_of_the_second_policy(iam, case):
+    principal, action, resource, context, expected = SECOND_POLICYS[case]
+    assert decide(iam, SECOND_POLICY, principal, action, resource, **context) == expected
+
+
+def test_the_second_policy_can_be_left_out():
+    assert set(policies(ProtectStudio="no")) == {"OnlyTheBroker"}
+
+
 PLACES = {
     "the broker through its endpoint": (TARGET, INSIDE, "allowed"),
     "a person through theirs": (TARGET, {**INSIDE, "aws:SourceVpce": "vpce-0000000000000000b"}, "allowed"),
@@ -173,7 +223,9 @@ PLACES = {
     "through somebody else's endpoint": (TARGET, {**INSIDE, "aws:SourceVpce": "vpce-0000000000000000f"}, "forbidden"),
     "through the endpoint from elsewhere": (TARGET, {**INSIDE, "aws:VpcSourceIp": "10.2.2.3"}, "forbidden"),
     "with no word about the network": (TARGET, {}, "forbidden"),
-    "from a notebook at home": (EXECUTION, {"aws:SourceIp": "203.0.113.7", **IN_ANNS_STUDIO}, "forbidden"),
+    "from a job of a team": (EXECUTION, {"aws:SourceIp": "203.0.113.7"}, "forbidden"),
+    "by Studio itself, wherever SageMaker calls from": (EXECUTION, {"aws:SourceIp": "203.0.113.7", **IN_ANNS_STUDIO}, "allowed"),
+    "by Studio itself, with no word about the network": (EXECUTION, IN_ANNS_STUDIO, "allowed"),
 }
 
 
@@ -181,6 +233,16 @@ PLACES = {
 def test_with_networks_a_url_is_for(iam, case):
     principal, context, expected = PLACES[case]
     assert decide(iam, NARROW, principal, PRESIGN, ANN, **context) == expected
+
+
+def test_studios_own_calls_can_be_bound_to_the_networks_too(iam):
+    bound = policy(**NETWORKS, NetworksBindStudio="yes")
+    home, inside = {"aws:SourceIp": "203.0.113.7"}, INSIDE
+    assert decide(iam, bound, EXECUTION, PRESIGN, ANN, **home, **IN_ANNS_STUDIO) == "forbidden"
+    assert decide(iam, bound, EXECUTION, PRESIGN, ANN, **inside, **IN_ANNS_STUDIO) == "allowed"
+    elsewhere = {**INSIDE, "aws:VpcSourceIp": "10.2.2.3"}
+    assert decide(iam, bound, EXECUTION, PRESIGN, ANN, **elsewhere, **IN_ANNS_STUDIO) == "forbidden"
+    assert decide(iam, NARROW, EXECUTION, PRESIGN, BOB, **home, **IN_ANNS_STUDIO) == "forbidden"
 
 
 def test_one_kind_of_network_alone_closes_the_other(iam):
@@ -197,16 +259,45 @@ def test_remote_sessions_can_be_left_open(iam):
     assert decide(iam, policy(DenyRemoteSessions="no"), ADMIN, "sagemaker:StartSession", space) == "allowed"
 
 
-def test_it_fits_into_a_service_control_policy_with_long_lists():
-    longest = policy(
+#: The shortest entry that each list takes: as many as its length allows make the policy longest.
+SHORTEST = {
+    "AllowedVpcEndpointIds": "vpce-{:08x}", "AllowedVpcSourceCidrs": "1.1.1.{}/8", "AllowedSourceCidrs": "2.2.2.{}/8",
+    "RolloutRoleArns": "arn:aws:iam::*:role/R{}", "FurtherTargetRoleArns": "arn:aws:iam::*:role/T{}",
+}  # fmt: skip
+
+
+def filled(name, entry):
+    """As many entries as the parameter takes, the last of them as long as it then may be."""
+    limit = load(TEMPLATE)["Parameters"][name]["MaxLength"]
+    entries = [entry.format(0)]
+    while len(",".join([*entries, entry.format(len(entries))])) <= limit:
+        entries.append(entry.format(len(entries)))
+    return ",".join(entries)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1"])
+def test_no_parameters_make_a_policy_that_is_too_long(region):
+    """What CloudFormation takes, Organizations takes: a longer list is refused before anything is made."""
+    longest = {name: filled(name, entry) for name, entry in SHORTEST.items()}
+    names = {"HubRoleName": "H" * 64, "TargetRoleName": "T" * 64}
+    for bound in ("yes", "no"):
+        stack = render(TEMPLATE, {**PARAMETERS, **longest, **names, "NetworksBindStudio": bound}, region=region)
+        for name, made in stack.of_type("AWS::Organizations::Policy").items():
+            # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
+            assert len(json.dumps(made["Content"], separators=(",", ":"))) <= 5120, name
+    for name, value in longest.items():
+        with pytest.raises(Refused, match=f"{name}: too long"):
+            render(TEMPLATE, {**PARAMETERS, name: value + "," + SHORTEST[name].format(99)})
+
+
+def test_the_lists_are_long_enough_for_an_organization():
+    policy(
         AllowedVpcEndpointIds=",".join(f"vpce-{n:017x}" for n in range(20)),
         AllowedVpcSourceCidrs=",".join(f"10.100.{n}.0/24" for n in range(20)),
-        AllowedSourceCidrs=",".join(f"203.113.100.{n}/32" for n in range(20)),
+        AllowedSourceCidrs=",".join(f"203.113.100.{n}/32" for n in range(18)),
         RolloutRoleArns=",".join(f"arn:aws:iam::*:role/deployment/OrganizationRollout{n}" for n in range(5)),
         FurtherTargetRoleArns=",".join(f"arn:aws:iam::{n:012}:role/StudioBrokerTarget{n}" for n in range(2)),
     )
-    # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-    assert len(json.dumps(longest, separators=(",", ":"))) <= 5120
 
 
 def test_it_lets_everything_else_pass(iam):
@@ -229,13 +320,34 @@ UNITS = {**PARAMETERS, "PolicyTargetIds": "", "OrganizationalUnitIds": "ou-abcd-
 
 
 def test_every_account_of_the_units_gets_a_spoke_that_renders():
-    stack = render(TEMPLATE, UNITS)
+    named = {"PermissionsBoundaryName": "boundaries/Studio"}
+    stack = render(TEMPLATE, {**UNITS, **named})
     (spokes,) = stack.of_type("AWS::CloudFormation::StackSet").values()
     assert spokes["PermissionModel"] == "SERVICE_MANAGED"
     assert spokes["AutoDeployment"] == {"Enabled": True, "RetainStacksOnAccountRemoval": False}
     passed = {p["ParameterKey"]: p["ParameterValue"] for p in spokes["Parameters"]}
-    spoke = render(INFRA / "spoke" / "template.yaml", passed)
-    assert spoke.resources["TargetRole"]["Properties"]["RoleName"] == "StudioBrokerTarget"
+    for account in (ACCOUNT, "333333333333"):
+        spoke = render(INFRA / "spoke" / "template.yaml", passed, account=account)
+        target = spoke.resources["TargetRole"]["Properties"]
+        assert target["RoleName"] == "StudioBrokerTarget"
+        # The boundary of each account is its own.
+        assert target["PermissionsBoundary"] == f"arn:aws:iam::{account}:policy/boundaries/Studio"
+
+
+def test_a_boundary_of_one_account_is_none_for_all():
+    with pytest.raises(Refused, match="PermissionsBoundaryName"):
+        render(TEMPLATE, {**UNITS, "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/Boundary"})
+    render(TEMPLATE, {**UNITS, "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess"})
+
+
+def test_accounts_that_have_a_spoke_by_hand_keep_it():
+    (spokes,) = render(TEMPLATE, {**UNITS, "ExcludedAccountIds": "222222222222,333333333333"}).of_type("AWS::CloudFormation::StackSet").values()
+    (group,) = spokes["StackInstancesGroup"]
+    assert group["DeploymentTargets"] == {
+        "OrganizationalUnitIds": ["ou-abcd-11111111"], "Accounts": ["222222222222", "333333333333"], "AccountFilterType": "DIFFERENCE",
+    }  # fmt: skip
+    (spokes,) = render(TEMPLATE, UNITS).of_type("AWS::CloudFormation::StackSet").values()
+    assert spokes["StackInstancesGroup"][0]["DeploymentTargets"] == {"OrganizationalUnitIds": ["ou-abcd-11111111"]}
 
 
 def test_the_spoke_is_a_template_that_stack_sets_take():
@@ -273,8 +385,16 @@ def test_every_combination_of_the_options_is_whole_or_refused():
         {"OrganizationalUnitIds": "ou-abcd-11111111"},
         {"CallAs": "DELEGATED_ADMIN"},
         {"AllowedVpcSourceCidrs": "10.0.0.0/8"},
+        {"AdministratorAccountId": "111111111111"},
+        {"AdministratorRoleArns": "arn:aws:iam::111111111111:role/A"},
+        {"ExcludedAccountIds": "222222222222"},
+        {"PermissionsBoundaryName": "B", "PermissionsBoundaryArn": "arn:aws:iam::aws:policy/B"},
+        {"AllowedSourceCidrs": "999.0.0.0/16"},
+        {"Template": "hub"},
     ],
-    ids=["nothing to do", "no template for the spoke", "policy from a member", "addresses without endpoint"],
+    ids=["nothing to do", "no template for the spoke", "policy from a member", "addresses without endpoint",
+         "an account without administrators", "administrators without their account", "excluded from nothing",
+         "two boundaries", "addresses that do not exist", "another template's stack"],
 )
 def test_contradictions_are_refused(parameters):
     with pytest.raises(Refused):

@@ -27,7 +27,10 @@ SPOKE_PARAMETERS = {
 #: What moto's CloudFormation does not make; the last would run the function in Docker.
 NOT_MADE = {
     "AWS::ApiGateway::Account", "AWS::ApiGateway::Stage", "AWS::CloudWatch::Alarm",
-    "AWS::Logs::MetricFilter", "AWS::SSM::Parameter", "AWS::Lambda::EventSourceMapping",
+    "AWS::Logs::MetricFilter", "AWS::SSM::Parameter", "AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation",
+    "AWS::WAFv2::LoggingConfiguration", "AWS::Lambda::EventSourceMapping",
+    "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
 }  # fmt: skip
 
 
@@ -105,7 +108,7 @@ class Cloud:
         )  # fmt: skip
         found = formation.describe_stack_resources(StackName="stack")["StackResources"]
         made = {r["LogicalResourceId"]: r for r in found if "LogicalResourceId" in r}
-        assert set(made) == set(wanted)
+        assert set(made) == set(wanted), {wanted[n]["Type"] for n in set(wanted) - set(made)}
         return made
 
     def role(self, arn):

@@ -15,8 +15,10 @@ ADDRESSES = {
     "of API Gateway": {},
     "of its private endpoint": {"EndpointType": "PRIVATE", "Network": "new"},
     "a host name": {"DomainName": "studio.example.com", "CertificateArn": CERTIFICATE},
-    "of a proxy": {"PublicUrl": "https://sso.example.com/studio"},
+    "of a proxy": {"PublicUrl": "https://sso.example.com/studio", "ClientAddress": "forwarded:2", "ProxyCidrs": "192.0.2.0/28"},
 }
+#: Who calls the API: a person, or the proxy; what a person writes into the header themselves; the person.
+CALLER, MADE_UP, PERSON = "192.0.2.7", "203.0.113.66", "198.51.100.23"
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +50,16 @@ class RunningFunction(RunningBroker):
     def __init__(self, world, function, made):
         super().__init__(world, function.program, None, made.outputs["PortalUrl"])
         self.function, self.stage = function, made.resources["Stage"]["Properties"]["StageName"]
+        self.is_proxied = made.parameters["PublicUrl"] != ""
 
     def browser(self):
-        def event(front, method, path, *rest):
+        def event(front, method, path, query, headers, body):
             # The stage, or a host name's base path, is not part of the path that the function sees.
             path = path.removeprefix(urlsplit(self.public_url).path) or "/"
-            return rest_event(front, method, path, *rest)
+            # A proxy appends whom it saw; API Gateway always appends who called it.
+            forwarded = [MADE_UP, *([PERSON] if self.is_proxied else []), CALLER]
+            headers = [*headers, ("X-Forwarded-For", ", ".join(forwarded))]
+            return rest_event(front, method, path, query, headers, body)
 
         front = Front("rest-api", event, rest_answer, stage=self.stage)
         return front.browser(self.function, self.public_url)
@@ -73,7 +79,7 @@ def test_a_person_signs_in_at_the_address(world, start, address):
         answer = browser.get("/teams/team1")
     assert answer.opens_studio()
     (decision,) = broker.program.decisions(outcome="signed_in")
-    assert decision["client_address"] == "192.0.2.7"
+    assert decision["client_address"] == (PERSON if broker.is_proxied else CALLER)
 
 
 def test_the_validator_reports_an_item_that_cannot_be_used(start):

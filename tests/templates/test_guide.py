@@ -8,15 +8,22 @@ import pytest
 import yaml
 from templates import HUB, INFRA, ORGANIZATION, ROOT, all_templates, render
 
-GUIDES = [INFRA / "README.md", INFRA / "runbooks.md", INFRA / "organization" / "README.md"]
+GUIDES = sorted(INFRA.rglob("*.md"))
 PARAMETERS = {name for path in all_templates() for name in render.load(path)["Parameters"]}
-OUTPUTS = {name for path in (HUB, ORGANIZATION) for name in render.load(path)["Outputs"]}
+OUTPUTS = {name for path in all_templates() for name in render.load(path).get("Outputs", {})}
 #: The command line, as its contract has it.
 COMMANDS = {
     "local": set(), "serve": set(), "doctor": set(), "completions": set(), "saml": {"verify"},
-    "teams": {"list", "show", "export", "plan", "apply", "remove", "spoke"},
-    "idps": {"list", "show", "export", "plan", "apply", "add", "remove"},
-    "profiles": {"list", "offboard", "drift"}, "identity-center": {"plan", "apply"},
+    "teams": {"list", "show", "export", "plan", "apply", "remove", "spoke", "pause", "resume", "history"},
+    "idps": {"list", "show", "export", "plan", "apply", "add", "remove", "enable", "disable", "teams"},
+    "profiles": {"list", "offboard", "drift", "revoke"}, "identity-center": {"plan", "apply"},
+    "access": {"grant", "end", "explain", "report"}, "explain": {"reference", "code"},
+}  # fmt: skip
+
+#: What stands before an equals sign and is no parameter of a template: members of calls of AWS.
+OF_AWS = {
+    "AccountFilterType", "Accounts", "Action", "AdditionalVersionWeights", "CostCenter", "Enabled", "Name", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
+    "ProviderName", "StreamEnabled", "SigningProfileVersionArns", "StreamViewType", "Tags", "UntrustedArtifactOnDeployment", "Value", "Values",
 }  # fmt: skip
 
 guides = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(INFRA)))
@@ -41,7 +48,7 @@ def test_links_inside_lead_to_headings(guide):
 def test_parameters_exist(guide):
     text = guide.read_text()
     for name in re.findall(r"(?<![A-Za-z-])([A-Z][A-Za-z0-9]+)=", text):
-        known = PARAMETERS | {"ParameterKey", "OrganizationalUnitIds", "Accounts", "AccountFilterType"}
+        known = PARAMETERS | OF_AWS
         assert name in known or name.isupper(), name
 
 
@@ -58,7 +65,7 @@ def test_commands_exist(guide):
     for command, subcommand in found:
         if command in COMMANDS:
             assert not COMMANDS[command] or subcommand in COMMANDS[command], (command, subcommand)
-    assert {command for command, _ in found} & set(COMMANDS) or guide.parent.name == "organization"
+    assert {command for command, _ in found} & set(COMMANDS) or guide.parent.name in ("organization", "cost")
 
 
 @guides
@@ -101,20 +108,12 @@ def test_the_runbooks_queries_name_fields_of_the_audit_line():
     assert "coalesce(detail, unverified.detail)" in one_page and "coalesce(idp, unverified.issuer)" in one_page
 
 
-def test_the_guides_name_the_stack_set_that_the_guides_stack_makes():
-    text = "".join(path.read_text() for path in [*GUIDES, INFRA / "spoke" / "README.md"])
-    (stack_name,) = re.findall(r"--stack-name (\S+) --template-file infra/organization/template.yaml", text)
-    output = render.load(ORGANIZATION)["Outputs"]["StackSetName"]["Value"]
-    made = output["Fn::Sub"].replace("${AWS::StackName}", stack_name)
-    assert set(re.findall(r"--stack-set-name (\S+)", text)) == {made}
-
-
 def test_a_spoke_as_the_guides_deploy_it_has_the_roles_that_the_command_line_takes():
     for guide in (INFRA / "README.md", INFRA / "organization" / "README.md"):
         blocks = re.findall(r"```sh\n(.*?)```", guide.read_text(), re.S)
-        (given,) = [
-            dict(re.findall(r"\b([A-Z][A-Za-z]+)=([^\s']+)", block)) for block in blocks if "HubRoleArn=" in block
-        ]
+        given = next(
+            dict(re.findall(r"\b([A-Z][A-Za-z]+)=([^\s']+)", block)) for block in blocks if "AdministratorRoleArns=" in block
+        )
         parameters = {name: given[name] for name in
                       ("HubRoleArn", "OrganizationId", "AdministratorAccountId", "AdministratorRoleArns")}  # fmt: skip
         roles = render.render(INFRA / "spoke" / "template.yaml", parameters).of_type("AWS::IAM::Role")
@@ -131,7 +130,8 @@ def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the
     (of_services,) = (s for s in json.loads(block) if "kms:ViaService" in s["Condition"].get("StringEquals", {}))
     hub = render.load(HUB)["Resources"]["HubRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     (of_hub,) = (s["Fn::If"][1] for s in hub if s.get("Fn::If", [""])[0] == "HasKey")
-    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"]]
+    # Those of another Region are for the key there.
+    used = [name["Fn::Sub"] for name in of_hub["Condition"]["StringLike"]["kms:ViaService"] if "Fn::Sub" in name]
     assert of_services["Condition"]["StringEquals"]["kms:ViaService"] == [
         name.replace("${AWS::Region}", "eu-west-1").rstrip("*") for name in used
     ]
@@ -140,6 +140,8 @@ def test_the_key_policy_admits_every_service_through_which_the_hub_role_uses_the
 
 def test_the_organizations_guide_explains_every_statement():
     text = (INFRA / "organization" / "README.md").read_text()
-    content = render.load(ORGANIZATION)["Resources"]["OnlyTheBroker"]["Properties"]["Content"]
-    statements = [s["Fn::If"][1] if "Fn::If" in s else s for s in content["Statement"]]
+    policies = [r for r in render.load(ORGANIZATION)["Resources"].values() if r["Type"] == "AWS::Organizations::Policy"]
+    assert len(policies) == 3
+    all_of_them = [s for policy in policies for s in policy["Properties"]["Content"]["Statement"]]
+    statements = [s["Fn::If"][1] if "Fn::If" in s else s for s in all_of_them]
     assert all(f"`{statement['Sid']}`" in text for statement in statements)

@@ -43,12 +43,14 @@ GUARDS = [
 ]
 NETWORKS = [
     {"Network": "none"},
+    {"Network": "new", "ZoneNames": "z-a,z-b"},
     *(
         {**network, "CreateEndpoints": endpoints, "LogsEndpoint": logs}
-        for network in ({"Network": "new"}, {"Network": "new", "ZoneNames": "z-a,z-b"}, EXISTING_VPC, NEW_SUBNETS)
+        for network in ({"Network": "new"}, EXISTING_VPC)
         for endpoints in ("yes", "no", "sts,sagemaker.api", "execute-api,logs,dynamodb")
         for logs in ("yes", "no")
     ),
+    *({**NEW_SUBNETS, "CreateEndpoints": endpoints} for endpoints in ("yes", "no", "execute-api")),
 ]
 #: Options that add something of their own and touch each other nowhere: see the test below.
 FLAGS = [
@@ -119,7 +121,7 @@ def test_no_circle_even_with_all_options_at_once():
     resources = translated(HUB)["Resources"]
     order = graph.order(resources)
     assert order.index("RestApi") < order.index("Address") < order.index("BrokerFunction")
-    assert order.index("BrokerFunction") < order.index("EveryPathMethod") < order.index("Deployment1Regional")
+    assert order.index("BrokerFunction") < order.index("EveryPathMethod") < order.index("Deployment2Regional")
 
 
 def test_what_a_reference_names_exists_whatever_the_conditions():
@@ -165,7 +167,7 @@ def test_another_kind_of_api_gets_another_deployment():
 
 
 def test_a_changed_api_has_deployments_with_a_new_number():
-    """Whoever changes these resources renames Deployment1… to Deployment2…, and notes both here."""
+    """Whoever changes these resources renames Deployment2… to Deployment3…, and notes both here."""
     resources = render.load(HUB)["Resources"]
     api = {
         name: resource
@@ -180,7 +182,7 @@ def test_a_changed_api_has_deployments_with_a_new_number():
         for name, resource in resources.items()
         if resource["Type"] == "AWS::ApiGateway::Deployment"
     }
-    assert (digest, numbers) == ("536ad5183858", {"1"})
+    assert (digest, numbers) == ("238adc589867", {"2"})
 
 
 def test_a_private_api_is_reached_through_its_endpoint_only():
@@ -379,7 +381,9 @@ def test_switching_the_web_acl_on_and_off_meets_no_resource_that_stayed():
     """yes, no, yes: what stays with its name when its switch goes off would be in the way of the next."""
     for path in all_templates():
         for name, resource in translated(path)["Resources"].items():
-            stays = resource.get("DeletionPolicy", "Delete") != "Delete" and "Condition" in resource
+            # Whose the tables are is decided once, for a hub's whole life.
+            is_switched = "Condition" in resource and resource["Condition"] != "OwnsTables"
+            stays = resource.get("DeletionPolicy", "Delete") != "Delete" and is_switched
             named = {"LogGroupName", "TableName", "RoleName", "FunctionName", "Name"} & set(resource.get("Properties", {}))
             assert not (stays and named), (path.name, name)
     for value in ("yes", "no"):

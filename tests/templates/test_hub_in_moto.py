@@ -51,7 +51,10 @@ def broker(cloud, world, gate):
     )
     put_team(cloud, "team1")
     put_team(cloud, "team1b")
-    parameters = {"Network": "new", "PublicUrl": PUBLIC_URL, "TeamCacheSeconds": 0, "ProfileCacheSeconds": 0}
+    parameters = {
+        "Network": "new", "PublicUrl": PUBLIC_URL, "ClientAddress": "forwarded:2", "ProxyCidrs": "192.0.2.0/28",
+        "TeamCacheSeconds": 0, "ProfileCacheSeconds": 0,
+    }  # fmt: skip
     function = stack(HUB, parameters).resources["BrokerFunction"]["Properties"]
     settings = function["Environment"]["Variables"]
     settings.pop("STUDIO_BROKER_PUBLIC_URL")

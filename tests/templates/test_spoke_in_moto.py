@@ -125,7 +125,7 @@ def test_a_new_network_has_its_subnets_routes_and_endpoints(case):
 
     endpoints = ec2.describe_vpc_endpoints(Filters=here)["VpcEndpoints"]
     interfaces = [e for e in endpoints if e["VpcEndpointType"] == "Interface"]
-    assert len(interfaces) == 9
+    assert len(interfaces) == 11
     assert all(set(e["SubnetIds"]) == set(private) for e in interfaces)
     (gateway,) = (e for e in endpoints if e["VpcEndpointType"] == "Gateway")
     assert set(gateway["RouteTableIds"]) == set(tables)

@@ -292,6 +292,7 @@ mod tests {
             external_id: Some("secret-1".into()),
             tag_keys: Vec::new(),
             adopt_profiles: false,
+            doors: vec![],
         };
         trust_policy(&hub, &[grant])
     }

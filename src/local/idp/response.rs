@@ -68,7 +68,7 @@ impl Mint {
     ///
     /// A sentence about the parameter that cannot be read.
     pub(super) fn overridden(mut self, fields: &Fields) -> Result<Self, String> {
-        const KNOWN: [&str; 18] = [
+        const KNOWN: [&str; 19] = [
             "person",
             "user_id",
             "name_id",

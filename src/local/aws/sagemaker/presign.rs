@@ -92,17 +92,6 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     Ok(json!({"AuthorizedUrl": format!("{base}/auth?token={token}")}))
 }
 
-/// Where Studio is in a Region: Public Suffix List, section of Amazon SageMaker Studio
-/// (<https://publicsuffix.org/list/public_suffix_list.dat>).
-fn host_of(host: StudioHost, region: &str) -> String {
-    let (studio, end) = match (host, partition(region)) {
-        (_, "aws-cn") => ("studio", "sagemaker.com.cn"),
-        (StudioHost::Fips, "aws-us-gov") => ("studio-fips", "sagemaker.aws"),
-        _ => ("studio", "sagemaker.aws"),
-    };
-    format!("{studio}.{region}.{end}")
-}
-
 impl Simulator {
     /// Whether IAM lets a request of an open Studio session through: it is decided by the policies and tags
     /// of this moment, with the credentials that made the URL. "IAM authorization policies for this API are
@@ -116,6 +105,17 @@ impl Simulator {
         let action = "sagemaker:CreatePresignedDomainUrl";
         context.authorize(action, arn, |request| resource_tags(request, &tags)).is_ok()
     }
+}
+
+/// Where Studio is in a Region: Public Suffix List, section of Amazon SageMaker Studio
+/// (<https://publicsuffix.org/list/public_suffix_list.dat>).
+fn host_of(host: StudioHost, region: &str) -> String {
+    let (studio, end) = match (host, partition(region)) {
+        (_, "aws-cn") => ("studio", "sagemaker.com.cn"),
+        (StudioHost::Fips, "aws-us-gov") => ("studio-fips", "sagemaker.aws"),
+        _ => ("studio", "sagemaker.aws"),
+    };
+    format!("{studio}.{region}.{end}")
 }
 
 /// `studio::<path>` or `app:<Name>:<path>`, the path may be empty.

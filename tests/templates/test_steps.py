@@ -1,0 +1,320 @@
+"""The guides' own commands, run in their order on an organization that refuses what AWS refuses."""
+
+import json
+import pathlib
+import re
+
+import pytest
+from steps import (
+    ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
+)  # fmt: skip
+from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, render
+
+GUIDE, UNITS = "README.md", "organization/README.md"
+HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
+BY_HAND = "An account that has a spoke by hand"
+
+
+@pytest.fixture
+def organization(tmp_path):
+    return Organization(tmp_path)
+
+
+def with_hub(organization):
+    organization.follow(GUIDE, *HUB_STEPS)
+    return organization
+
+
+def everywhere(organization):
+    """The whole guide, for an organization that has nothing."""
+    with_hub(organization).follow(UNITS, "Before", "Permission sets")
+    # The file of teams is written before the accounts get their teams.
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    organization.follow(UNITS, "Spokes", "The policies")
+    return organization
+
+
+def teams_file():
+    return next(body for kind, body in blocks(GUIDE, "4. Spokes and teams") if kind == "yaml")
+
+
+def spoke(organization, account):
+    found = [s for (where, _), s in organization.stacks.items() if where == account and s.template == SPOKE]
+    (only,) = found
+    return only
+
+
+def test_an_empty_organization(organization):
+    everywhere(organization)
+    teams = [team["team_id"] for team in teams_of(organization.folder)]
+    assert spoke(organization, SPOKE_ACCOUNT).parameters["Teams1"] == ",".join(teams)
+    # A new account has the roles and lets nobody in.
+    assert spoke(organization, OTHER).parameters.get("Teams1", "") == ""
+    for account in (SPOKE_ACCOUNT, OTHER):
+        roles = organization.names(account, "AWS::IAM::Role")
+        assert {"StudioBrokerTarget", "StudioBrokerDoctor", "StudioBrokerLifecycle"} <= set(roles)
+    policies = organization.names(MANAGEMENT, "AWS::Organizations::Policy")
+    assert set(policies) == {"studio-broker-policies-only-the-broker", "studio-broker-policies-studio-as-deployed"}
+    # The hub stands in a member account, and its identity store's owner reads groups for it.
+    assert (HUB_ACCOUNT, "studio-broker") in organization.stacks
+    assert organization.delegated["sso.amazonaws.com"] == HUB_ACCOUNT != MANAGEMENT
+
+
+def test_a_few_accounts_by_hand(organization):
+    with_hub(organization).follow(GUIDE, "4. Spokes and teams")
+    made = spoke(organization, SPOKE_ACCOUNT)
+    assert made.parameters["Teams1"] == "team1,team2"
+    assert "LifecycleRole" in made.resources
+    organization.follow(GUIDE, "IAM Identity Center, one application for all teams")
+    assert [team["groups"] for team in teams_of(organization.folder)]
+
+
+def test_an_account_that_has_nothing_gets_network_domain_and_team_role(organization):
+    with_hub(organization)
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    organization.follow("spoke/README.md", "Deploy")
+    domain, team = (organization.stacks[SPOKE_ACCOUNT, f"studio-{name}"] for name in ("domain", "team1"))
+    assert domain.resources["Domain"]["Properties"]["AppNetworkAccessType"] == "VpcOnly"
+    # The network is ours, so jobs stay in it.
+    (deny,) = [r for name, r in team.resources.items() if name == "DenyPolicy"]
+    sids = [statement["Sid"] for statement in deny["Properties"]["PolicyDocument"]["Statement"]]
+    assert "NoJobsOutsideTheVpc" in sids
+    organization.follow(GUIDE, "4. Spokes and teams")
+    role = f"arn:aws:iam::{SPOKE_ACCOUNT}:role/studio-broker/Studio-team1"
+    assert team.outputs["RoleArn"] == role == teams_of(organization.folder)[0]["execution_role_arn"]
+    organization.follow("spoke/README.md", "SageMaker Projects")
+    team = organization.stacks[SPOKE_ACCOUNT, "studio-team1"]
+    assert "ProjectsAssociation" in team.resources and "NoJobsOutsideTheVpc" in json.dumps(team.resources)
+
+
+def test_a_spoke_by_hand_first_and_a_stack_set_over_it_later(organization):
+    with_hub(organization).follow(GUIDE, "4. Spokes and teams")
+    organization.follow(UNITS, "Before")
+    # What fails in life fails here: the roles have the same names.
+    with pytest.raises(Refused, match="StudioBrokerTarget already exists"):
+        organization.follow(UNITS, "Spokes")
+    organization = Organization(organization.folder)
+    with_hub(organization).follow(GUIDE, "4. Spokes and teams")
+    organization.follow(UNITS, "Before", BY_HAND)
+    assert (SPOKE_ACCOUNT, "studio-broker-spoke") in organization.stacks
+    assert (OTHER, "StackSet-studio-broker-spokes-spoke") in organization.stacks
+    assert spoke(organization, SPOKE_ACCOUNT).parameters["Teams1"] == "team1,team2"
+    organization.follow(UNITS, "Moving it into the StackSet")
+    assert spoke(organization, SPOKE_ACCOUNT).parameters["Teams1"] == "team1,team2"
+    assert (SPOKE_ACCOUNT, "StackSet-studio-broker-spokes-spoke") in organization.stacks
+
+
+def test_no_step_of_the_organization_can_be_left_out(organization):
+    with_hub(organization)
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    for step, word in (("Spokes", "trusted access"), ("The policies", "enable-policy-type")):
+        with pytest.raises(Refused, match=word):
+            organization.follow(UNITS, step)
+    organization.follow(UNITS, "Before", "Spokes", "The policies")
+
+
+def test_the_spoke_waits_for_the_hub(organization):
+    with pytest.raises(Refused, match="no principal"):
+        organization.follow(GUIDE, "4. Spokes and teams")
+
+
+def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
+    everywhere(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    organization.follow("upgrade.md", "The command line")
+    by_set, instances, _by_hand = [body for _, body in blocks("upgrade.md", "Spokes")]
+    organization.run(by_set)
+    organization.run(instances)
+    organization.follow("upgrade.md", "The hub", "The policies")
+    # `--no-execute-changeset` shows; the same command without it deploys.
+    organization.account = HUB_ACCOUNT
+    shown = next(c for _, c in every_command() if "--no-execute-changeset" in c)
+    organization.command(shown.replace("--no-execute-changeset", ""))
+    assert {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]} == {
+        key: 2 for key in before if "permissions" not in key[1]
+    }
+    for key, parameters in before.items():
+        kept = organization.stacks[key].parameters
+        assert {k: v for k, v in parameters.items() if k != "SpokeTemplateUrl"}.items() <= kept.items(), key
+
+
+def test_a_copy_of_the_template_under_the_old_name_would_reach_no_account(organization):
+    everywhere(organization)
+    organization.version = 2
+    organization.account = HUB_ACCOUNT
+    old = organization.variables["SPOKE"]
+    organization.buckets[f"example-bucket/{old}"] = 2
+    organization.command(
+        "aws cloudformation deploy --stack-name studio-broker-spokes --template-file infra/organization/template.yaml "
+        f"--parameter-overrides SpokeTemplateUrl=https://example-bucket.s3.eu-west-1.amazonaws.com/{old}"
+    )
+    assert spoke(organization, SPOKE_ACCOUNT).version == 1
+    # So the name that the guides give it is made of its content.
+    uploads = [command for _, command in every_command() if command.startswith("aws s3 cp infra/spoke/template.yaml")]
+    assert uploads and all(command.endswith("/$SPOKE") for command in uploads)
+
+
+def test_an_upgrade_of_a_spoke_by_hand(organization):
+    with_hub(organization).follow(GUIDE, "4. Spokes and teams")
+    organization.version = 2
+    *_, by_hand = [body for _, body in blocks("upgrade.md", "Spokes")]
+    organization.run(by_hand)
+    assert spoke(organization, SPOKE_ACCOUNT).version == 2
+
+
+HUB_COMMAND = (
+    "aws cloudformation deploy --stack-name studio-broker --template-file target/hub/packaged.yaml --s3-bucket BUCKET "
+    "--capabilities CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND --parameter-overrides "
+)
+KINDS = {
+    "private": "EndpointType=PRIVATE Network=new ClientCidr=10.0.0.0/8",
+    "private in a VPC that is there": "EndpointType=PRIVATE Network=new-subnets VpcId=vpc-0aaaaaaa SubnetCidrs=10.1.0.0/26,10.1.0.64/26",
+    "private behind a proxy": "EndpointType=PRIVATE Network=new PublicUrl=https://studio.example.com ClientAddress=forwarded:2 ClientCidr=10.9.0.0/28",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_private_hub(organization, kind):
+    with_hub(organization)
+    organization.command(HUB_COMMAND + KINDS[kind])
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert hub.resources["RestApi"]["Properties"]["EndpointConfiguration"]["Types"] == ["PRIVATE"]
+    assert "BrokerWebAcl" not in hub.resources
+    organization.follow(GUIDE, "4. Spokes and teams")
+
+
+def test_a_hub_behind_a_proxy(organization):
+    with_hub(organization).follow(GUIDE, "A proxy in front")
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    variables = hub.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["STUDIO_BROKER_CLIENT_ADDRESS"] == "forwarded:2"
+    assert hub.resources["BrokerWebAcl"]["Properties"]["DefaultAction"] == {"Block": {}}
+    # Nothing that people hold has changed but the address.
+    assert hub.outputs["AcsUrl"] == "https://studio.example.com/saml/acs"
+    with pytest.raises(Refused, match="BehindAProxy"):
+        organization.command(HUB_COMMAND + "ClientAddress=direct")
+    with pytest.raises(Refused, match="BehindAProxy"):
+        organization.command(HUB_COMMAND + "ProxyCidrs=")
+
+
+# ---------------------------------------------------------------- one name, one template
+
+
+def test_no_stack_name_stands_for_two_templates():
+    named = {}
+    for guide, command in every_command():
+        match = re.search(r"(?:sam|aws cloudformation) deploy (.*)", command)
+        if match:
+            given = options(match[1].split())
+            (template,) = given["template-file"]
+            template = "the hub's" if template.startswith("target/hub/") else str((ROOT / template).relative_to(ROOT))
+            named.setdefault(given["stack-name"][0], {}).setdefault(template, []).append(guide)
+    assert {name: len(templates) for name, templates in named.items()} == dict.fromkeys(named, 1), named
+    assert len(named) >= 8
+    build = re.search(r"sam deploy --stack-name (\S+)", (INFRA / "hub" / "build").read_text())[1]
+    assert set(named[build]) == {"the hub's"}
+
+
+OURS = [path for folder in ("hub", "organization", "spoke") for path in sorted((INFRA / folder).glob("*.yaml"))]
+OTHERS = [path for path in OURS if path != HUB]
+
+
+@pytest.mark.parametrize("template", OTHERS, ids=lambda path: path.stem + " of " + path.parent.name)
+def test_a_template_does_not_take_over_the_hubs_stack(organization, template):
+    """The name that both guides once told: function, API and roles would have been deleted."""
+    with_hub(organization)
+    required = {
+        "HubRoleArn": "arn:aws:iam::111111111111:role/StudioBrokerHub", "OrganizationId": "o-exampleorg1",
+        "PolicyTargetIds": "r-abcd", "TeamId": "team1", "InstanceArn": "arn:aws:sso:::instance/ssoins-0123456789abcdef",
+        "HubAccountId": HUB_ACCOUNT, "HubRegion": "eu-west-1", "VpcId": "vpc-0aaaaaaa",
+        "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa",
+    }  # fmt: skip
+    declared = render.load(template)["Parameters"]
+    given = " ".join(f"{k}={v}" for k, v in required.items() if k in declared)
+    with pytest.raises(Refused, match="Template: not one of"):
+        organization.command(
+            f"aws cloudformation deploy --stack-name studio-broker --template-file {template.relative_to(ROOT)} "
+            f"--s3-bucket B --capabilities CAPABILITY_NAMED_IAM --parameter-overrides {given}"
+        )
+
+
+def test_the_stack_policy_keeps_a_hub_that_has_no_such_parameter_yet(organization):
+    with_hub(organization)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    hub.parameters.clear()
+    with pytest.raises(Refused, match="stack policy keeps"):
+        organization.put(HUB_ACCOUNT, "studio-broker", INFRA / "spoke" / "network.yaml", {})
+    held = set(re.findall(r"LogicalResourceId/(\w+)", (INFRA / "hub" / "stack-policy.json").read_text()))
+    assert held <= set(hub.resources)
+
+
+def test_every_template_says_which_one_it_is():
+    kinds = {}
+    for path in OURS:
+        parameter = render.load(path)["Parameters"]["Template"]
+        assert parameter["AllowedValues"] == [parameter["Default"]]
+        kinds[parameter["Default"]] = path
+    assert len(kinds) == len(OURS)
+
+
+def test_the_longest_name_that_the_guide_allows_makes_names_that_aws_takes(organization):
+    (longest,) = re.findall(r"The stack's name may have (\d+) characters", (INFRA / "README.md").read_text())
+    organization.put(HUB_ACCOUNT, "s" * int(longest), HUB, {})
+    with pytest.raises(Refused, match="more than 64 characters"):
+        Organization(organization.folder).put(HUB_ACCOUNT, "s" * (int(longest) + 1), HUB, {})
+
+
+# ---------------------------------------------------------------- recovery
+
+
+def test_a_deleted_stack_finds_its_tables_again(organization):
+    with_hub(organization)
+    organization.account = HUB_ACCOUNT
+    with pytest.raises(Refused, match="termination protection"):
+        organization.command("aws cloudformation delete-stack --stack-name studio-broker")
+    organization.command("aws cloudformation update-termination-protection --stack-name studio-broker --no-enable-termination-protection")
+    organization.command("aws cloudformation delete-stack --stack-name studio-broker")
+    with pytest.raises(Refused, match="already exists"):
+        organization.command(HUB_COMMAND + "TableReadCap=4000")
+    organization.follow("recovery.md", "The tables are there, the stack is not")
+    tables = organization.names(HUB_ACCOUNT, "AWS::DynamoDB::Table")
+    assert tables == {f"studio-broker-{name}": "studio-broker" for name in ("teams", "idps", "state")}
+
+
+# ---------------------------------------------------------------- every command
+
+
+def test_a_large_template_is_sent_by_way_of_a_bucket():
+    for guide, command in every_command():
+        if match := re.search(r"deploy .*--template-file (infra/\S+)", command):
+            large = (ROOT / match[1]).stat().st_size > 51_200
+            assert not large or "--s3-bucket" in command, (guide, command)
+
+
+def test_every_command_on_a_stack_set_says_as_whom():
+    commands = [command for _, command in every_command() if re.search(r"stack-set|stack-instance", command)]
+    assert commands and all("--call-as DELEGATED_ADMIN" in command for command in commands)
+
+
+def test_every_block_of_the_organization_says_where_it_runs():
+    for guide in ("organization/README.md", "upgrade.md", "recovery.md"):
+        for kind, body in blocks(guide):
+            first = body.splitlines()[0]
+            if kind == "sh" and "aws " in body:
+                assert first.removeprefix("# ") in ACCOUNTS, (guide, first)
+
+
+def test_the_hub_is_never_deployed_in_the_management_account():
+    text = (INFRA / "README.md").read_text()
+    assert "never the management account" in text
+    organization = Organization(pathlib.Path())
+    organization.account = MANAGEMENT
+    with pytest.raises(Refused, match="no delegated administrator"):
+        organization.command(f"aws organizations register-delegated-administrator --account-id {MANAGEMENT} --service-principal sso.amazonaws.com")
+
+
+def test_the_stack_set_that_the_guides_name_is_the_one_that_their_stack_makes():
+    names = {n for _, c in every_command() for n in re.findall(r"--stack-set-name (\S+)", c)}
+    made = render.load(ORGANIZATION)["Outputs"]["StackSetName"]["Value"]["Fn::Sub"]
+    assert names == {made.replace("${AWS::StackName}", "studio-broker-spokes")}
