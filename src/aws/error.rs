@@ -114,6 +114,9 @@ impl AwsError {
         // One line, wherever it is shown.
         let lines: Vec<_> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
         let message = lines.join(" ");
+        if kind == Kind::Throttled {
+            super::remember_throttle();
+        }
         Self { kind, operation, code, message, request_id }
     }
 }
@@ -141,6 +144,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "TooManyRequestsException"
         | "SlowDown"
         | "LimitExceededException"
+        // The item is being written in another Region; a moment later it is not.
+        | "ReplicatedWriteConflictException"
         | "TransactionInProgressException"
         | "TransactionConflictException" => Kind::Throttled,
         "ResourceNotFound" | "ResourceNotFoundException" | "TableNotFoundException" => {
@@ -203,6 +208,7 @@ mod tests {
         assert_eq!(kind_of("ResourceNotFound", 400), Kind::Missing);
         assert_eq!(kind_of("AccessDeniedException", 400), Kind::Denied);
         assert_eq!(kind_of("AccessDenied", 403), Kind::Denied);
+        assert_eq!(kind_of("ReplicatedWriteConflictException", 400), Kind::Throttled);
         assert_eq!(kind_of("InternalFailure", 500), Kind::Failed);
         assert_eq!(kind_of("SomethingNew", 429), Kind::Throttled);
     }

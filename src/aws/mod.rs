@@ -25,6 +25,7 @@ pub mod team_index;
 pub mod updates;
 pub mod user_settings;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -198,12 +199,23 @@ tokio::task_local! {
 
 /// Request ids of AWS answers, shared by the tasks that work for one request.
 #[derive(Debug, Clone, Default)]
-pub struct RequestIds(Arc<Mutex<Vec<String>>>);
+pub struct RequestIds(Arc<Answers>);
+
+#[derive(Debug, Default)]
+struct Answers {
+    ids: Mutex<Vec<String>>,
+    throttles: AtomicU32,
+}
 
 impl RequestIds {
     /// All ids so far.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().map(|ids| ids.clone()).unwrap_or_default()
+        self.0.ids.lock().map(|ids| ids.clone()).unwrap_or_default()
+    }
+
+    /// How many calls were throttled since this was last asked.
+    pub fn take_throttles(&self) -> u32 {
+        self.0.throttles.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -211,10 +223,15 @@ impl RequestIds {
 pub fn remember_request_id(id: Option<&str>) {
     let Some(id) = id else { return };
     let _ = REQUEST_IDS.try_with(|ids| {
-        if let Ok(mut ids) = ids.0.lock() {
+        if let Ok(mut ids) = ids.0.ids.lock() {
             ids.push(id.to_owned());
         }
     });
+}
+
+/// Remembers for the metrics of the current request that a call was throttled.
+pub fn remember_throttle() {
+    let _ = REQUEST_IDS.try_with(|ids| ids.0.throttles.fetch_add(1, Ordering::Relaxed));
 }
 
 #[cfg(test)]

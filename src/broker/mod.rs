@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod drift;
+pub mod metrics;
 pub mod opening;
 pub mod session;
 pub mod turns;
@@ -803,6 +804,17 @@ impl Broker {
         let stored = self.identity_stores.groups(idp, user_id, name_id, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
     }
 }
 

@@ -168,6 +168,9 @@ pub(super) struct AddArguments {
     /// Its portal's https address, where people start from there.
     #[arg(long, value_name = "URL")]
     portal_url: Option<String>,
+    /// Replaces metadata with which the new one shares no key.
+    #[arg(long)]
+    replace_keys: bool,
     /// Says what would be done and does nothing.
     #[arg(long)]
     dry_run: bool,
@@ -347,6 +350,8 @@ fn metadata_lines(metadata: &IdpMetadata, now: Timestamp) -> Vec<String> {
         matches!(
             warning,
             MetadataWarning::KeyUnusable { .. }
+                | MetadataWarning::IssuerNotTrusted { .. }
+                | MetadataWarning::ChainUnclear { .. }
                 | MetadataWarning::KeyWithoutCertificate
                 | MetadataWarning::Outdated { .. }
                 | MetadataWarning::ValidUntilMalformed { .. }
@@ -406,13 +411,7 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
     })?;
     let metadata = IdpMetadata::parse(xml.as_bytes()).map_err(|error| {
         let file = plain(&arguments.file.to_string_lossy());
-        let mut message = format!("{file}: {}", plain(&error.to_string()));
-        if let strict_saml::MetadataError::KeyMissing { unusable } = &error {
-            for warning in unusable {
-                message.push_str(&format!("\n  {}", plain(&warning.to_string())));
-            }
-        }
-        Failure::usage(message)
+        Failure::usage(format!("{file}: {}", plain(&error.to_string())))
     })?;
     let audience = Audience::read(environment)?;
     let hub = Hub::connect().await?;
@@ -425,7 +424,10 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
         }
     }
     let item = match state.idps.get(&key) {
-        Some(known) => with_metadata(arguments, &key, known, xml)?,
+        Some(known) => {
+            share_a_key(arguments, &key, known, &metadata)?;
+            with_metadata(arguments, &key, known, xml)?
+        }
         None => new_item(arguments, &key, xml, &state)?,
     };
     let read = Table::Idps.read(&item).map_err(|faults| {
@@ -455,6 +457,31 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
         }
     }
     Ok(exit)
+}
+
+/// Metadata that shares no key with what is there is another application's more often than a change of
+/// certificate: whoever signs in through the old one would be shut out.
+fn share_a_key(
+    arguments: &AddArguments,
+    key: &str,
+    known: &Stored,
+    new: &IdpMetadata,
+) -> Result<(), Failure> {
+    let Some(old) = idp_of(known).map(|idp| &idp.metadata) else { return Ok(()) };
+    let shared = old.signing_keys().iter().any(|old| new.has_key(old.fingerprint()));
+    if shared || arguments.replace_keys {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: this metadata has none of the {} by which people sign in there now.\n  Written, nobody whose sign-in \
+         is signed by {} gets in any more, and open sessions of theirs end.\n  A second application of one \
+         tenant has the same entity ID and another certificate: each needs an entity ID of its own (infra/README.md).\n  \
+         A change of certificate without a gap begins with metadata that holds both keys.",
+        excerpt(key),
+        count(old.signing_keys().len(), "key"),
+        if old.signing_keys().len() == 1 { "it" } else { "them" },
+    );
+    Err(Failure::usage(message).hint(again("--replace-keys")))
 }
 
 /// The known item with other metadata and nothing else changed.

@@ -715,5 +715,5 @@ pub(super) fn text_of(path: &Path) -> Result<String, String> {
     if length as u64 > LARGEST {
         return Err(format!("more than {LARGEST} bytes"));
     }
-    String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| "not UTF-8: save it as UTF-8".to_owned())
 }

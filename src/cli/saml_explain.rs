@@ -239,6 +239,51 @@ pub(super) fn say_checks(checks: &[Check]) {
     }
 }
 
+/// What is known about an accepted response that names no groups.
+pub(super) fn overage(assertion: &Assertion) -> Option<&'static str> {
+    let names = || assertion.attributes().keys();
+    let linked = names().any(|name| name.ends_with("/claims/groups.link"));
+    let named = names().any(|name| name.ends_with("/claims/groups"));
+    (linked && !named).then_some(
+        "Entra ID sent a link (groups.link) instead of groups: the person is in more than 150. In the application's \
+         token configuration, send only groups assigned to the application, or app roles, or name the person \
+         among the team's members.",
+    )
+}
+
+/// What is known about a refused response that verifies without the white space between its elements.
+pub(super) fn spaced(
+    rejection: &Rejection,
+    without: Result<&Assertion, &Rejection>,
+) -> Option<&'static str> {
+    const OF_SIGNATURES: [&str; 3] =
+        ["digest_mismatch", "signature_invalid", "signature_malformed"];
+    let of_signatures = |rejection: &Rejection| OF_SIGNATURES.contains(&rejection.code());
+    (of_signatures(rejection) && !without.is_err_and(|other| of_signatures(other))).then_some(
+        "without the white space between its elements the signature holds: the file was formatted after it was \
+         signed (by an editor, a browser's tools or a pretty-printer). Take the form field SAMLResponse as it was \
+         posted.",
+    )
+}
+
+/// A response as XML without the white space between its tags; `None` where it is not XML, or has none.
+pub(super) fn without_added_space(response: &[u8]) -> Option<Vec<u8>> {
+    let xml = response.trim_ascii();
+    if !xml.starts_with(b"<") {
+        return None;
+    }
+    let mut dense = Vec::with_capacity(xml.len());
+    let mut rest = xml;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'>') {
+        let (tag, after) = rest.split_at(end + 1);
+        dense.extend_from_slice(tag);
+        let trimmed = after.trim_ascii_start();
+        rest = if trimmed.starts_with(b"<") { trimmed } else { after };
+    }
+    dense.extend_from_slice(rest);
+    (dense.len() < xml.len()).then_some(dense)
+}
+
 /// What the mappings say about a verified person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Decision {

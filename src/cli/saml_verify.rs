@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::output::{Failure, Format, document, plain, say_json, warn};
-use super::saml_explain::{Against, Decision, checks, decide, required, say_checks, say_decision};
+use super::output::{Failure, Format, document, plain, say, say_json, warn};
+use super::saml_explain::{
+    Against, Decision, checks, decide, overage, required, say_checks, say_decision, spaced,
+    without_added_space,
+};
 use super::{Exit, mapping_file, saml_input};
 use crate::mappings::file::{FileFault, FileFaults, MappingFile};
 use strict_saml::{
@@ -76,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure
     });
     match verified {
         Ok(assertion) => {
-            document(&format!("{}\n", summary(&assertion)));
+            document(&format!("{}\n", json!(assertion)));
             Ok(Exit::Done)
         }
         Err(Refused { code, message }) => {
@@ -201,6 +204,12 @@ fn explain(
         skew: SKEW,
     };
     let checks = checks(&against, verified.as_ref());
+    let hint = match verified {
+        Ok(assertion) => overage(assertion),
+        Err(rejection) => without_added_space(response).and_then(|without| {
+            spaced(rejection, verifier.verify(&without, RequireSigned::Either, now).as_ref())
+        }),
+    };
     let decision = mappings.zip(verified.as_ref().ok()).map(|(file, assertion)| {
         let required = required(file, assertion);
         match verifier.verify(response, required, now) {
@@ -215,24 +224,17 @@ fn explain(
     match format {
         Format::Table => {
             say_checks(&checks);
+            if let Some(hint) = hint {
+                say(format!("hint         {hint}"));
+            }
             if let Some(decision) = decision {
                 say_decision(&decision);
             }
         }
-        Format::Json => say_json(&json!({"checks": checks, "decision": decision})),
+        Format::Json => {
+            say_json(&json!({"checks": checks, "decision": decision, "hint": hint}));
+        }
     }
-}
-
-fn summary(assertion: &Assertion) -> serde_json::Value {
-    let name_id = assertion.name_id();
-    json!({
-        "issuer": assertion.issuer(),
-        "assertion_id": assertion.id(),
-        "subject": {"name_id": name_id.value, "format": name_id.format},
-        "session_index": assertion.session_index(),
-        "not_on_or_after": assertion.not_on_or_after(),
-        "attributes": assertion.attributes(),
-    })
 }
 
 #[cfg(test)]

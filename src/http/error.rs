@@ -250,6 +250,9 @@ pub(super) fn record(context: &Context<'_>, failure: &Failure) {
         facts.unverified.detail = detail.take().map(|text| text.chars().take(256).collect());
     }
     let (audit, now, code) = (context.broker.audit, context.now, code_of(failure));
+    if let Some(measure) = &mut facts.measure {
+        measure.failed = code.status >= 500;
+    }
     audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
 }
 
@@ -257,6 +260,9 @@ pub(super) fn record(context: &Context<'_>, failure: &Failure) {
 pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     let code = code_of(failure);
     record(context, failure);
+    if matches!(failure, Failure::NotYet(..)) {
+        context.broker.audit.wait(context.now, &context.facts);
+    }
     let mut response = match failure {
         Failure::NotYet(destination, wait) if context.wants_page() => {
             return pages::waiting(context, destination, wait);

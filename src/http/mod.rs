@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
 use crate::broker::audit::{Facts, Outcome};
+use crate::broker::metrics::{self, Measure};
 use crate::broker::session::random;
 use crate::broker::turns::waited_since;
 
@@ -71,13 +72,22 @@ struct Context<'a> {
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub async fn handle(broker: &Broker, request: &Request) -> Response {
     let source = broker.settings.client_address;
+    let (now, started) = (Timestamp::now(), Instant::now());
+    let measure = metrics::are_on().then(|| Measure {
+        hub: broker.settings.state_table.clone(),
+        started,
+        waited: None,
+        failed: false,
+    });
     let facts = Facts {
         reference: reference(),
+        trace_id: request.trace_id(),
+        measure,
         client_address: request.client_address(source),
         client_address_source: Some(request::source_name(source)),
         ..Facts::default()
     };
-    let (now, deadline) = (Timestamp::now(), Instant::now() + PATIENCE);
+    let deadline = started + PATIENCE;
     let mut context = Context { broker, request, now, deadline, facts };
     let answer = REQUEST_IDS.scope(RequestIds::default(), async {
         let answer = tokio::time::timeout_at(deadline + GRACE, Box::pin(route(&mut context))).await;

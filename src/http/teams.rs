@@ -179,6 +179,9 @@ pub(super) async fn open_for(
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
     let waiting = Waiting { key, waited: context.waited() };
+    if let Some(measure) = &mut context.facts.measure {
+        measure.waited = waiting.waited;
+    }
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;

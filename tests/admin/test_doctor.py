@@ -84,6 +84,28 @@ def test_a_domain_that_is_missing_in_sso_mode_or_not_in_service(fleet):
     ]
 
 
+@pytest.mark.parametrize(
+    "settings, warned",
+    [
+        ({"StudioWebPortalAccess": "DISABLED", "DomainId": "dzd-4ab12cd34ef56"}, True),
+        ({"DomainId": "dzd-4ab12cd34ef56", "ProjectId": "abc123"}, True),
+        ({"StudioWebPortalAccess": "ENABLED", "DomainId": "dzd-4ab12cd34ef56"}, False),
+        ({}, False),
+    ],
+)
+def test_a_domain_that_has_moved_to_unified_studio(fleet, settings, warned):
+    made = fleet.sagemaker("lab1").create_domain(
+        DomainName="moved",
+        AuthMode="IAM",
+        DefaultUserSettings={"ExecutionRole": f"arn:aws:iam::{ACCOUNTS['lab1']}:role/Default"},
+        DomainSettings={"UnifiedStudioSettings": settings},
+    )
+    fleet.domains["lab1"] = made["DomainId"]
+    fleet.put_team("lab1")
+    # A warning alone is no failure.
+    assert found(fleet, code=0) == [("domain_in_unified_studio", "team lab1")] * warned
+
+
 def test_the_quota_of_profiles_and_how_much_is_used(fleet):
     fleet.control("settings", profile_quotas={ACCOUNTS["lab1"]: 1, ACCOUNTS["lab2"]: 5})
     fleet.profile("lab1", "ann")
@@ -331,6 +353,9 @@ def test_a_state_table_whose_replicas_do_not_agree_at_once(fleet):
     through = {"AWS_ENDPOINT_URL_DYNAMODB": between.url}
     assert found(fleet, **through) == [("state_not_consistent", "table studio-broker-state")]
     state["MultiRegionConsistency"] = "STRONG"
+    # Such a table knows no time to live.
+    off = {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+    between.on["DescribeTimeToLive"] = lambda request: (200, off)
     assert found(fleet, code=0, **through) == []
     between.server.shutdown()
 

@@ -79,6 +79,7 @@ def test_settings_that_differ_are_shown_and_repaired(fleet):
     fleet.put_team("lab1", user_settings=lab)
     path = "JupyterLabAppSettings"
     assert drift(fleet) == [("bob-lab1", "settings_differ", path)]
+    assert "1 profile differs\n" in fleet.run("profiles", "drift", code=3).stderr
     assert fleet.calls("UpdateUserProfile") == []
     repaired = fleet.json("profiles", "drift", "--repair")["drift"]
     assert [(d["profile"], d["repaired"]) for d in repaired] == [("bob-lab1", True)]

@@ -73,6 +73,10 @@ class Rendering(render._Rendering):
         }.get(resource["Type"])
         if resource["Type"] == "AWS::ApiGateway::RestApi":
             return "a1b2c3d4e5"
+        if resource["Type"] == "AWS::Lambda::Alias":
+            place = f"{self.region}:{self.account}"
+            arn = f"arn:{self.pseudo['AWS::Partition']}:lambda:{place}:function"
+            return f"{arn}:{properties['FunctionName']}:{properties['Name']}"
         if resource["Type"] == "AWS::EC2::VPCEndpoint":
             return "vpce-0aaaaaaaaaaaaaaa0"
         return properties.get(named) or super()._ref(name)

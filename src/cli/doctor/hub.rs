@@ -153,8 +153,11 @@ async fn table(
         Err(_) if is_state => {}
         Err(error) => findings.push(Finding::of_error(&subject, &error)),
     }
+    let strong = table.multi_region_consistency == Some(MultiRegionConsistency::Strong);
     match ttl.map(|sent| sorted("dynamodb:DescribeTimeToLive", sent)) {
         None => {}
+        // Such tables know no time to live; what is old there is removed by hand.
+        Some(_) if strong => {}
         Some(Ok(output)) => {
             let described = output.time_to_live_description;
             let on = described.as_ref().and_then(|d| d.time_to_live_status.clone());

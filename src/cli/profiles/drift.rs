@@ -250,8 +250,8 @@ impl Judge<'_> {
             Found::Ready
             | Found::Preparing { .. }
             | Found::Missing
-            | Found::Revoked
             | Found::Untagged(_)
+            | Found::Revoked
             | Found::Adoptable(_) => self.people.gone(owner, team).map(Kind::UserGone),
         }
     }
