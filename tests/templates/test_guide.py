@@ -22,9 +22,8 @@ COMMANDS = {
 
 #: What stands before an equals sign and is no parameter of a template: members of calls of AWS.
 OF_AWS = {
-    "AccountFilterType", "Accounts", "Action", "Name", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
-    "ProviderName", "StreamEnabled", "StreamViewType", "Tags", "Values",
-    "AdditionalVersionWeights", "CostCenter", "Enabled", "SigningProfileVersionArns", "UntrustedArtifactOnDeployment", "Value",
+    "AccountFilterType", "Accounts", "Action", "AdditionalVersionWeights", "CostCenter", "Enabled", "Name", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
+    "ProviderName", "StreamEnabled", "SigningProfileVersionArns", "StreamViewType", "Tags", "UntrustedArtifactOnDeployment", "Value", "Values",
 }  # fmt: skip
 
 guides = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(INFRA)))

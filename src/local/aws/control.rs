@@ -154,8 +154,8 @@ pub(crate) struct Settings {
     pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) recording: bool,
     pub(crate) studio_url_uses: u32,
-    strong_tables: bool,
-    cut_off_regions: Vec<String>,
+    pub(crate) strong_tables: bool,
+    pub(crate) cut_off_regions: Vec<String>,
     pub(crate) studio_host: StudioHost,
     pub(crate) leaves_out_empty: bool,
     pub(crate) keeps_settings: Vec<String>,
@@ -164,7 +164,7 @@ pub(crate) struct Settings {
     pub(crate) odd_answers: bool,
     pub(crate) updates_with_apps: UpdatesWithApps,
     pub(crate) tags_delay_ms: u64,
-    rates: Vec<Rate>,
+    pub(crate) rates: Vec<Rate>,
 }
 
 impl Default for Settings {
@@ -272,7 +272,7 @@ pub(crate) enum MissingListTags {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rate {
+pub(crate) struct Rate {
     service: String,
     operation: String,
     per_second: f64,
