@@ -4,5 +4,5 @@ programs and the browser (`tests/system`)."""
 import pathlib
 import sys
 
-for suite in ("policies", "system"):
+for suite in (".", "policies", "system"):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / suite))
