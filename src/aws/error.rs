@@ -88,9 +88,13 @@ impl AwsError {
     {
         let (kind, code, message) = match error {
             SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
                 let code = service.err().code().unwrap_or("Unknown").to_owned();
-                let message = service.err().message().unwrap_or("no message").to_owned();
-                (kind_of(&code, service.raw().status().as_u16()), code, message)
+                let message = match service.err().message() {
+                    Some(message) => message.to_owned(),
+                    None => format!("status {status} without a message"),
+                };
+                (kind_of(&code, status), code, message)
             }
             SdkError::TimeoutError(_) => (Kind::Unreachable, "Timeout".into(), chain(error)),
             SdkError::DispatchFailure(_) if lacks_credentials(error) => {
@@ -107,6 +111,9 @@ impl AwsError {
             _ => None,
         };
         super::remember_request_id(request_id.as_deref());
+        // One line, wherever it is shown.
+        let lines: Vec<_> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let message = lines.join(" ");
         if kind == Kind::Throttled {
             super::remember_throttle();
         }

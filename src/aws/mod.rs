@@ -10,8 +10,11 @@ pub mod left_behind;
 pub mod mapping_tables;
 #[cfg(feature = "cli")]
 pub mod member_entry;
+pub mod places;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod sessions;
 #[cfg(feature = "cli")]
 pub mod spoke;
 pub mod state_table;

@@ -58,6 +58,10 @@ async fn start() -> Result<(), Failure> {
 
 async fn answer(broker: Arc<Broker>, event: Value) -> Value {
     if stream::is_stream_event(&event) {
+        let places = stream::places_of(&broker.settings, &event);
+        if let Err(error) = broker.tables.remember(&places).await {
+            tracing::warn!(error = %error, "where teams are or were could not be remembered");
+        }
         return stream::validate(&broker.settings, &event);
     }
     let (request, front) = event::request(event).unwrap_or_else(|| {

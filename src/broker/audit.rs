@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::metrics::{Embedded, Event, Measure};
-use super::session::Session;
 use crate::aws::REQUEST_IDS;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
@@ -63,17 +62,6 @@ pub struct Facts {
     /// What is measured of the request; nothing where metrics are off.
     #[serde(skip)]
     pub measure: Option<Measure>,
-}
-
-impl Facts {
-    /// Takes over what a session says about its person and how they signed in.
-    pub fn of_session(&mut self, session: &Session) {
-        self.idp = Some(session.idp.clone());
-        self.directory = Some(session.directory.clone());
-        self.owner = Some(session.owner().to_string());
-        self.assertion_digest = Some(session.assertion_digest.clone());
-        self.key_fingerprint = Some(session.key_fingerprint.clone());
-    }
 }
 
 /// Values from before verification, escaped and cut to 256 characters.

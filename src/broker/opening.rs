@@ -476,7 +476,6 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
-                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 // Tags may be seen later than the profile that was created with them.
                 Found::Untagged(since)
                     if (created || preparing)
@@ -487,6 +486,7 @@ impl Visit<'_> {
                 Found::Untagged(_) => {
                     return Err(OpeningError::ProfileForeign("it has no tags".into()));
                 }
+                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }

@@ -217,6 +217,7 @@ pub(crate) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::team::entitlement::{self, Check};
 
     #[test]
     fn a_build_gathers_no_jitter_entropy() {
@@ -249,6 +250,7 @@ pub(crate) mod tests {
             name_id: "jane@example.com".into(),
             teams: Vec::new(),
             groups: Vec::new(),
+            authn_contexts: Vec::new(),
             assertion_digest: String::new(),
             signed_in_at: 1_000,
             ends_at: 4_600,
@@ -266,16 +268,22 @@ pub(crate) mod tests {
 
     #[test]
     fn a_session_counts_as_long_as_its_idp_would_say_the_same() {
-        let void = |change| session().still_counts(&idp(change));
+        let void = |change| entitlement::person(&idp(change), &session().said(&[]));
         assert_eq!(void(json!({})), Ok(()));
         assert_eq!(void(json!({"directory": "default"})), Ok(()));
-        assert_eq!(void(json!({"directory": "others"})), Err(SessionVoid::DirectoryChanged));
-        assert_eq!(void(json!({"enabled": false})), Err(SessionVoid::IdpDisabled));
-        assert_eq!(void(json!({"denied_users": ["jane"]})), Err(SessionVoid::UserDenied));
+        assert_eq!(void(json!({"directory": "others"})), Err(Check::SameDirectory));
+        assert_eq!(void(json!({"enabled": false})), Err(Check::IdpEnabled));
+        assert_eq!(void(json!({"denied_users": ["jane"]})), Err(Check::NotDenied));
         assert_eq!(void(json!({"denied_users": ["john"]})), Ok(()));
         let signed_by_another = Session { key_fingerprint: "other".into(), ..session() };
         let idp = idp(json!({}));
-        assert_eq!(signed_by_another.still_counts(&idp), Err(SessionVoid::KeyRemoved));
+        let said = signed_by_another.said(&[]);
+        assert_eq!(entitlement::person(&idp, &said), Err(Check::KeyTrusted));
+        let contexts = json!({"authn_contexts": ["urn:mfa"]});
+        assert_eq!(void(contexts.clone()), Err(Check::IdpContext));
+        let by_mfa = Session { authn_contexts: vec!["urn:mfa".into()], ..session() };
+        let idp = self::idp(contexts);
+        assert_eq!(entitlement::person(&idp, &by_mfa.said(&[])), Ok(()));
     }
 
     #[test]

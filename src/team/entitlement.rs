@@ -152,7 +152,8 @@ impl Admission {
     pub fn session_seconds(&self, team: &Team, now: Timestamp) -> u32 {
         let longest = team.session_duration_seconds;
         let Until::At(end) = self.until() else { return longest };
-        let left = u32::try_from(end.duration_since(now).as_secs()).unwrap_or(0);
+        let left = end.duration_since(now).as_secs().clamp(0, i64::from(u32::MAX));
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
         left.clamp(SHORTEST_SESSION, longest.max(SHORTEST_SESSION))
     }
 }

@@ -154,6 +154,8 @@ pub(crate) struct Settings {
     pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) recording: bool,
     pub(crate) studio_url_uses: u32,
+    strong_tables: bool,
+    cut_off_regions: Vec<String>,
     pub(crate) studio_host: StudioHost,
     pub(crate) leaves_out_empty: bool,
     pub(crate) keeps_settings: Vec<String>,
@@ -162,9 +164,7 @@ pub(crate) struct Settings {
     pub(crate) odd_answers: bool,
     pub(crate) updates_with_apps: UpdatesWithApps,
     pub(crate) tags_delay_ms: u64,
-    strong_tables: bool,
-    cut_off_regions: Vec<String>,
-    rates: Vec<Rate>,
+    pub(crate) rates: Vec<Rate>,
 }
 
 impl Default for Settings {
@@ -185,6 +185,8 @@ impl Default for Settings {
             roles: HashMap::new(),
             recording: false,
             studio_url_uses: 0,
+            strong_tables: false,
+            cut_off_regions: Vec::new(),
             studio_host: StudioHost::Local,
             leaves_out_empty: false,
             keeps_settings: Vec::new(),
@@ -193,8 +195,6 @@ impl Default for Settings {
             odd_answers: false,
             updates_with_apps: UpdatesWithApps::Allow,
             tags_delay_ms: 0,
-            strong_tables: false,
-            cut_off_regions: Vec::new(),
             rates: Vec::new(),
         }
     }
@@ -272,7 +272,7 @@ pub(crate) enum MissingListTags {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rate {
+pub(crate) struct Rate {
     service: String,
     operation: String,
     per_second: f64,
