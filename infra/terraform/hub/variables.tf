@@ -254,6 +254,12 @@ variable "tls_roots" {
   default     = null
 }
 
+variable "url_hosts" {
+  type        = string
+  description = "Host suffixes from which Studio's addresses are accepted beside the Region's own, for partitions whose hosts nobody has published."
+  default     = null
+}
+
 variable "log_filter" {
   type        = string
   description = "Decisions are always logged."
@@ -469,6 +475,7 @@ locals {
     SpKeySecretArn          = var.sp_key_secret_arn
     IdentityStoreArn        = var.identity_store_arn
     TlsRoots                = var.tls_roots
+    UrlHosts                = var.url_hosts
     LogFilter               = var.log_filter
     HubRoleName             = var.hub_role_name
     TargetRoleName          = var.target_role_name
