@@ -120,7 +120,9 @@ impl Outcome {
             Self::Refused => Event::Refusal,
             Self::Opened => Event::Opening,
             Self::Created => Event::Creation,
-            Self::Updated | Self::Adopted | Self::SignedOut => Event::Other,
+            Self::Asked | Self::Updated | Self::UpdateRefused | Self::Adopted | Self::SignedOut => {
+                Event::Other
+            }
         }
     }
 }

@@ -481,7 +481,7 @@ fn share_a_key(
         count(old.signing_keys().len(), "key"),
         if old.signing_keys().len() == 1 { "it" } else { "them" },
     );
-    Err(Failure::usage(message).hint(mapping_file::again("--replace-keys")))
+    Err(Failure::usage(message).hint(again("--replace-keys")))
 }
 
 /// The known item with other metadata and nothing else changed.
