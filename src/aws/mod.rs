@@ -11,6 +11,7 @@ pub mod mapping_tables;
 #[cfg(feature = "cli")]
 pub mod member_entry;
 pub mod places;
+pub mod presign;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]

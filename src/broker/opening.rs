@@ -26,9 +26,10 @@ use tracing::{info, warn};
 
 use crate::aws::cache::Cache;
 use crate::aws::error::{AwsError, Kind};
+use crate::aws::presign::{Wish, presign};
 use crate::aws::profile::{Domain, Drift, Found, Profile};
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::studio_url::{StudioUrl, Wish, presign};
+use crate::aws::studio_url::StudioUrl;
 use crate::aws::target::Targets;
 use crate::aws::updates::{Came, Sent, Turn, Updates};
 use crate::aws::user_settings::excluding;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::again::again;
 use super::hub::Hub;
+use super::input::text_of;
 use super::mapping_file::{
     self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, Orders, PLAN_HELP,
     PlanArguments, Removals,
@@ -406,7 +407,7 @@ async fn show(hub: &Hub, wanted: &str, now: Timestamp, format: Format) -> Result
 }
 
 async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result<Exit, Failure> {
-    let xml = mapping_file::text_of(&arguments.file).map_err(|error| {
+    let xml = text_of(&arguments.file).map_err(|error| {
         Failure::usage(format!("{}: {error}", plain(&arguments.file.to_string_lossy())))
     })?;
     let metadata = IdpMetadata::parse(xml.as_bytes()).map_err(|error| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::hub::Head;
-use super::mapping_file::text_of;
+use super::input::text_of;
 use super::output::{Failure, plain};
 use crate::mappings::file::typed;
 use crate::mappings::plan::{Change, Plan, State};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::mapping_file::text_of;
+use super::input::text_of;
 use super::output::{Failure, plain};
 
 /// The lines of a log, each a JSON object; what is none is left out.

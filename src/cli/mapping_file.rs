@@ -2,7 +2,7 @@
 //! a file. `teams` and `idps` share them, since who may open what follows from both tables.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::again::{again, instead};
 use super::hub::Hub;
+use super::input::text_of;
 use super::interrupt::{Interrupt, interrupted};
 use super::kept_plan;
 use super::output::{
@@ -644,9 +645,6 @@ fn unwritable<'a>(tables: &[(Table, &'a BTreeMap<String, Stored>)]) -> Option<(T
     })
 }
 
-/// A file larger than this is no file of mappings, in bytes.
-const LARGEST: u64 = 256 * 1024 * 1024;
-
 /// Reads and checks files and folders of them as one; each `metadata_file` is relative to its file.
 pub(super) fn read(paths: &[PathBuf]) -> Result<MappingFile, Failure> {
     let (mut files, mut faults) = (Vec::new(), Vec::new());
@@ -701,19 +699,4 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         files.extend(inside);
     }
     Ok(files)
-}
-
-/// The text of a file; - is standard input.
-pub(super) fn text_of(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-    };
-    let length = read.map_err(|error| format!("cannot be read: {error}"))?;
-    if length as u64 > LARGEST {
-        return Err(format!("more than {LARGEST} bytes"));
-    }
-    String::from_utf8(bytes).map_err(|_| "not UTF-8: save it as UTF-8".to_owned())
 }

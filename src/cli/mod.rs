@@ -5,6 +5,7 @@ mod again;
 mod completions;
 mod decision;
 mod doctor;
+mod exit;
 mod explain;
 mod findings;
 mod fleet;
@@ -12,8 +13,10 @@ mod history;
 mod hub;
 mod identity_center;
 mod idps;
+mod input;
 mod interrupt;
 mod kept_plan;
+mod local;
 mod log_file;
 mod mapping_file;
 mod one_attribute;
@@ -30,8 +33,7 @@ mod spoke;
 mod teams;
 mod teams_like;
 
-pub(crate) use output::data;
-pub(crate) use serve::stopped;
+pub use exit::Exit;
 
 use std::process::ExitCode;
 
@@ -39,29 +41,6 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::telemetry;
 use output::{Failure, Format};
-
-/// The exit codes of every command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, or nothing to do.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// Usage or settings.
-    Usage = 2,
-    /// Refused, changes found, or findings.
-    Refused = 3,
-    /// Not authorised in AWS.
-    Unauthorised = 4,
-    /// Somebody else changed it meanwhile.
-    Conflict = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
 
 /// The door through which an organization enters Amazon SageMaker Studio.
 #[derive(Debug, Parser)]
@@ -156,10 +135,7 @@ pub fn run() -> ExitCode {
     let json = format == Format::Json;
     let is_saml = matches!(arguments.command, Command::Saml(_));
     let done: Result<Exit, Failure> = match arguments.command {
-        Command::Local(local) => blocking(async {
-            crate::local::run(local, json).await?;
-            Ok(Exit::Done)
-        }),
+        Command::Local(arguments) => blocking(local::run(arguments, format)),
         Command::Serve(serve) => blocking(serve::run(serve, json)),
         Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),

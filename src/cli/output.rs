@@ -20,7 +20,6 @@ use super::Exit;
 use crate::aws::error::{AwsError, Kind, NO_CREDENTIALS};
 use crate::broker::KeyError;
 use crate::config::{SettingFault, SettingFaults, environment};
-use crate::local::LocalError;
 use crate::mappings::file::{FileFault, FileFaults};
 use crate::team::item::Item;
 pub(super) use crate::team::item::plain;
@@ -368,19 +367,6 @@ impl From<KeyError> for Failure {
                 let message = format!("STUDIO_BROKER_SP_KEY: {}", failure.message);
                 Self { message, ..failure }
             }
-        }
-    }
-}
-
-impl From<LocalError> for Failure {
-    fn from(error: LocalError) -> Self {
-        match error {
-            LocalError::Settings(faults) => faults.into(),
-            LocalError::Key(error) => error.into(),
-            LocalError::Port { .. } => {
-                Self::new(Exit::Failed, error.to_string()).hint("choose other ports with --port")
-            }
-            _ => Self::new(Exit::Failed, error.to_string()),
         }
     }
 }

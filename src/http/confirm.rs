@@ -10,9 +10,9 @@
 use http::StatusCode;
 
 use super::cookies::{Cookies, PendingSignIn};
+use super::destination::Destination;
 use super::error::Failure;
 use super::request::single;
-use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::Refusal;
 

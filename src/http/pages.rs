@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::error::Code;
-use super::teams::Destination;
+use super::code::Code;
+use super::destination::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};

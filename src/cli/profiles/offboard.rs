@@ -23,8 +23,8 @@ use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
+use crate::cli::input::text_of;
 use crate::cli::interrupt::{Interrupt, interrupted};
-use crate::cli::mapping_file;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::config::environment;
 use crate::mappings::change::cut;
@@ -248,7 +248,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
 fn users(arguments: &Arguments) -> Result<Vec<String>, Failure> {
     let mut users = arguments.users.clone();
     if let Some(path) = &arguments.file {
-        let text = mapping_file::text_of(path).map_err(|error| {
+        let text = text_of(path).map_err(|error| {
             let name = plain(&path.to_string_lossy());
             Failure::usage(format!("{name}: {error}")).code("file_unreadable")
         })?;
