@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 os.environ.setdefault("STUDIO_BROKER_BIN", str(ROOT / "target" / "release"))
-sys.path.insert(0, str(ROOT / "tests" / "system"))
+sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "tests")]
 
 import flood  # noqa: E402
 from world import World, unique  # noqa: E402

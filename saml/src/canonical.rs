@@ -121,8 +121,9 @@ impl<'w> Writer<'w> {
         let document = self.document;
         new.sort_unstable_by_key(|(prefix, _, _)| document.prefix_text(*prefix));
 
-        self.write("<");
-        self.write(element.name());
+        let name = element.name();
+        self.output.push(b'<');
+        self.write(name);
         for (prefix, uri, _) in &new {
             self.write(if *prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
             self.write(document.prefix_text(*prefix));
@@ -145,13 +146,13 @@ impl<'w> Writer<'w> {
             });
         }
         for attribute in order.iter().filter_map(|(_, _, nth)| attributes.get(*nth)) {
-            self.write(" ");
+            self.output.push(b' ');
             self.write(attribute.name);
             self.write("=\"");
             self.write_value(attribute.value);
-            self.write("\"");
+            self.output.push(b'"');
         }
-        self.write(">");
+        self.output.push(b'>');
 
         for child in element.children() {
             match child {
@@ -170,8 +171,8 @@ impl<'w> Writer<'w> {
         }
 
         self.write("</");
-        self.write(element.name());
-        self.write(">");
+        self.write(name);
+        self.output.push(b'>');
         for (prefix, _, before) in new {
             self.set_rendered(prefix, before);
         }
@@ -207,19 +208,25 @@ impl<'w> Writer<'w> {
         loop {
             let plain = rest.iter().take_while(|byte| !special(**byte)).count();
             let (before, from) = rest.split_at(plain);
-            if !before.is_empty() {
-                self.output.extend_from_slice(before);
+            self.output.extend_from_slice(before);
+            // Many of them may follow one another.
+            let escaped = from.iter().take_while(|byte| special(**byte)).count();
+            let (escaped, after) = from.split_at(escaped);
+            if escaped.is_empty() {
+                return;
             }
-            let Some((byte, after)) = from.split_first() else { return };
-            self.output.extend_from_slice(match byte {
-                b'&' => b"&amp;",
-                b'<' => b"&lt;",
-                b'>' => b"&gt;",
-                b'"' => b"&quot;",
-                b'\t' => b"&#x9;",
-                b'\n' => b"&#xA;",
-                _ => b"&#xD;",
-            });
+            self.output.reserve(6 * escaped.len());
+            for byte in escaped {
+                match byte {
+                    b'&' => self.output.extend_from_slice(b"&amp;"),
+                    b'<' => self.output.extend_from_slice(b"&lt;"),
+                    b'>' => self.output.extend_from_slice(b"&gt;"),
+                    b'"' => self.output.extend_from_slice(b"&quot;"),
+                    b'\t' => self.output.extend_from_slice(b"&#x9;"),
+                    b'\n' => self.output.extend_from_slice(b"&#xA;"),
+                    _ => self.output.extend_from_slice(b"&#xD;"),
+                }
+            }
             rest = after;
         }
     }

@@ -246,6 +246,11 @@ impl Tables {
         self.index.get(now).await
     }
 
+    /// The last index that was read, however old.
+    pub fn last_index(&self) -> Option<Arc<Index>> {
+        self.index.last()
+    }
+
     /// Loads the index of groups and members anew, once somebody has needed it.
     pub async fn refresh_index(&self, now: Timestamp) {
         self.index.refresh(now).await;

@@ -142,7 +142,8 @@ impl TeamIndex {
         fresh.get_or_load((), now, load).await
     }
 
-    fn last(&self) -> Option<Arc<Index>> {
+    /// The last one that was read, however old.
+    pub fn last(&self) -> Option<Arc<Index>> {
         self.0.last.read().ok().and_then(|last| last.clone())
     }
 }

@@ -545,16 +545,12 @@ impl Broker {
         let (groups, index, entries) =
             tokio::join!(self.groups(session, idp, now), index, self.tables.teams(&named, now));
         let (groups, mut entries) = (groups?, entries?);
-        let index = match index {
-            Ok(Ok(index)) => Some(index),
-            Ok(Err(error)) if named.is_empty() => return Err(error.into()),
-            Err(_) if named.is_empty() => return Err(teams_not_in_time()),
-            Ok(Err(error)) => {
-                warn!(error = %error, "teams by groups and members are not known");
-                None
-            }
-            Err(_) => {
-                info!("teams by groups and members are not known yet");
+        // Where it is late the last one serves: it only finds candidates.
+        let index = match index.unwrap_or_else(|_| self.tables.last_index().ok_or_else(late)) {
+            Ok(index) => Some(index),
+            Err(error) if named.is_empty() => return Err(error.into()),
+            Err(error) => {
+                info!(error = %error, "teams by groups and members are not known");
                 None
             }
         };
@@ -820,7 +816,7 @@ impl Facts {
 
 /// How long a sign-in whose teams attribute names a team waits for the index of groups and members, where
 /// that has to be read first.
-const INDEX_PATIENCE: Duration = Duration::from_millis(600);
+const INDEX_PATIENCE: Duration = Duration::from_millis(1_000);
 
 /// What the table says about a team, as the decision wants it.
 fn target<'a>(id: &'a TeamId, entry: &'a Entry<Team>, grants: &'a Grants) -> Target<'a> {
@@ -862,13 +858,17 @@ fn ended(operation: &'static str, panicked: &tokio::task::JoinError) -> AwsError
 }
 
 fn teams_not_in_time() -> Refusal {
-    Refusal::Table(AwsError {
+    Refusal::Table(late())
+}
+
+fn late() -> AwsError {
+    AwsError {
         kind: Kind::Unreachable,
         operation: "teams",
         code: "Timeout".into(),
         message: "the teams were not looked up in time".into(),
         request_id: None,
-    })
+    }
 }
 
 async fn keys_from_secret(sdk: &SdkConfig, arn: &str) -> Result<DecryptionKeys, KeyError> {

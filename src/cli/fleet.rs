@@ -23,8 +23,6 @@ pub(super) struct Place {
     pub(super) account: AccountId,
     pub(super) region: Region,
     pub(super) teams: Vec<Arc<Team>>,
-    /// Whether teams are known to be there, or were there: else an item that nobody can use names it.
-    pub(super) is_certain: bool,
 }
 
 impl Place {
@@ -98,7 +96,7 @@ impl Mappings {
                 places.entry(key).or_default().push(team);
             }
         }
-        let place = |((account, region), teams)| Place { account, region, teams, is_certain: true };
+        let place = |((account, region), teams)| Place { account, region, teams };
         Ok(places.into_iter().map(place).collect())
     }
 
@@ -122,12 +120,9 @@ impl Mappings {
             all.insert((place.account.clone(), place.region.clone()), place);
         }
         let named = self.teams.values().filter_map(|stored| places::of_item(&stored.item));
-        let named = named.map(|place| (place, false));
-        let further = self.earlier.iter().cloned().map(|place| (place, true)).chain(named);
-        for ((account, region, _), is_certain) in further {
+        for (account, region, _) in self.earlier.iter().cloned().chain(named) {
             let key = (account.clone(), region.clone());
-            let empty = Place { account, region, teams: Vec::new(), is_certain: false };
-            all.entry(key).or_insert(empty).is_certain |= is_certain;
+            all.entry(key).or_insert(Place { account, region, teams: Vec::new() });
         }
         all.into_values().collect()
     }

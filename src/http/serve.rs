@@ -183,7 +183,7 @@ fn places_within(files: Option<usize>) -> usize {
 /// An answer on its way.
 struct Leaving {
     text: Full<Bytes>,
-    _until_taken: Answering,
+    until_taken: Answering,
 }
 
 impl HttpBody for Leaving {
@@ -194,7 +194,11 @@ impl HttpBody for Leaving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.text).poll_frame(context)
+        let frame = Pin::new(&mut self.text).poll_frame(context);
+        if frame.is_ready() {
+            self.until_taken.is_taken();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -252,8 +256,11 @@ async fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| {
-        let text = if head { Bytes::new() } else { Bytes::from(body) }.into();
-        Leaving { text, _until_taken: until_taken }
+        let text = if head { Bytes::new() } else { Bytes::from(body) };
+        if text.is_empty() {
+            until_taken.is_taken();
+        }
+        Leaving { text: text.into(), until_taken }
     })
 }
 

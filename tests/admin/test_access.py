@@ -333,7 +333,7 @@ def test_the_report_joins_entries_and_profiles_and_names_what_nobody_needs(fleet
             ("profile_without_rule", "xav-gone")} <= needless
     assert {(one["account"], one["profiles"]) for one in report["accounts"]} >= {(ACCOUNTS["lab1"], 1)}
     assert all(one["quota"] for one in report["accounts"])
-    read = list(csv.DictReader(io.StringIO(table.read_text(newline=""))))
+    read = list(csv.DictReader(io.StringIO(table.read_bytes().decode())))
     assert {row["person"] for row in read} == {"ann", "old", "new", "'=cmd", "eve", "xav"}
     assert [row["reason"] for row in read if row["person"] == "'=cmd"] == ['a "quoted", text']
     text = page.read_text()

@@ -27,7 +27,7 @@ def as_member(aws, value, **attributes):
     "value",
     [
         "always",
-        moment(days=2),
+        "2098-01-31T18:00:00Z",
         {"until": "always", "reason": "the audit", "by": "arn:aws:iam::111111111111:user/ann"},
         {"until": "9999-12-31T23:59:59Z"},
     ],

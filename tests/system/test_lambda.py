@@ -567,7 +567,7 @@ def test_the_start_opens_the_connections_that_the_first_person_needs(world, star
 
 def somewhere(aws, region):
     """A domain of its own in a Region: what a team says of it."""
-    account = "555555555555"
+    account = "666666666601"
     role = {"ExecutionRole": f"arn:aws:iam::{account}:role/Default"}
     made = aws.sagemaker(account, region).create_domain(
         DomainName=unique("domain-"), AuthMode="IAM", DefaultUserSettings=role

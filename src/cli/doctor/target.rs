@@ -45,7 +45,7 @@ const TEAMS_AT_ONCE: usize = 4;
 impl Checks<'_> {
     /// Checks a place and its teams; whatever fails, the rest goes on.
     pub(super) async fn place(&self, place: &Place) -> Checked {
-        let Place { account, region, teams, .. } = place;
+        let Place { account, region, teams } = place;
         let entered =
             Spoke::enter(self.sdk, account, region, DOCTOR_ROLE, self.administrator).await;
         let mut checked = Checked::default();

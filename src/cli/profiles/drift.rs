@@ -96,10 +96,10 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let places = match &arguments.team {
         Some(team) if mappings.teams.contains_key(team) => {
             let of_team = mappings.places(arguments.team.as_slice())?;
-            let moved = mappings.all_places().into_iter();
-            moved
-                .filter(|place| of_team.is_empty() || has_been(&mappings, place, &of_team))
-                .collect()
+            let all = mappings.all_places().into_iter();
+            let looked = all.filter(|place| has_been(&mappings, place, &of_team));
+            // Of a team that cannot be used nobody knows what its profiles should be.
+            if of_team.is_empty() { Vec::new() } else { looked.collect() }
         }
         _ => mappings.all_places(),
     };
