@@ -123,12 +123,8 @@ class Resolving(Rendering):
         if name in self.template["Resources"] and name not in self.parameters:
             resource = self._existing(name)
             if resource["Type"] == "AWS::Lambda::Alias":
-                # moto makes none, and what refers to it takes its ARN as text.
-                properties = self._value(resource["Properties"])
-                function = self.template["Resources"][properties["FunctionName"]["Ref"]]
-                named = self._value(function["Properties"]["FunctionName"])
-                partition = self.pseudo["AWS::Partition"]
-                return f"arn:{partition}:lambda:{self.region}:{self.account}:function:{named}:{properties['Name']}"
+                # moto makes none: what calls the alias calls the function itself.
+                return {"Ref": self._value(resource["Properties"])["FunctionName"]["Ref"]}
             return {"Ref": name}
         return super()._ref(name)
 
