@@ -104,7 +104,7 @@ fn page_with(name: &str, prepare: impl FnOnce(&Aws)) {
     prepare(&aws);
     let cases = trycmd::TestCases::new();
     cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
-    for (name, value) in aws.settings().iter().chain(settings) {
+    for (name, value) in &aws.settings() {
         cases.env(*name, *value);
     }
     cases.case(format!("tests/cli/{name}.md")).run();
