@@ -1,7 +1,9 @@
 //! Exclusive XML Canonicalization 1.0 of one element
 //! (<https://www.w3.org/TR/xml-exc-c14n/>, after <https://www.w3.org/TR/xml-c14n>).
 
-use crate::xml::{Attribute, Child, Document, Element, Limits, PrefixId, UriId};
+use std::ops::Range;
+
+use crate::xml::{Attribute, Child, Document, Element, Limits, PrefixId, UriId, head};
 
 /// What may differ between two canonicalizations of elements of one document.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +43,32 @@ impl Method {
             false => namespaces.into_iter().filter(|(prefix, _)| is_listed(*prefix)).collect(),
         }
     }
+}
 
-    /// The same without comments.
-    pub(crate) fn without_comments(&self) -> Self {
-        Self { with_comments: false, ..self.clone() }
+/// What was written, with the comments that the method keeps and without them: nothing else differs
+/// between the two, so that one writing gives both.
+pub(crate) struct Canonical {
+    octets: Vec<u8>,
+    /// Where the comments are in it, in order; of those that follow one another, all as one.
+    comments: Vec<Range<usize>>,
+}
+
+impl Canonical {
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Where no comment was kept, both forms are the same.
+    pub(crate) fn keeps_comments(&self) -> bool {
+        !self.comments.is_empty()
+    }
+
+    /// What stands between the comments.
+    pub(crate) fn without_comments(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.comments.iter().map(|comment| comment.end));
+        let comments = self.comments.iter().map(|comment| comment.start);
+        let ends = comments.chain([self.octets.len()]);
+        begins.zip(ends).filter_map(|(begin, end)| self.octets.get(begin..end))
     }
 }
 
@@ -60,17 +84,26 @@ pub(crate) fn canonicalize(
     apex: Element<'_>,
     omitted: Option<Element<'_>>,
     method: &Method,
-) -> Option<Vec<u8>> {
+) -> Option<Canonical> {
     let inherited = match method.inclusive.is_empty() {
         true => Vec::new(),
         false => apex.in_scope(),
     };
     let document = apex.document();
-    let rendered = vec![UriId::NONE; document.prefixes()];
-    let output = Vec::with_capacity(4096);
-    let mut writer = Writer { document, method, omitted, rendered, output };
+    let mut writer = Writer {
+        document,
+        method,
+        omitted,
+        rendered: vec![UriId::NONE; document.prefixes()],
+        changed: Vec::new(),
+        attributes: Vec::new(),
+        order: Vec::new(),
+        output: Vec::with_capacity(4096),
+        comments: Vec::new(),
+    };
     writer.element(apex, method.listed(inherited));
-    (writer.output.len() <= LONGEST).then_some(writer.output)
+    let Writer { output: octets, comments, .. } = writer;
+    (octets.len() <= LONGEST).then_some(Canonical { octets, comments })
 }
 
 /// The canonical form of a document, and the canonical form of that; for tests. Empty where the first
@@ -78,12 +111,13 @@ pub(crate) fn canonicalize(
 #[cfg(any(test, fuzzing))]
 pub fn canonical_form_twice(xml: &[u8], with_comments: bool) -> Option<(Vec<u8>, Vec<u8>)> {
     let method = Method { with_comments, ..Method::default() };
-    let once = canonicalize(Document::parse(xml, Limits::RESPONSE).ok()?.root(), None, &method)?;
+    let once = Document::parse(xml, Limits::RESPONSE).ok()?;
+    let once = canonicalize(once.root(), None, &method)?.octets;
     // It may have grown beyond what is read.
     let limits = Limits { bytes: LONGEST, ..Limits::RESPONSE };
     let again = Document::parse(&once, limits).ok();
     let twice = again.and_then(|again| canonicalize(again.root(), None, &method));
-    Some((once, twice.unwrap_or_default()))
+    Some((once, twice.map(|twice| twice.octets).unwrap_or_default()))
 }
 
 struct Writer<'w> {
@@ -92,7 +126,14 @@ struct Writer<'w> {
     omitted: Option<Element<'w>>,
     /// For each prefix the namespace that it has in the output so far.
     rendered: Vec<UriId>,
+    /// What the open elements changed about that: a prefix, its namespace, and the one before.
+    changed: Vec<(PrefixId, UriId, UriId)>,
+    /// Room for one element's attributes, and for their order.
+    attributes: Vec<Attribute<'w>>,
+    order: Vec<(u32, u64, usize)>,
     output: Vec<u8>,
+    /// Where comments are in the output.
+    comments: Vec<Range<usize>>,
 }
 
 impl<'w> Writer<'w> {
@@ -103,40 +144,47 @@ impl<'w> Writer<'w> {
         if self.output.len() > LONGEST {
             return;
         }
+        let document = self.document;
+        let mut attributes = std::mem::take(&mut self.attributes);
+        attributes.clear();
+        attributes.extend(element.attributes());
         // Visibly utilized: the element's prefix and those of its attributes.
-        let attributes: Vec<Attribute<'w>> = element.attributes().collect();
         let utilized = attributes
             .iter()
             .filter(|attribute| attribute.prefix != PrefixId::NONE)
             .map(|attribute| (attribute.prefix, attribute.uri));
         let own = (element.prefix(), element.uri());
-        let mut new: Vec<_> = Vec::new();
+        let first = self.changed.len();
         for (prefix, uri) in inclusive.into_iter().chain(utilized).chain([own]) {
             let before = self.rendered(prefix);
             if prefix != PrefixId::XML && before != uri {
-                new.push((prefix, uri, before));
+                self.changed.push((prefix, uri, before));
                 self.set_rendered(prefix, uri);
             }
         }
-        let document = self.document;
+        let new = self.changed.get_mut(first..).unwrap_or_default();
         new.sort_unstable_by_key(|(prefix, _, _)| document.prefix_text(*prefix));
 
         let name = element.name();
         self.output.push(b'<');
         self.write(name);
-        for (prefix, uri, _) in &new {
-            self.write(if *prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
-            self.write(document.prefix_text(*prefix));
+        for at in first..self.changed.len() {
+            let Some((prefix, uri, _)) = self.changed.get(at).copied() else { break };
+            self.write(if prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
+            self.write(document.prefix_text(prefix));
             self.write("=\"");
-            self.write_value(document.uri_text(*uri));
+            self.write_value(document.uri_text(uri));
             self.write("\"");
         }
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
         // Beginnings as integers tell most names apart.
-        let mut order: Vec<(u32, u64, usize)> = attributes
-            .iter()
-            .enumerate()
-            .map(|(nth, attribute)| (document.rank(attribute.uri), head(attribute.local), nth))
-            .collect();
+        order.extend(
+            attributes
+                .iter()
+                .enumerate()
+                .map(|(nth, attribute)| (document.rank(attribute.uri), head(attribute.local), nth)),
+        );
         if order.len() > 1 {
             let local = |nth: usize| attributes.get(nth).map(|attribute| attribute.local);
             order.sort_unstable_by(|one, other| {
@@ -153,6 +201,7 @@ impl<'w> Writer<'w> {
             self.output.push(b'"');
         }
         self.output.push(b'>');
+        (self.attributes, self.order) = (attributes, order);
 
         for child in element.children() {
             match child {
@@ -162,9 +211,7 @@ impl<'w> Writer<'w> {
                 }
                 Child::Text(text) => self.write_text(text),
                 Child::Comment(comment) if self.method.with_comments => {
-                    self.write("<!--");
-                    self.write(comment);
-                    self.write("-->");
+                    self.write_comment(comment);
                 }
                 Child::Comment(_) => {}
             }
@@ -173,7 +220,9 @@ impl<'w> Writer<'w> {
         self.write("</");
         self.write(name);
         self.output.push(b'>');
-        for (prefix, _, before) in new {
+        while self.changed.len() > first
+            && let Some((prefix, _, before)) = self.changed.pop()
+        {
             self.set_rendered(prefix, before);
         }
     }
@@ -191,6 +240,18 @@ impl<'w> Writer<'w> {
 
     fn write(&mut self, markup: &str) {
         self.output.extend_from_slice(markup.as_bytes());
+    }
+
+    fn write_comment(&mut self, comment: &str) {
+        let start = self.output.len();
+        self.write("<!--");
+        self.write(comment);
+        self.write("-->");
+        let end = self.output.len();
+        match self.comments.last_mut() {
+            Some(before) if before.end == start => before.end = end,
+            _ => self.comments.push(start..end),
+        }
     }
 
     fn write_text(&mut self, text: &str) {
@@ -232,18 +293,6 @@ impl<'w> Writer<'w> {
     }
 }
 
-/// The first eight bytes of a name as an integer, in their order: no name holds a zero byte.
-fn head(name: &str) -> u64 {
-    let name = name.as_bytes();
-    match name.first_chunk::<8>() {
-        Some(eight) => u64::from_be_bytes(*eight),
-        None => {
-            let folded = name.iter().fold(0, |folded: u64, byte| folded << 8 | u64::from(*byte));
-            folded.checked_shl(8 * (8 - name.len() as u32)).unwrap_or_default()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +303,13 @@ mod tests {
         let document = Document::parse(xml.as_bytes(), LIMITS).unwrap();
         let apex = path.iter().fold(document.root(), |at, nth| at.elements().nth(*nth).unwrap());
         let method = Method::new(&document, with_comments, prefixes.iter().copied());
-        String::from_utf8(canonicalize(apex, None, &method).unwrap()).unwrap()
+        let canonical = canonicalize(apex, None, &method).unwrap();
+        // Each of these documents also shows that one writing gives the form without comments.
+        let selected = Method::new(&document, false, prefixes.iter().copied());
+        let selected = canonicalize(apex, None, &selected).unwrap();
+        assert!(!selected.keeps_comments());
+        assert_eq!(canonical.without_comments().collect::<Vec<_>>().concat(), selected.octets());
+        String::from_utf8(canonical.octets).unwrap()
     }
 
     #[test]
@@ -324,6 +379,19 @@ mod tests {
         let xml = "<!--x--><a>1<!--&\r\n-->2</a>";
         assert_eq!(canonical(xml, &[], &[], false), "<a>12</a>");
         assert_eq!(canonical(xml, &[], &[], true), "<a>1<!--&\n-->2</a>");
+    }
+
+    #[test]
+    fn comments_are_cut_out_wherever_they_stand() {
+        for xml in [
+            "<a><!--x--></a>",
+            "<a><!--x--><!--y-->1<!----></a>",
+            "<a><!--x--><b><!--y--></b><!--z-->1<!----><c/><!--<b>--></a>",
+            "<a xmlns:p='u'><p:b p:c='&lt;!----&gt;'/>&lt;!----&gt;<!--&lt;--><![CDATA[<!--x-->]]></a>",
+        ] {
+            assert!(canonical(xml, &[], &[], true).contains("<!--"), "{xml}");
+            assert!(!canonical(xml, &[], &[], false).contains("<!--"), "{xml}");
+        }
     }
 
     #[test]

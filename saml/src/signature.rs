@@ -6,7 +6,7 @@
 
 use aws_lc_rs::{digest, signature as lc};
 
-use crate::canonical::{LONGEST, Method, canonicalize};
+use crate::canonical::{Canonical, LONGEST, Method, canonicalize};
 use crate::claims::read_id;
 use crate::decode::base64_text;
 use crate::der;
@@ -128,17 +128,15 @@ pub(crate) fn verify<'d, 'k>(
         .ok_or_else(too_large)?;
     let key = keys
         .iter()
-        .find(|key| signed_info.method.verify(key, &message, &signature_value))
+        .find(|key| signed_info.method.verify(key, message.octets(), &signature_value))
         .ok_or(Rejection::SignatureInvalid { element: name, keys: keys.len() })?;
 
-    for transform in signed_info.transforms() {
-        let content = canonicalize(parent, Some(signature), &transform).ok_or_else(too_large)?;
-        let digest = digest::digest(signed_info.digest, &content);
-        if digest.as_ref() == signed_info.digest_value {
-            return Ok(Some(Signed { element: parent, key }));
-        }
+    let content =
+        canonicalize(parent, Some(signature), &signed_info.transform).ok_or_else(too_large)?;
+    match signed_info.digests(&content) {
+        true => Ok(Some(Signed { element: parent, key })),
+        false => Err(Rejection::DigestMismatch { element: name }),
     }
-    Err(Rejection::DigestMismatch { element: name })
 }
 
 /// `SignedInfo, SignatureValue, KeyInfo?`; `Object` is refused. `KeyInfo` is never looked into.
@@ -174,14 +172,18 @@ struct SignedInfo<'d> {
 }
 
 impl<'d> SignedInfo<'d> {
-    /// What may have been digested. A reference by bare `#ID` selects no comments (XML Signature
-    /// 4.4.3.3), so that none are left for `#WithComments` to keep; xmlsec1 reads it so, signxml
-    /// keeps them. Both forms cover every element, attribute and character that is read here,
-    /// and comments never are, so either will do.
-    fn transforms(&self) -> impl Iterator<Item = Method> {
-        let selected = self.transform.without_comments();
-        let kept = self.transform.with_comments.then(|| self.transform.clone());
-        std::iter::once(selected).chain(kept)
+    /// Whether the digest is that of `content`. A reference by bare `#ID` selects no comments (XML
+    /// Signature 4.4.3.3), so that none are left for `#WithComments` to keep; xmlsec1 reads it so,
+    /// signxml keeps them. Both forms cover every element, attribute and character that is read
+    /// here, and comments never are, so either will do.
+    fn digests(&self, content: &Canonical) -> bool {
+        let mut selected = digest::Context::new(self.digest);
+        for part in content.without_comments() {
+            selected.update(part);
+        }
+        selected.finish().as_ref() == self.digest_value
+            || (content.keeps_comments()
+                && digest::digest(self.digest, content.octets()).as_ref() == self.digest_value)
     }
 
     /// `CanonicalizationMethod, SignatureMethod, Reference` and nothing else.

@@ -15,7 +15,7 @@ mod lexical;
 mod reader;
 mod tree;
 
-pub(crate) use lexical::is_space;
+pub(crate) use lexical::{head, is_space};
 pub(crate) use tree::{Attribute, Child, Document, Element, PrefixId, UriId};
 
 /// Why bytes are no document.

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::lexical::head;
+
 /// Every text that was given, once. Finding one costs its length, by a keyed hash: no choice of texts
 /// makes others slower.
 #[derive(Debug, Default)]
@@ -50,10 +52,14 @@ impl Interner {
 
     /// For each integer the place of its text in their order by bytes.
     pub(super) fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (0..self.texts.len() as u32).collect();
-        order.sort_unstable_by_key(|id| self.text(*id));
+        // Beginnings as integers tell most texts apart.
+        let mut order: Vec<(u64, u32)> =
+            (0..self.texts.len() as u32).map(|id| (head(self.text(id)), id)).collect();
+        order.sort_unstable_by(|one, other| {
+            one.0.cmp(&other.0).then_with(|| self.text(one.1).cmp(self.text(other.1)))
+        });
         let mut ranks = vec![0; order.len()];
-        for (rank, id) in order.into_iter().enumerate() {
+        for (rank, (_, id)) in order.into_iter().enumerate() {
             if let Some(slot) = ranks.get_mut(id as usize) {
                 *slot = rank as u32;
             }
@@ -74,5 +80,9 @@ mod tests {
         assert_eq!((interner.known("a"), interner.known("c")), (Some(2), None));
         assert_eq!((interner.text(2), interner.text(9), interner.len()), ("a", "", 3));
         assert_eq!(interner.ranks(), [0, 2, 1]);
+        for text in ["abcdefghb", "abcdefgha", "abcdefgh", "ä"] {
+            interner.id(text);
+        }
+        assert_eq!(interner.ranks(), [0, 5, 1, 4, 3, 2, 6]);
     }
 }

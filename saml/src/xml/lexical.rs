@@ -46,6 +46,18 @@ fn skip_space(text: &str) -> &str {
     text.get(spaces..).unwrap_or_default()
 }
 
+/// The first eight bytes of a text as an integer, in their order: XML holds no zero byte.
+pub(crate) fn head(text: &str) -> u64 {
+    let text = text.as_bytes();
+    match text.first_chunk::<8>() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => {
+            let folded = text.iter().fold(0, |folded: u64, byte| folded << 8 | u64::from(*byte));
+            folded.checked_shl(8 * (8 - text.len() as u32)).unwrap_or_default()
+        }
+    }
+}
+
 /// What `&…;` stands for: the five predefined entities and character references, no others.
 pub(super) fn character(reference: &str) -> Option<char> {
     let code = match reference {

@@ -242,6 +242,24 @@ fn white_space_and_comments_in_a_signature_do_no_harm() {
     assert_eq!(code(xml), "accepted");
 }
 
+/// One reads a reference as one that selects no comments, another digests them.
+#[test]
+fn a_signature_that_keeps_comments_may_have_been_digested_with_them_or_without() {
+    let plain = "<ds:Transform Algorithm=\"http://www.w3.org/2001/10/xml-exc-c14n#\">";
+    let keeps = plain.replace("c14n#", "c14n#WithComments");
+    let (at, commented) = ("<saml:AuthnStatement", "<!-- x --><!----><saml:AuthnStatement");
+    let digested_with = valid().edit_assertion(at, commented);
+    assert_eq!(code(digested_with.xml()), "digest_mismatch");
+    let digested_with = digested_with.edit_info(plain, &keeps).xml();
+    assert_eq!(code(&digested_with), "accepted");
+    assert_eq!(code(tamper(&digested_with, "<!-- x -->", "<!-- y -->")), "digest_mismatch");
+    assert_eq!(code(tamper(&digested_with, "<!-- x -->", "")), "digest_mismatch");
+    let digested_without = valid().edit_info(plain, &keeps).xml();
+    assert_eq!(code(&digested_without), "accepted");
+    assert_eq!(code(tamper(&digested_without, at, commented)), "accepted");
+    assert_eq!(code(tamper(&digested_without, at, &format!("x{at}"))), "digest_mismatch");
+}
+
 #[test]
 fn key_info_is_not_looked_into() {
     for key_info in ["<ds:KeyInfo/>", "<ds:KeyInfo><ds:KeyName>x</ds:KeyName><y/>z</ds:KeyInfo>"] {
