@@ -131,7 +131,8 @@ pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failu
         return sign_in_first(context, None).await;
     };
     let patience = time_left(context.deadline);
-    let choices = context.broker.teams(&session, &idp, patience, context.now).await?;
+    let teams = context.broker.teams(&session, &idp, patience, context.now);
+    let choices = Box::pin(teams).await?;
     if choices.is_empty() {
         return Err(Failure::NoTeam);
     }
