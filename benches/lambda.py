@@ -3,6 +3,7 @@
 that does nothing, against the simulated AWS on the same machine.
 
     cargo build --release --bins --examples && python3 benches/lambda.py
+    python3 benches/lambda.py --metrics        # a warm sign-in with metrics in the log, and without
 
 CPU seconds are those of the function's process alone (/proc/PID/stat), so other load on the machine
 changes little. Needs nothing but Python's standard library, and `openssl` for a double with TLS.
@@ -18,7 +19,7 @@ import base64, http.server, io, json, os, pathlib, queue, re, socket, ssl, stati
 import tempfile, threading, time, urllib.parse, urllib.request, zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = ROOT / "target" / "release"
+RELEASE = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target" / "release"))
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -312,6 +313,32 @@ def add_teams(aws, count):
         urllib.request.urlopen(request).read()
 
 
+def with_and_without_metrics(idp, env, binary, rounds=12, each=50):
+    """A warm sign-in of three functions side by side: with metrics, without, and with them again. What the
+    two that are alike differ by is noise."""
+    off = {**env, "STUDIO_BROKER_LOG": "info,studio_broker::metrics=off"}
+    kinds = [("with", env), ("without", off), ("with again", env)]
+    running = []
+    for name, settings in kinds:
+        runtime = Runtime()
+        running.append((name, runtime, runtime.start(binary, settings), []))
+    for name, runtime, process, _ in running:
+        sign_ins(runtime, process, idp, 100, "user-2")
+    for number in range(rounds):
+        # Each goes first as often as the others.
+        for name, runtime, process, spent in running[number % 3:] + running[:number % 3]:
+            spent += sign_ins(runtime, process, idp, each, "user-2")
+    medians = {}
+    for name, _, process, spent in running:
+        stop(process)
+        medians[name] = statistics.median(spent)
+        quarters = statistics.quantiles(spent, n=4)
+        print("warm sign-in %-10s %6.3f ms CPU median of %d (quarters %.3f to %.3f)"
+              % (name, medians[name], len(spent), quarters[0], quarters[2]))
+    print("metrics cost %+.3f ms; two functions with the same settings differ by %.3f ms"
+          % (medians["with"] - medians["without"], abs(medians["with"] - medians["with again"])))
+
+
 def main():
     lambda_binary = RELEASE / "studio-broker-lambda"
     command = next(p for p in (RELEASE / "studio-broker", ROOT / "target" / "debug" / "studio-broker") if p.exists())
@@ -322,6 +349,8 @@ def main():
     env = {"PATH": os.environ["PATH"], "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "AKIABENCH",
            "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": aws, "STUDIO_BROKER_PUBLIC_URL": broker}
     try:
+        if "--metrics" in sys.argv[1:]:
+            return with_and_without_metrics(idp, env, lambda_binary)
         runtime = Runtime()
         floor = startup(runtime, RELEASE / "examples" / "lambda_floor", env)
         init = startup(runtime, lambda_binary, env)

@@ -1,9 +1,15 @@
 //! The log: JSON lines with one filter, and a bound that no filter can lift.
 
 use tracing::Level;
+#[cfg(feature = "cli")]
+use tracing::Subscriber;
+#[cfg(feature = "cli")]
+use tracing::span::{Attributes, Id};
 use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+#[cfg(feature = "cli")]
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts the log with a filter such as `info` or `studio_broker=debug`.
@@ -28,4 +34,22 @@ where
         .with_filter(filter);
     // A second start (in tests) keeps the first.
     let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// Tells each call of the AWS SDK by its name (`DynamoDB.Scan`) when it begins, and nothing that it holds.
+#[cfg(feature = "cli")]
+pub fn tell_calls(tell: impl Fn(&str) + Send + Sync + 'static) {
+    let is_call = filter_fn(|metadata| metadata.is_span() && metadata.name().contains('.'));
+    let calls = Calls(tell).with_filter(is_call);
+    let _ = tracing_subscriber::registry().with(calls).try_init();
+}
+
+#[cfg(feature = "cli")]
+struct Calls<T>(T);
+
+#[cfg(feature = "cli")]
+impl<S: Subscriber, T: Fn(&str) + Send + Sync + 'static> Layer<S> for Calls<T> {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0(attributes.metadata().name());
+    }
 }

@@ -1,5 +1,5 @@
-//! The page of attacks (`saml/src/attacks.rs`) against the tests, those of the broker among them: what it names exists, and no attack is
-//! missing from it.
+//! The pages of attacks (`saml/src/attacks.rs`, `src/http/attacks.rs`) against the tests: what they name
+//! exists, and no attack is missing from them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// The names in the last column of the tables, and in brackets below them.
 fn named() -> BTreeSet<String> {
-    let page = read("saml/src/attacks.rs");
+    let page = ["saml/src/attacks.rs", "src/http/attacks.rs"].map(read).concat();
     let rows = page.lines().filter(|line| line.starts_with("//! |"));
     let last = rows.filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit(" | ").next());
     let below = page.lines().filter(|line| line.starts_with("//!   (`"));

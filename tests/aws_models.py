@@ -66,6 +66,9 @@ COMMON = {
 #: DynamoDB's API reference, BatchGetItem and BatchWriteItem: "the response contains an empty … map".
 MAY_BE_EMPTY = {"UnprocessedKeys", "UnprocessedItems"}
 
+#: DynamoDB's API reference, DescribeTable, shows 0 in its examples, where the model wants 1 at least.
+MAY_BE_ZERO = {"NumberOfDecreasesToday"}
+
 #: The people of the story have short ids in their identity store, too: they can be told apart on a page.
 STORY = regex.compile(r"(arn:aws:identitystore:::user/)?user-\d+")
 
@@ -213,7 +216,7 @@ def read_structure(form, shape, prefix):
                 else:
                     elements.append(form.pop(at))
                 number += 1
-            if elements:
+            if elements or form.pop(path, None) == "":
                 value[name] = elements
         elif path in form:
             text = form.pop(path)
@@ -279,7 +282,7 @@ def scalar_holds(shape, value, path):
         raise Violation(f"{path} is {type(value).__name__}, expected {kind}")
     if kind in ("string", "blob"):
         within(shape, len(value), path, "characters")
-    elif kind in ("integer", "long", "float", "double"):
+    elif kind in ("integer", "long", "float", "double") and path.rpartition(".")[2] not in MAY_BE_ZERO:
         within(shape, value, path, "")
     enum, text = shape.metadata.get("enum"), shape.metadata.get("pattern")
     if enum and value not in enum:

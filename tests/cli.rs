@@ -45,8 +45,8 @@ impl Aws {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// A profile as the broker makes it for somebody in `team1`: what a page ends has to be there first.
-    fn profile(&self, user: &str) {
+    /// A profile as the broker makes it for somebody in a team: what a page ends has to be there first.
+    fn profile(&self, user: &str, team: &str) {
         let access = Access {
             endpoint_url: self.endpoint.clone(),
             region: "us-east-1".into(),
@@ -59,9 +59,9 @@ impl Aws {
             aws_sdk_sagemaker::Client::new(&sdk_config_for(&access))
                 .create_user_profile()
                 .domain_id("d-localteam001")
-                .user_profile_name(format!("{user}-team1"))
+                .user_profile_name(format!("{user}-{team}"))
                 .user_settings(UserSettings::builder().execution_role(role).build())
-                .tags(tag("Team", "team1"))
+                .tags(tag("Team", team))
                 .tags(tag("User", user))
                 .send()
                 .await
@@ -104,8 +104,8 @@ fn page_with(name: &str, prepare: impl FnOnce(&Aws)) {
     prepare(&aws);
     let cases = trycmd::TestCases::new();
     cases.register_bin("studio-broker", std::path::Path::new(STUDIO_BROKER));
-    for (name, value) in aws.settings() {
-        cases.env(name, value);
+    for (name, value) in &aws.settings() {
+        cases.env(*name, *value);
     }
     cases.case(format!("tests/cli/{name}.md")).run();
 }
@@ -126,6 +126,40 @@ fn the_page_on_refused_responses_says_what_happens() {
 }
 
 #[test]
+fn the_page_on_the_first_file_says_what_happens() {
+    page("first-file");
+}
+
+#[test]
+fn the_page_on_a_pull_request_says_what_happens() {
+    page("pull-request");
+}
+
+#[test]
+fn the_page_on_departments_says_what_happens() {
+    page("departments");
+}
+
+#[test]
+fn the_page_on_a_rename_says_what_happens() {
+    page_with("rename", |aws| {
+        for user in ["ann", "bob"] {
+            aws.profile(user, "analysts");
+        }
+    });
+}
+
+#[test]
+fn the_page_on_a_leaver_says_what_happens() {
+    page_with("leaver", |aws| aws.profile("lea", "analysts"));
+}
+
+#[test]
+fn the_page_on_references_says_what_happens() {
+    page("cannot-get-in");
+}
+
+#[test]
 fn the_page_on_access_says_what_happens() {
-    page_with("access", |aws| aws.profile("jane"));
+    page_with("access", |aws| aws.profile("jane", "team1"));
 }

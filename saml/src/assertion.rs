@@ -11,6 +11,7 @@ use crate::conditions::Accepted;
 use crate::names::SAML;
 use crate::rejection::Rejection;
 use crate::signature::VerifiedAssertion;
+use crate::time::written;
 use crate::xml::Element;
 
 /// The claims of an assertion that was signed by a trusted key, is meant for us, and valid now.
@@ -150,7 +151,7 @@ impl Serialize for Assertion {
         object.serialize_field("assertion_id", &self.id)?;
         object.serialize_field("subject", &self.name_id)?;
         object.serialize_field("session_index", &self.session_index)?;
-        object.serialize_field("not_on_or_after", &self.not_on_or_after.to_string())?;
+        object.serialize_field("not_on_or_after", &written(self.not_on_or_after))?;
         object.serialize_field("attributes", &self.attributes)?;
         object.end()
     }

@@ -1,16 +1,51 @@
 //! Exclusive XML Canonicalization 1.0 of one element
 //! (<https://www.w3.org/TR/xml-exc-c14n/>, after <https://www.w3.org/TR/xml-c14n>).
 
-use std::collections::{HashMap, HashSet};
+use crate::xml::{Attribute, Child, Document, Element, Limits, PrefixId, UriId};
 
-use crate::xml::{Attribute, Child, Element, Limits};
-
-/// What may differ between two canonicalizations.
+/// What may differ between two canonicalizations of elements of one document.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Method<'d> {
+pub(crate) struct Method {
     pub(crate) with_comments: bool,
-    /// Prefixes that are treated as inclusive canonicalization does; `""` for `#default`.
-    pub(crate) inclusive: HashSet<&'d str>,
+    /// For each prefix of the document whether it is treated as inclusive canonicalization does;
+    /// empty where none is.
+    inclusive: Vec<bool>,
+}
+
+impl Method {
+    /// With these prefixes treated inclusively; `""` is the default namespace. Those that the
+    /// document does not have change nothing.
+    pub(crate) fn new<'p>(
+        document: &Document,
+        with_comments: bool,
+        inclusive: impl Iterator<Item = &'p str>,
+    ) -> Self {
+        let mut listed = Vec::new();
+        for prefix in inclusive.filter_map(|prefix| document.known_prefix(prefix)) {
+            listed.resize(document.prefixes(), false);
+            if let Some(place) = listed.get_mut(prefix.index()) {
+                *place = true;
+            }
+        }
+        Self { with_comments, inclusive: listed }
+    }
+
+    /// Those of the namespaces whose prefix is in the list.
+    fn listed(
+        &self,
+        namespaces: impl IntoIterator<Item = (PrefixId, UriId)>,
+    ) -> Vec<(PrefixId, UriId)> {
+        let is_listed = |prefix: PrefixId| self.inclusive.get(prefix.index()) == Some(&true);
+        match self.inclusive.is_empty() {
+            true => Vec::new(),
+            false => namespaces.into_iter().filter(|(prefix, _)| is_listed(*prefix)).collect(),
+        }
+    }
+
+    /// The same without comments.
+    pub(crate) fn without_comments(&self) -> Self {
+        Self { with_comments: false, ..self.clone() }
+    }
 }
 
 /// The most that a canonical form may hold. Exclusive canonicalization writes a namespace again at
@@ -24,19 +59,17 @@ pub(crate) const LONGEST: usize = 8 * Limits::RESPONSE.bytes;
 pub(crate) fn canonicalize(
     apex: Element<'_>,
     omitted: Option<Element<'_>>,
-    method: &Method<'_>,
+    method: &Method,
 ) -> Option<Vec<u8>> {
     let inherited = match method.inclusive.is_empty() {
         true => Vec::new(),
         false => apex.in_scope(),
     };
-    let mut writer =
-        Writer { method, omitted, rendered: HashMap::new(), output: Vec::with_capacity(4096) };
-    let inclusive = inherited
-        .iter()
-        .map(|(prefix, uri)| (prefix.as_str(), uri.as_str()))
-        .filter(|(prefix, _)| method.inclusive.contains(prefix));
-    writer.element(apex, inclusive.collect());
+    let document = apex.document();
+    let rendered = vec![UriId::NONE; document.prefixes()];
+    let output = Vec::with_capacity(4096);
+    let mut writer = Writer { document, method, omitted, rendered, output };
+    writer.element(apex, method.listed(inherited));
     (writer.output.len() <= LONGEST).then_some(writer.output)
 }
 
@@ -44,8 +77,6 @@ pub(crate) fn canonicalize(
 /// is no document.
 #[cfg(any(test, fuzzing))]
 pub fn canonical_form_twice(xml: &[u8], with_comments: bool) -> Option<(Vec<u8>, Vec<u8>)> {
-    use crate::xml::Document;
-
     let method = Method { with_comments, ..Method::default() };
     let once = canonicalize(Document::parse(xml, Limits::RESPONSE).ok()?.root(), None, &method)?;
     // It may have grown beyond what is read.
@@ -56,70 +87,78 @@ pub fn canonical_form_twice(xml: &[u8], with_comments: bool) -> Option<(Vec<u8>,
 }
 
 struct Writer<'w> {
-    method: &'w Method<'w>,
+    document: &'w Document,
+    method: &'w Method,
     omitted: Option<Element<'w>>,
-    /// The namespace that each prefix has in the output so far.
-    rendered: HashMap<&'w str, &'w str>,
+    /// For each prefix the namespace that it has in the output so far.
+    rendered: Vec<UriId>,
     output: Vec<u8>,
 }
 
 impl<'w> Writer<'w> {
-    /// `namespaces` are those of the inclusive list that come into scope here. Recursion is as
-    /// deep as the document, which the reader bounds.
-    fn element(&mut self, element: Element<'w>, mut namespaces: Vec<(&'w str, &'w str)>) {
+    /// `inclusive` are the listed namespaces that come into scope here. Recursion is as deep as the
+    /// document, which the reader bounds.
+    fn element(&mut self, element: Element<'w>, inclusive: Vec<(PrefixId, UriId)>) {
         // One element adds at most the document itself, escaped.
         if self.output.len() > LONGEST {
             return;
         }
         // Visibly utilized: the element's prefix and those of its attributes.
-        let mut attributes: Vec<Attribute<'w>> = element.attributes().collect();
+        let attributes: Vec<Attribute<'w>> = element.attributes().collect();
         let utilized = attributes
             .iter()
-            .filter(|attribute| !attribute.prefix.is_empty())
-            .map(|attribute| (attribute.prefix, attribute.namespace))
-            .chain([(element.prefix(), element.namespace())]);
-        namespaces.retain(|namespace| self.is_new(*namespace));
-        for namespace in utilized {
-            if self.is_new(namespace) {
-                namespaces.push(namespace);
+            .filter(|attribute| attribute.prefix != PrefixId::NONE)
+            .map(|attribute| (attribute.prefix, attribute.uri));
+        let own = (element.prefix(), element.uri());
+        let mut new: Vec<_> = Vec::new();
+        for (prefix, uri) in inclusive.into_iter().chain(utilized).chain([own]) {
+            let before = self.rendered(prefix);
+            if prefix != PrefixId::XML && before != uri {
+                new.push((prefix, uri, before));
+                self.set_rendered(prefix, uri);
             }
         }
-        namespaces.sort_unstable();
-        namespaces.dedup();
+        let document = self.document;
+        new.sort_unstable_by_key(|(prefix, _, _)| document.prefix_text(*prefix));
 
-        self.write("<");
-        self.write(element.name());
-        let mut shadowed = Vec::with_capacity(namespaces.len());
-        for (prefix, uri) in namespaces {
-            self.write(if prefix.is_empty() { " xmlns" } else { " xmlns:" });
-            self.write(prefix);
+        let name = element.name();
+        self.output.push(b'<');
+        self.write(name);
+        for (prefix, uri, _) in &new {
+            self.write(if *prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
+            self.write(document.prefix_text(*prefix));
             self.write("=\"");
-            self.write_value(uri);
+            self.write_value(document.uri_text(*uri));
             self.write("\"");
-            shadowed.push((prefix, self.rendered.insert(prefix, uri)));
         }
-        attributes.sort_unstable_by_key(|attribute| (attribute.namespace, attribute.local));
-        for attribute in attributes {
-            self.write(" ");
+        // Beginnings as integers tell most names apart.
+        let mut order: Vec<(u32, u64, usize)> = attributes
+            .iter()
+            .enumerate()
+            .map(|(nth, attribute)| (document.rank(attribute.uri), head(attribute.local), nth))
+            .collect();
+        if order.len() > 1 {
+            let local = |nth: usize| attributes.get(nth).map(|attribute| attribute.local);
+            order.sort_unstable_by(|one, other| {
+                (one.0, one.1)
+                    .cmp(&(other.0, other.1))
+                    .then_with(|| local(one.2).cmp(&local(other.2)))
+            });
+        }
+        for attribute in order.iter().filter_map(|(_, _, nth)| attributes.get(*nth)) {
+            self.output.push(b' ');
             self.write(attribute.name);
             self.write("=\"");
             self.write_value(attribute.value);
-            self.write("\"");
+            self.output.push(b'"');
         }
-        self.write(">");
+        self.output.push(b'>');
 
         for child in element.children() {
             match child {
                 Child::Element(child) if self.omitted == Some(child) => {}
                 Child::Element(child) => {
-                    let inclusive = match self.method.inclusive.is_empty() {
-                        true => Vec::new(),
-                        false => child
-                            .declarations()
-                            .filter(|(prefix, _)| self.method.inclusive.contains(prefix))
-                            .collect(),
-                    };
-                    self.element(child, inclusive);
+                    self.element(child, self.method.listed(child.declarations()));
                 }
                 Child::Text(text) => self.write_text(text),
                 Child::Comment(comment) if self.method.with_comments => {
@@ -132,19 +171,22 @@ impl<'w> Writer<'w> {
         }
 
         self.write("</");
-        self.write(element.name());
-        self.write(">");
-        for (prefix, uri) in shadowed {
-            match uri {
-                Some(uri) => self.rendered.insert(prefix, uri),
-                None => self.rendered.remove(prefix),
-            };
+        self.write(name);
+        self.output.push(b'>');
+        for (prefix, _, before) in new {
+            self.set_rendered(prefix, before);
         }
     }
 
-    /// Whether the output so far has another namespace for the prefix, or none.
-    fn is_new(&self, (prefix, uri): (&str, &str)) -> bool {
-        prefix != "xml" && self.rendered.get(prefix).copied().unwrap_or_default() != uri
+    /// The namespace that a prefix has in the output so far.
+    fn rendered(&self, prefix: PrefixId) -> UriId {
+        self.rendered.get(prefix.index()).copied().unwrap_or(UriId::NONE)
+    }
+
+    fn set_rendered(&mut self, prefix: PrefixId, uri: UriId) {
+        if let Some(place) = self.rendered.get_mut(prefix.index()) {
+            *place = uri;
+        }
     }
 
     fn write(&mut self, markup: &str) {
@@ -163,35 +205,55 @@ impl<'w> Writer<'w> {
 
     fn write_escaped(&mut self, text: &str, special: impl Fn(u8) -> bool) {
         let mut rest = text.as_bytes();
-        while let Some(at) = rest.iter().position(|byte| special(*byte)) {
-            let (plain, from) = rest.split_at(at);
-            self.output.extend_from_slice(plain);
-            self.output.extend_from_slice(match from.first() {
-                Some(b'&') => b"&amp;",
-                Some(b'<') => b"&lt;",
-                Some(b'>') => b"&gt;",
-                Some(b'"') => b"&quot;",
-                Some(b'\t') => b"&#x9;",
-                Some(b'\n') => b"&#xA;",
-                _ => b"&#xD;",
-            });
-            rest = from.get(1..).unwrap_or_default();
+        loop {
+            let plain = rest.iter().take_while(|byte| !special(**byte)).count();
+            let (before, from) = rest.split_at(plain);
+            self.output.extend_from_slice(before);
+            // Many of them may follow one another.
+            let escaped = from.iter().take_while(|byte| special(**byte)).count();
+            let (escaped, after) = from.split_at(escaped);
+            if escaped.is_empty() {
+                return;
+            }
+            self.output.reserve(6 * escaped.len());
+            for byte in escaped {
+                match byte {
+                    b'&' => self.output.extend_from_slice(b"&amp;"),
+                    b'<' => self.output.extend_from_slice(b"&lt;"),
+                    b'>' => self.output.extend_from_slice(b"&gt;"),
+                    b'"' => self.output.extend_from_slice(b"&quot;"),
+                    b'\t' => self.output.extend_from_slice(b"&#x9;"),
+                    b'\n' => self.output.extend_from_slice(b"&#xA;"),
+                    _ => self.output.extend_from_slice(b"&#xD;"),
+                }
+            }
+            rest = after;
         }
-        self.output.extend_from_slice(rest);
+    }
+}
+
+/// The first eight bytes of a name as an integer, in their order: no name holds a zero byte.
+fn head(name: &str) -> u64 {
+    let name = name.as_bytes();
+    match name.first_chunk::<8>() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => {
+            let folded = name.iter().fold(0, |folded: u64, byte| folded << 8 | u64::from(*byte));
+            folded.checked_shl(8 * (8 - name.len() as u32)).unwrap_or_default()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xml::Document;
 
     const LIMITS: Limits = Limits::RESPONSE;
 
     fn canonical(xml: &str, path: &[usize], prefixes: &[&str], with_comments: bool) -> String {
         let document = Document::parse(xml.as_bytes(), LIMITS).unwrap();
         let apex = path.iter().fold(document.root(), |at, nth| at.elements().nth(*nth).unwrap());
-        let method = Method { with_comments, inclusive: prefixes.iter().copied().collect() };
+        let method = Method::new(&document, with_comments, prefixes.iter().copied());
         String::from_utf8(canonicalize(apex, None, &method).unwrap()).unwrap()
     }
 
@@ -205,6 +267,19 @@ mod tests {
                 false
             ),
             "<r xmlns:a=\"u:a\" xmlns:b=\"u:b\" z=\"1\" a:x=\"'>&amp;\" b:y=\"&#x9;&quot;&lt;\"></r>"
+        );
+    }
+
+    #[test]
+    fn names_are_sorted_by_all_their_bytes() {
+        assert_eq!(
+            canonical(
+                "<r abcdefghb='' b='' abcdefgha='' abcdefgh='' ab='' a='' ä=''/>",
+                &[],
+                &[],
+                false
+            ),
+            "<r a=\"\" ab=\"\" abcdefgh=\"\" abcdefgha=\"\" abcdefghb=\"\" b=\"\" ä=\"\"></r>"
         );
     }
 

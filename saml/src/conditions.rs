@@ -45,23 +45,25 @@ impl<'d> Envelope<'d> {
 /// the `Advice` of the assertion, which nobody reads. A copy elsewhere is a wrapped document,
 /// refused even when the genuine assertion would be read.
 pub(crate) fn check_places(root: Element<'_>) -> Result<(), Rejection> {
-    let suspicious = |element: &Element<'_>| {
-        element.is(SAML, "Assertion")
-            || element.is(SAML, "EncryptedAssertion")
-            || element.is(SAMLP, "Response")
-    };
-    for element in root.subtree().skip(1).filter(suspicious) {
+    let mut advice: Option<Element<'_>> = None;
+    // In document order, so what is in an advice follows it.
+    for element in root.subtree().skip(1) {
+        if advice.is_some_and(|advice| advice.contains(element)) {
+            continue;
+        }
         let Some(parent) = element.parent() else { continue };
-        let is_child_of_response =
-            parent == root && root.is(SAMLP, "Response") && !element.is(SAMLP, "Response");
-        let is_advice = std::iter::successors(Some(parent), |at| at.parent()).any(|at| {
-            at.is(SAML, "Advice")
-                && at.parent().is_some_and(|assertion| {
-                    assertion.is(SAML, "Assertion")
-                        && assertion.parent().is_none_or(|parent| parent.is(SAMLP, "Response"))
-                })
-        });
-        if !is_child_of_response && !is_advice {
+        if element.is(SAML, "Advice") {
+            let is_read = |assertion: Element<'_>| {
+                assertion.is(SAML, "Assertion")
+                    && assertion.parent().is_none_or(|parent| parent.is(SAMLP, "Response"))
+            };
+            advice = is_read(parent).then_some(element);
+            continue;
+        }
+        let is_response = element.is(SAMLP, "Response");
+        let is_assertion = element.is(SAML, "Assertion") || element.is(SAML, "EncryptedAssertion");
+        let is_read = is_assertion && parent == root && root.is(SAMLP, "Response");
+        if is_response || (is_assertion && !is_read) {
             return Err(Rejection::ElementMisplaced {
                 element: element.name().to_owned(),
                 parent: parent.name().to_owned(),

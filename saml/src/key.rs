@@ -4,9 +4,10 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use x509_cert::Certificate;
+use x509_cert::certificate::{Certificate, TbsCertificate};
 use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader};
+use x509_cert::name::Name;
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -71,12 +72,9 @@ impl SigningKey {
         &self.public_key
     }
 
-    /// Reads base64 of an X.509 certificate in DER. Nothing but key and dates is looked at: it is
-    /// the metadata that is trusted, certificates in it are mostly self-signed.
-    pub(crate) fn read(base64: Vec<u8>) -> Result<Self, KeyProblem> {
-        let der = STANDARD.decode(base64).map_err(|_| KeyProblem::NotBase64)?;
-        let certificate = Certificate::from_der(&der).map_err(|_| KeyProblem::NotACertificate)?;
-        let certificate = certificate.tbs_certificate();
+    /// Nothing but key and dates of a certificate is looked at: it is the metadata that is trusted,
+    /// certificates in it are mostly self-signed.
+    fn of(certificate: &TbsCertificate) -> Result<Self, KeyProblem> {
         let spki = certificate.subject_public_key_info();
         let bits = spki.subject_public_key.as_bytes().ok_or(KeyProblem::NotACertificate)?;
         let curve = || spki.algorithm.parameters.as_ref()?.decode_as::<ObjectIdentifier>().ok();
@@ -105,6 +103,34 @@ impl SigningKey {
             not_before: timestamp(validity.not_before).unwrap_or(Timestamp::MIN),
             not_after: timestamp(validity.not_after).unwrap_or(Timestamp::MAX),
         })
+    }
+}
+
+/// A certificate of an `X509Data`, and the key in it.
+pub(crate) struct KeyCertificate {
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    pub(crate) key: Result<SigningKey, KeyProblem>,
+}
+
+impl KeyCertificate {
+    /// Reads base64 of an X.509 certificate in DER.
+    pub(crate) fn read(base64: &[u8]) -> Result<Self, KeyProblem> {
+        let der = STANDARD.decode(base64).map_err(|_| KeyProblem::NotBase64)?;
+        let certificate = Certificate::from_der(&der).map_err(|_| KeyProblem::NotACertificate)?;
+        let certificate = certificate.tbs_certificate();
+        let name = |name: &Name| name.to_der().map_err(|_| KeyProblem::NotACertificate);
+        Ok(Self {
+            subject: name(certificate.subject())?,
+            issuer: name(certificate.issuer())?,
+            key: SigningKey::of(certificate),
+        })
+    }
+
+    /// Whether another certificate names this one's holder as its issuer. Whoever issued their own
+    /// was not issued by a namesake.
+    pub(crate) fn issued(&self, other: &Self) -> bool {
+        other.issuer == self.subject && other.issuer != other.subject
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use jiff::Timestamp;
 
-use crate::key::{KeyProblem, SigningKey};
+use crate::key::{KeyCertificate, KeyProblem, SigningKey};
 use crate::names::DS;
 use crate::time::instant;
 use crate::xml::{Document, Element, Limits, XmlError, is_space};
@@ -13,6 +13,9 @@ use crate::xml::{Document, Element, Limits, XmlError, is_space};
 const MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 const HTTP_REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 const HTTP_POST: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST";
+
+/// The most certificates of one `X509Data` that are put in order.
+const LONGEST_CHAIN: usize = 16;
 
 /// What is trusted about one identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +35,20 @@ impl IdpMetadata {
     ///
     /// # Errors
     /// When the document is malformed or larger than 1 MiB, holds none or several identity
-    /// providers, no usable signing key, or a sign-in address that is not https.
+    /// providers, no usable signing key, or an HTTP-Redirect address that is not https.
     pub fn parse(xml: &[u8]) -> Result<Self, MetadataError> {
         let xml = xml.strip_prefix("\u{feff}".as_bytes()).unwrap_or(xml);
-        let document = Document::parse(xml, Limits::METADATA)?;
+        if is_utf_16(xml) {
+            return Err(MetadataError::Encoding { got: "UTF-16".to_owned() });
+        }
+        let document = Document::parse(xml, Limits::METADATA).map_err(|error| match error {
+            XmlError::NotUtf8 => MetadataError::Encoding { got: "other bytes".to_owned() },
+            XmlError::Declaration { got } => match declared_encoding(&got) {
+                Some(got) => MetadataError::Encoding { got },
+                None => XmlError::Declaration { got }.into(),
+            },
+            other => other.into(),
+        })?;
         let entity = only_idp(document.root())?;
         let entity_id = entity
             .attribute("entityID")
@@ -49,16 +62,17 @@ impl IdpMetadata {
             .flat_map(|role| role.elements_named(MD, "KeyDescriptor"))
             .filter(|descriptor| matches!(descriptor.attribute("use"), None | Some("signing")))
         {
-            let certificates = certificates(descriptor);
-            if certificates.is_empty() {
-                warnings.push(MetadataWarning::KeyWithoutCertificate);
-            }
-            for certificate in certificates {
-                match SigningKey::read(certificate) {
-                    Ok(key) if signing_keys.contains(&key) => {}
-                    Ok(key) => signing_keys.push(key),
-                    Err(reason) => warnings.push(MetadataWarning::KeyUnusable { reason }),
+            let mut is_empty = true;
+            for data in key_data(descriptor) {
+                is_empty = false;
+                match holder(data, &mut warnings) {
+                    Some(key) if signing_keys.contains(&key) => {}
+                    Some(key) => signing_keys.push(key),
+                    None => {}
                 }
+            }
+            if is_empty {
+                warnings.push(MetadataWarning::KeyWithoutCertificate);
             }
         }
         if signing_keys.is_empty() {
@@ -75,8 +89,10 @@ impl IdpMetadata {
         Ok(Self {
             entity_id: entity_id.to_owned(),
             signing_keys,
-            sso_redirect_url: sso_address(entity, HTTP_REDIRECT)?,
-            sso_post_url: sso_address(entity, HTTP_POST)?,
+            sso_redirect_url: redirect_address(entity)?,
+            sso_post_url: address(entity, HTTP_POST)
+                .filter(|post| is_safe_address(post))
+                .map(str::to_owned),
             valid_until,
             warnings,
         })
@@ -142,6 +158,22 @@ pub enum MetadataWarning {
         /// Why.
         reason: KeyProblem,
     },
+    /// A certificate that issued another one beside it.
+    #[error(
+        "key {fingerprint} signs nobody in: its certificate only stands beside the one that does"
+    )]
+    IssuerNotTrusted {
+        /// Of its key.
+        fingerprint: String,
+    },
+    /// Several certificates together, and it cannot be told which of them signs.
+    #[error(
+        "none of {certificates} certificates in one X509Data is used: it cannot be told which of them signs"
+    )]
+    ChainUnclear {
+        /// How many.
+        certificates: usize,
+    },
     /// A signing key that is given by other means than a certificate.
     #[error("a signing key without certificate is not used")]
     KeyWithoutCertificate,
@@ -181,6 +213,14 @@ pub enum MetadataError {
     /// No document.
     #[error("the metadata is not usable XML: {0}")]
     Xml(#[from] XmlError),
+    /// In another encoding than UTF-8.
+    #[error(
+        "the metadata is not in UTF-8 but in {got}: save it as UTF-8, with encoding=\"UTF-8\" or none in its first line"
+    )]
+    Encoding {
+        /// What it seems to be, or says that it is.
+        got: String,
+    },
     /// Another root than `EntityDescriptor` or `EntitiesDescriptor`.
     #[error("expected md:EntityDescriptor or md:EntitiesDescriptor, got {{{namespace}}}{local}")]
     RootUnexpected {
@@ -199,13 +239,13 @@ pub enum MetadataError {
     #[error("the identity provider has no entityID")]
     EntityIdMissing,
     /// No signing key that can be used.
-    #[error("no usable signing key in the identity provider's descriptor")]
+    #[error("no usable signing key in the identity provider's descriptor{}", reasons(unusable))]
     KeyMissing {
         /// What was found instead.
         unusable: Vec<MetadataWarning>,
     },
-    /// A sign-in address that is not https (http is for loopback hosts only).
-    #[error("expected an https address for sign-in, got {got}")]
+    /// An HTTP-Redirect address that is not https (http is for loopback hosts only).
+    #[error("expected an https address for sign-in by HTTP-Redirect, got {got}")]
     AddressNotHttps {
         /// The address.
         got: String,
@@ -218,6 +258,7 @@ impl MetadataError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Xml(_) => "metadata_xml_malformed",
+            Self::Encoding { .. } => "metadata_encoding",
             Self::RootUnexpected { .. } => "metadata_root_unexpected",
             Self::IdpCount { .. } => "metadata_idp_count",
             Self::EntityIdMissing => "metadata_entity_id_missing",
@@ -225,6 +266,21 @@ impl MetadataError {
             Self::AddressNotHttps { .. } => "metadata_address_not_https",
         }
     }
+}
+
+/// Why no key is used: each reason once, three at most.
+fn reasons(unusable: &[MetadataWarning]) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for warning in unusable {
+        let reason = match warning {
+            MetadataWarning::KeyUnusable { reason } => reason.to_string(),
+            other => other.to_string(),
+        };
+        if said.len() < 3 && !said.contains(&reason) {
+            said.push(reason);
+        }
+    }
+    said.iter().map(|reason| format!(": {reason}")).collect()
 }
 
 /// The only entity with an `IDPSSODescriptor`, searched through nested `EntitiesDescriptor`s.
@@ -251,27 +307,96 @@ fn only_idp(root: Element<'_>) -> Result<Element<'_>, MetadataError> {
     }
 }
 
-/// The texts of all `X509Certificate`s of a key descriptor, without white space.
-fn certificates(descriptor: Element<'_>) -> Vec<Vec<u8>> {
+/// For each `X509Data` of a key descriptor with certificates in it, their texts without white space.
+fn key_data(descriptor: Element<'_>) -> impl Iterator<Item = Vec<Vec<u8>>> {
     descriptor
         .elements_named(DS, "KeyInfo")
         .flat_map(|key_info| key_info.elements_named(DS, "X509Data"))
-        .flat_map(|data| data.elements_named(DS, "X509Certificate"))
-        .map(|certificate| {
-            let text = certificate.text().unwrap_or_default();
-            text.bytes().filter(|byte| !is_space(*byte)).collect()
+        .map(|data| {
+            let certificates = data.elements_named(DS, "X509Certificate").map(|certificate| {
+                let text = certificate.text().unwrap_or_default();
+                text.bytes().filter(|byte| !is_space(*byte)).collect()
+            });
+            certificates.collect::<Vec<Vec<u8>>>()
         })
-        .collect()
+        .filter(|certificates| !certificates.is_empty())
+}
+
+/// The key of an `X509Data`: all certificates in it are about one key or lead to it (XML Signature 1.1,
+/// 4.5.4), so it is that of the one which issued none of the others. The others sign nobody in, and
+/// where one cannot be read, nobody knows which it is.
+fn holder(data: Vec<Vec<u8>>, warnings: &mut Vec<MetadataWarning>) -> Option<SigningKey> {
+    let mut chain = Vec::new();
+    let mut texts: Vec<Vec<u8>> = Vec::new();
+    let mut unread = false;
+    for text in data {
+        if texts.contains(&text) {
+            continue;
+        }
+        if texts.len() == LONGEST_CHAIN {
+            unread = true;
+            break;
+        }
+        match KeyCertificate::read(&text) {
+            Ok(certificate) => chain.push(certificate),
+            Err(reason) => {
+                warnings.push(MetadataWarning::KeyUnusable { reason });
+                unread = true;
+            }
+        }
+        texts.push(text);
+    }
+    let issued_none = |one: &&KeyCertificate| {
+        !chain.iter().any(|other| !std::ptr::eq(*one, other) && one.issued(other))
+    };
+    let found = chain.iter().find(issued_none).filter(|_| !unread);
+    let Some(found) = found else {
+        if texts.len() > 1 {
+            warnings.push(MetadataWarning::ChainUnclear { certificates: texts.len() });
+        }
+        return None;
+    };
+    for other in chain.iter().filter(|other| !std::ptr::eq(*other, found)) {
+        let key = other.key.as_ref();
+        let fingerprint = key.map_or("of another algorithm", SigningKey::fingerprint).to_owned();
+        warnings.push(MetadataWarning::IssuerNotTrusted { fingerprint });
+    }
+    match &found.key {
+        Ok(key) => Some(key.clone()),
+        Err(reason) => {
+            warnings.push(MetadataWarning::KeyUnusable { reason: reason.clone() });
+            None
+        }
+    }
+}
+
+/// Whether this begins as UTF-16 does, with a byte order mark or without.
+fn is_utf_16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [b'<', 0, ..] | [0, b'<', ..])
+}
+
+/// The encoding that an XML declaration names, when it is not UTF-8.
+fn declared_encoding(declaration: &str) -> Option<String> {
+    let (_, rest) = declaration.split_once("encoding")?;
+    let rest = rest.trim_start().strip_prefix('=')?.trim_start();
+    let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let (name, _) = rest.strip_prefix(quote)?.split_once(quote)?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    (is_name && name.len() <= 40 && !name.eq_ignore_ascii_case("utf-8")).then(|| name.to_owned())
 }
 
 /// The first `SingleSignOnService` of a binding.
-fn sso_address(entity: Element<'_>, binding: &str) -> Result<Option<String>, MetadataError> {
-    let location = entity
+fn address<'d>(entity: Element<'d>, binding: &str) -> Option<&'d str> {
+    entity
         .elements_named(MD, "IDPSSODescriptor")
         .flat_map(|role| role.elements_named(MD, "SingleSignOnService"))
         .filter(|service| service.attribute("Binding") == Some(binding))
-        .find_map(|service| service.attribute("Location"));
-    match location {
+        .find_map(|service| service.attribute("Location"))
+}
+
+/// Where browsers are sent. No other binding's address is ever used, so none of them can do harm.
+fn redirect_address(entity: Element<'_>) -> Result<Option<String>, MetadataError> {
+    match address(entity, HTTP_REDIRECT) {
         Some(location) if !is_safe_address(location) => {
             Err(MetadataError::AddressNotHttps { got: location.to_owned() })
         }

@@ -1,6 +1,6 @@
 //! Why a response was refused: one variant and one stable code for each reason.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Write as _};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -73,7 +73,7 @@ macro_rules! rejections {
                             &[ $($( (stringify!($field), $field) ),*)? ];
                         fields
                             .iter()
-                            .map(|(name, value)| format!("{name}={}", cut(&format!("{value:?}"))))
+                            .map(|(name, value)| format!("{name}={}", excerpt(*value)))
                             .collect::<Vec<_>>()
                             .join(" ")
                     } )*
@@ -319,13 +319,27 @@ impl From<XmlError> for Rejection {
     }
 }
 
-/// Cuts a text, already escaped by `Debug`, to 256 characters.
-fn cut(text: &str) -> String {
+/// A value as `Debug` escapes it, cut to 256 characters; what lies beyond is not even escaped.
+fn excerpt(value: &dyn Debug) -> String {
     const LONGEST: usize = 256;
-    if text.chars().nth(LONGEST).is_none() {
-        return text.to_owned();
+    struct Bounded {
+        text: String,
+        characters: usize,
     }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
+    impl fmt::Write for Bounded {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            let room = (LONGEST + 1).saturating_sub(self.characters);
+            let before = self.text.len();
+            self.text.extend(part.chars().take(room));
+            self.characters += self.text.get(before..).unwrap_or_default().chars().count();
+            if self.characters > LONGEST { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+    let mut bounded = Bounded { text: String::new(), characters: 0 };
+    match write!(bounded, "{value:?}") {
+        Ok(()) => bounded.text,
+        Err(_) => bounded.text.chars().take(LONGEST - 1).chain(['…']).collect(),
+    }
 }
 
 #[cfg(test)]

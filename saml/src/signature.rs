@@ -165,10 +165,10 @@ fn read_signature(signature: Element<'_>) -> Result<(Element<'_>, Vec<u8>), Reje
 
 struct SignedInfo<'d> {
     element: Element<'d>,
-    canonicalization: Method<'d>,
+    canonicalization: Method,
     method: SignatureMethod,
     uri: Option<&'d str>,
-    transform: Method<'d>,
+    transform: Method,
     digest: &'static digest::Algorithm,
     digest_value: Vec<u8>,
 }
@@ -178,8 +178,8 @@ impl<'d> SignedInfo<'d> {
     /// 4.4.3.3), so that none are left for `#WithComments` to keep; xmlsec1 reads it so, signxml
     /// keeps them. Both forms cover every element, attribute and character that is read here,
     /// and comments never are, so either will do.
-    fn transforms(&self) -> impl Iterator<Item = Method<'d>> {
-        let selected = Method { with_comments: false, ..self.transform.clone() };
+    fn transforms(&self) -> impl Iterator<Item = Method> {
+        let selected = self.transform.without_comments();
         let kept = self.transform.with_comments.then(|| self.transform.clone());
         std::iter::once(selected).chain(kept)
     }
@@ -232,7 +232,7 @@ impl<'d> SignedInfo<'d> {
 /// Enveloped-signature, then exclusive canonicalization. Without the latter, inclusive
 /// canonicalization would apply (XML Signature 4.4.3.2); in another order, the signature would
 /// have to be found again in octets.
-fn read_transforms(transforms: Element<'_>) -> Result<Method<'_>, Rejection> {
+fn read_transforms(transforms: Element<'_>) -> Result<Method, Rejection> {
     let unsupported = || Rejection::TransformsUnsupported {
         got: transforms
             .elements()
@@ -248,7 +248,7 @@ fn read_transforms(transforms: Element<'_>) -> Result<Method<'_>, Rejection> {
 }
 
 /// An element that names exclusive canonicalization, with its `PrefixList`.
-fn exclusive(element: Element<'_>) -> Result<Option<Method<'_>>, Rejection> {
+fn exclusive(element: Element<'_>) -> Result<Option<Method>, Rejection> {
     let with_comments = match element.attribute("Algorithm") {
         Some(EXCLUSIVE) => false,
         Some(EXCLUSIVE_WITH_COMMENTS) => true,
@@ -260,17 +260,17 @@ fn exclusive(element: Element<'_>) -> Result<Option<Method<'_>>, Rejection> {
     }
     let mut parameters = element.elements();
     let inclusive = match (parameters.next(), parameters.next()) {
-        (None, _) => Default::default(),
-        (Some(list), None) if list.is(EXCLUSIVE, "InclusiveNamespaces") && list.is_blank() => list
-            .attribute("PrefixList")
-            .unwrap_or_default()
-            .split([' ', '\t', '\n', '\r'])
-            .filter(|prefix| !prefix.is_empty())
-            .map(|prefix| if prefix == "#default" { "" } else { prefix })
-            .collect(),
+        (None, _) => "",
+        (Some(list), None) if list.is(EXCLUSIVE, "InclusiveNamespaces") && list.is_blank() => {
+            list.attribute("PrefixList").unwrap_or_default()
+        }
         _ => return Err(malformed),
     };
-    Ok(Some(Method { with_comments, inclusive }))
+    let inclusive = inclusive
+        .split([' ', '\t', '\n', '\r'])
+        .filter(|prefix| !prefix.is_empty())
+        .map(|prefix| if prefix == "#default" { "" } else { prefix });
+    Ok(Some(Method::new(element.document(), with_comments, inclusive)))
 }
 
 /// The element children, when they are exactly these of XML Signature, with nothing between.

@@ -88,9 +88,13 @@ impl AwsError {
     {
         let (kind, code, message) = match error {
             SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
                 let code = service.err().code().unwrap_or("Unknown").to_owned();
-                let message = service.err().message().unwrap_or("no message").to_owned();
-                (kind_of(&code, service.raw().status().as_u16()), code, message)
+                let message = match service.err().message() {
+                    Some(message) => message.to_owned(),
+                    None => format!("status {status} without a message"),
+                };
+                (kind_of(&code, status), code, message)
             }
             SdkError::TimeoutError(_) => (Kind::Unreachable, "Timeout".into(), chain(error)),
             SdkError::DispatchFailure(_) if lacks_credentials(error) => {
@@ -107,6 +111,12 @@ impl AwsError {
             _ => None,
         };
         super::remember_request_id(request_id.as_deref());
+        // One line, wherever it is shown.
+        let lines: Vec<_> = message.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let message = lines.join(" ");
+        if kind == Kind::Throttled {
+            super::remember_throttle();
+        }
         Self { kind, operation, code, message, request_id }
     }
 }
@@ -134,6 +144,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
         | "TooManyRequestsException"
         | "SlowDown"
         | "LimitExceededException"
+        // The item is being written in another Region; a moment later it is not.
+        | "ReplicatedWriteConflictException"
         | "TransactionInProgressException"
         | "TransactionConflictException" => Kind::Throttled,
         "ResourceNotFound" | "ResourceNotFoundException" | "TableNotFoundException" => {
@@ -196,6 +208,7 @@ mod tests {
         assert_eq!(kind_of("ResourceNotFound", 400), Kind::Missing);
         assert_eq!(kind_of("AccessDeniedException", 400), Kind::Denied);
         assert_eq!(kind_of("AccessDenied", 403), Kind::Denied);
+        assert_eq!(kind_of("ReplicatedWriteConflictException", 400), Kind::Throttled);
         assert_eq!(kind_of("InternalFailure", 500), Kind::Failed);
         assert_eq!(kind_of("SomethingNew", 429), Kind::Throttled);
     }

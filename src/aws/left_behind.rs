@@ -12,15 +12,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::error::{AwsError, Kind, sorted};
 use super::profile::TEAM_TAG;
 use super::spoke::{Administrator, DOCTOR_ROLE, Spoke};
-use crate::team::{AccountId, DomainId, Region, Team};
-
-/// Where teams live together.
-pub type Place = (AccountId, Region, DomainId);
-
-/// The place of a team.
-pub fn place(team: &Team) -> Place {
-    (team.account_id.clone(), team.region.clone(), team.domain_id.clone())
-}
+use crate::mappings::places::Place;
 
 /// What a domain holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +21,8 @@ pub struct Census {
     pub teams: BTreeMap<String, usize>,
     /// Whether there are more profiles than were looked at.
     pub is_partial: bool,
+    /// Whether the domain has RStudio, where that could be seen.
+    pub has_rstudio: Option<bool>,
 }
 
 /// The most profiles of one domain that are looked at: each takes a call.
@@ -67,6 +61,11 @@ pub async fn census(
             break;
         }
     }
+    let described = spoke.sagemaker.describe_domain().domain_id(domain.as_str()).send().await;
+    let has_rstudio = described.ok().map(|domain| {
+        let settings = domain.domain_settings.as_ref();
+        settings.is_some_and(|one| one.r_studio_server_pro_domain_settings.is_some())
+    });
     let is_partial = next.is_some() || names.len() > MOST;
     names.truncate(MOST);
     let tags: Vec<Option<String>> = stream::iter(names)
@@ -78,7 +77,7 @@ pub async fn census(
     for team in tags.into_iter().flatten() {
         *teams.entry(team).or_default() += 1;
     }
-    Ok(Census { teams, is_partial })
+    Ok(Census { teams, is_partial, has_rstudio })
 }
 
 async fn team_tag(spoke: &Spoke, arn: String) -> Result<Option<String>, AwsError> {

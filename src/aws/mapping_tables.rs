@@ -6,18 +6,23 @@
 //! nobody knows, added in those very seconds, survives.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::error::{AwsError, Kind, sorted};
 use crate::config::TableSettings;
-use crate::mappings::Table;
+use crate::mappings::places::{self, Place};
 use crate::mappings::plan::Change;
+use crate::mappings::{NOTES, Table};
 use crate::team::item::Record;
 
 /// The administrators' tables.
@@ -46,7 +51,7 @@ pub enum Outcome {
     ChangedMeanwhile(Option<Record>),
     /// AWS refused, or nobody knows.
     Failed(AwsError),
-    /// Another one had failed before.
+    /// Another one had failed before, or somebody interrupted.
     NotTried,
 }
 
@@ -61,6 +66,19 @@ impl Outcome {
         }
     }
 }
+
+/// How a transaction ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Together {
+    /// Every change is made.
+    Written,
+    /// None is made: somebody else changed these items meanwhile, by their place among the changes.
+    ChangedMeanwhile(Vec<usize>),
+}
+
+/// What one transaction holds at most
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+pub const MOST_AT_ONCE: usize = 100;
 
 /// How many writes are under way at once.
 const SIDE_BY_SIDE: usize = 16;
@@ -86,6 +104,43 @@ impl MappingTables {
     ///
     /// The table could not be read completely.
     pub async fn all(&self, table: Table) -> Result<BTreeMap<String, Record>, AwsError> {
+        let mut items = self.scan(table).await?;
+        items.remove(places::KEY);
+        Ok(items)
+    }
+
+    /// Every team by its id, and the places where teams ever were ([`places`]).
+    ///
+    /// # Errors
+    ///
+    /// The table could not be read completely.
+    pub async fn teams_and_places(
+        &self,
+    ) -> Result<(BTreeMap<String, Record>, BTreeSet<Place>), AwsError> {
+        let mut items = self.scan(Table::Teams).await?;
+        let places = items.remove(places::KEY).map(|record| places::read(&record));
+        Ok((items, places.unwrap_or_default()))
+    }
+
+    /// Adds places to those that are remembered, whatever others add meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// AWS refused the write, or nobody knows.
+    pub async fn remember(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
+        super::places::remember(&self.client, &self.teams, places).await
+    }
+
+    /// Takes places out of those that are remembered.
+    ///
+    /// # Errors
+    ///
+    /// AWS refused the write, or nobody knows.
+    pub async fn forget(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
+        super::places::forget(&self.client, &self.teams, places).await
+    }
+
+    async fn scan(&self, table: Table) -> Result<BTreeMap<String, Record>, AwsError> {
         let mut items = BTreeMap::new();
         let mut start = None;
         loop {
@@ -134,18 +189,24 @@ impl MappingTables {
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()));
         }
         let output = sorted("dynamodb:Scan", scan.send().await)?;
-        let key = |item: &Record| item.get(table.key())?.as_s().ok().cloned();
-        let keys = output.items.unwrap_or_default().iter().filter_map(key).collect();
+        let key = |item: Record| item.get(table.key())?.as_s().ok().cloned();
+        let keys = output.items.unwrap_or_default().into_iter().filter_map(key);
+        let keys = keys.filter(|key| key != places::KEY).collect();
         Ok((keys, output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
-    /// Makes all changes, several at a time, each on its own condition; how each ended, in their order. After a
-    /// failure no further one is begun.
-    pub async fn carry_out(&self, changes: &[Change]) -> Vec<Outcome> {
-        let stopped = AtomicBool::new(false);
-        let stopped = &stopped;
+    /// Makes all changes, several at a time, each on its own condition; how each ended, in their order, and
+    /// told when it ends. After a failure, or once `stop` says so, no further one is begun.
+    pub async fn carry_out(
+        &self,
+        changes: &[Change],
+        stop: impl Fn() -> bool,
+        told: impl Fn(&Change, &Outcome),
+    ) -> Vec<Outcome> {
+        let failed = AtomicBool::new(false);
+        let (failed, stop) = (&failed, &stop);
         let one = async |change: &Change| {
-            if stopped.load(Ordering::Relaxed) {
+            if failed.load(Ordering::Relaxed) || stop() {
                 return Outcome::NotTried;
             }
             let Change { table, key, before, after, .. } = change;
@@ -158,12 +219,74 @@ impl MappingTables {
                 Ok(Written::Done) => Outcome::Written,
                 Ok(Written::ChangedMeanwhile(now)) => Outcome::ChangedMeanwhile(now),
                 Err(error) => {
-                    stopped.store(true, Ordering::Relaxed);
+                    failed.store(true, Ordering::Relaxed);
                     Outcome::Failed(error)
                 }
             }
         };
-        stream::iter(changes).map(one).buffered(SIDE_BY_SIDE).collect().await
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let mut ended = pin!(stream::iter(changes).map(one).buffered(SIDE_BY_SIDE));
+        while let Some(outcome) = ended.next().await {
+            if let Some(change) = changes.get(outcomes.len()) {
+                told(change, &outcome);
+            }
+            outcomes.push(outcome);
+        }
+        outcomes
+    }
+
+    /// Makes all changes or none, each on its condition: how many of a kept plan can be made in one
+    /// transaction is [`MOST_AT_ONCE`].
+    ///
+    /// # Errors
+    ///
+    /// AWS refused the transaction, or nobody knows.
+    pub async fn carry_out_together(&self, changes: &[Change]) -> Result<Together, AwsError> {
+        const OPERATION: &str = "dynamodb:TransactWriteItems";
+        let items = changes.iter().filter_map(|change| self.action(change)).collect();
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(Together::Written) };
+        if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
+            error.as_service_error()
+        {
+            let reasons = canceled.cancellation_reasons().iter().enumerate();
+            let changed: Vec<usize> = reasons
+                .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
+                .map(|(i, _)| i)
+                .collect();
+            if !changed.is_empty() {
+                return Ok(Together::ChangedMeanwhile(changed));
+            }
+        }
+        Err(AwsError::new(OPERATION, &error))
+    }
+
+    /// One change as a part of a transaction.
+    fn action(&self, change: &Change) -> Option<TransactWriteItem> {
+        let Change { table, key, before, after, .. } = change;
+        let key = || AttributeValue::S(key.clone());
+        let item = TransactWriteItem::builder();
+        if let Some(after) = after {
+            let (update, expression) = Expression::update(*table, before.as_ref(), after);
+            let update = Update::builder()
+                .table_name(self.name(*table))
+                .key(table.key(), key())
+                .update_expression(update)
+                .condition_expression(expression.condition)
+                .set_expression_attribute_names(Some(expression.names))
+                .set_expression_attribute_values(
+                    Some(expression.values).filter(|values| !values.is_empty()),
+                );
+            return Some(item.update(update.build().ok()?).build());
+        }
+        let expression = Expression::unchanged(*table, Some(before.as_ref()?));
+        let delete = Delete::builder()
+            .table_name(self.name(*table))
+            .key(table.key(), key())
+            .condition_expression(expression.condition)
+            .set_expression_attribute_names(Some(expression.names))
+            .set_expression_attribute_values(Some(expression.values));
+        Some(item.delete(delete.build().ok()?).build())
     }
 
     /// Turns the item that was read (`None`: there was none) into `wanted`, if it is still what was read.
@@ -179,33 +302,13 @@ impl MappingTables {
         wanted: &Record,
     ) -> Result<Written, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
-        let nothing = Record::new();
-        let old = read.unwrap_or(&nothing);
-        let mut expression = Expression::unchanged(table, read);
-        let mut set = Vec::new();
-        let mut remove = Vec::new();
-        let names: BTreeSet<_> = old.keys().chain(wanted.keys()).collect();
-        for name in names.into_iter().filter(|name| *name != table.key()) {
-            match (old.get(name), wanted.get(name)) {
-                (old, Some(new)) if old != Some(new) => {
-                    let (name, value) = (expression.name(name), expression.value(new));
-                    set.push(format!("{name} = {value}"));
-                }
-                (Some(_), None) => remove.push(expression.name(name)),
-                _ => {}
-            }
-        }
-        let clause = |word: &str, parts: &[String]| match parts {
-            [] => String::new(),
-            parts => format!("{word} {} ", parts.join(", ")),
-        };
-        let update = clause("SET", &set) + &clause("REMOVE", &remove);
+        let (update, expression) = Expression::update(table, read, wanted);
         let sent = self
             .client
             .update_item()
             .table_name(self.name(table))
             .key(table.key(), AttributeValue::S(key.to_owned()))
-            .update_expression(update.trim_end())
+            .update_expression(update)
             .condition_expression(expression.condition)
             .set_expression_attribute_names(Some(expression.names))
             .set_expression_attribute_values(
@@ -279,6 +382,32 @@ struct Expression {
 }
 
 impl Expression {
+    /// What turns the item that was read into `wanted`, on the condition that it is still that.
+    fn update(table: Table, read: Option<&Record>, wanted: &Record) -> (String, Self) {
+        let nothing = Record::new();
+        let old = read.unwrap_or(&nothing);
+        let mut expression = Self::unchanged(table, read);
+        let mut set = Vec::new();
+        let mut remove = Vec::new();
+        let names: BTreeSet<_> = old.keys().chain(wanted.keys()).collect();
+        for name in names.into_iter().filter(|name| *name != table.key()) {
+            match (old.get(name), wanted.get(name)) {
+                (old, Some(new)) if old != Some(new) => {
+                    let (name, value) = (expression.name(name), expression.value(new));
+                    set.push(format!("{name} = {value}"));
+                }
+                (Some(_), None) => remove.push(expression.name(name)),
+                _ => {}
+            }
+        }
+        let clause = |word: &str, parts: &[String]| match parts {
+            [] => String::new(),
+            parts => format!("{word} {} ", parts.join(", ")),
+        };
+        let update = clause("SET", &set) + &clause("REMOVE", &remove);
+        (update.trim_end().to_owned(), expression)
+    }
+
     /// The item is what was read, in every attribute that it had or may have.
     fn unchanged(table: Table, read: Option<&Record>) -> Self {
         let mut expression =
@@ -294,7 +423,8 @@ impl Expression {
             let (name, value) = (expression.name(name), expression.value(value));
             parts.push(format!("{name} = {value}"));
         }
-        for name in table.attributes().iter().filter(|name| !read.contains_key(**name)) {
+        let may_appear = |name: &&&str| !read.contains_key(**name) && !NOTES.contains(*name);
+        for name in table.attributes().iter().filter(may_appear) {
             let name = expression.name(name);
             parts.push(format!("attribute_not_exists({name})"));
         }
@@ -332,9 +462,10 @@ mod tests {
         let expression = Expression::unchanged(Table::Teams, Some(&read));
         assert!(expression.condition.starts_with("#n0 = :v0 AND #n1 = :v1 AND #n2 = :v2 AND "));
         let absent = expression.condition.matches("attribute_not_exists(").count();
-        assert_eq!(absent, Table::Teams.attributes().len() - 2);
+        assert_eq!(absent, Table::Teams.attributes().len() - NOTES.len() - 2);
         let names: BTreeSet<_> = expression.names.values().map(String::as_str).collect();
-        let mut expected: BTreeSet<_> = Table::Teams.attributes().iter().copied().collect();
+        let all = Table::Teams.attributes().iter().copied();
+        let mut expected: BTreeSet<_> = all.filter(|name| !NOTES.contains(name)).collect();
         expected.insert("by_hand");
         assert_eq!(names, expected);
     }

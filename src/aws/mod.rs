@@ -10,8 +10,12 @@ pub mod left_behind;
 pub mod mapping_tables;
 #[cfg(feature = "cli")]
 pub mod member_entry;
+pub mod places;
+pub mod presign;
 pub mod profile;
 pub mod sagemaker;
+#[cfg(feature = "cli")]
+pub mod sessions;
 #[cfg(feature = "cli")]
 pub mod spoke;
 pub mod state_table;
@@ -22,6 +26,7 @@ pub mod team_index;
 pub mod updates;
 pub mod user_settings;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -195,12 +200,23 @@ tokio::task_local! {
 
 /// Request ids of AWS answers, shared by the tasks that work for one request.
 #[derive(Debug, Clone, Default)]
-pub struct RequestIds(Arc<Mutex<Vec<String>>>);
+pub struct RequestIds(Arc<Answers>);
+
+#[derive(Debug, Default)]
+struct Answers {
+    ids: Mutex<Vec<String>>,
+    throttles: AtomicU32,
+}
 
 impl RequestIds {
     /// All ids so far.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().map(|ids| ids.clone()).unwrap_or_default()
+        self.0.ids.lock().map(|ids| ids.clone()).unwrap_or_default()
+    }
+
+    /// How many calls were throttled since this was last asked.
+    pub fn take_throttles(&self) -> u32 {
+        self.0.throttles.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -208,10 +224,15 @@ impl RequestIds {
 pub fn remember_request_id(id: Option<&str>) {
     let Some(id) = id else { return };
     let _ = REQUEST_IDS.try_with(|ids| {
-        if let Ok(mut ids) = ids.0.lock() {
+        if let Ok(mut ids) = ids.0.ids.lock() {
             ids.push(id.to_owned());
         }
     });
+}
+
+/// Remembers for the metrics of the current request that a call was throttled.
+pub fn remember_throttle() {
+    let _ = REQUEST_IDS.try_with(|ids| ids.0.throttles.fetch_add(1, Ordering::Relaxed));
 }
 
 #[cfg(test)]

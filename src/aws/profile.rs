@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::error::{AwsError, Kind, sorted};
 use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
 use super::user_settings::{differences, holds_nothing_else, merged, way};
+use crate::team::item::excerpt;
 use crate::team::owner::Owner;
 use crate::team::{DomainId, Team};
 
@@ -160,8 +161,8 @@ impl Profile<'_> {
         let user = tags.get(USER_TAG).map(String::as_str);
         if !described.name.eq_ignore_ascii_case(self.name) {
             return Found::Foreign(format!(
-                "the answer is about another name, {:?}",
-                described.name
+                "the answer is about another name, {}",
+                excerpt(&described.name)
             ));
         }
         if tags.is_empty() {
@@ -169,7 +170,8 @@ impl Profile<'_> {
         }
         if team != Some(self.team.team_id.as_str()) {
             return Found::Foreign(format!(
-                "tag {TEAM_TAG} is {team:?}, expected {}",
+                "tag {TEAM_TAG} is {}, expected {}",
+                shown(team),
                 self.team.team_id
             ));
         }
@@ -183,7 +185,8 @@ impl Profile<'_> {
             }
             _ => {
                 return Found::Foreign(format!(
-                    "tag {USER_TAG} is {user:?}, expected {}",
+                    "tag {USER_TAG} is {}, expected {}",
+                    shown(user),
                     self.owner
                 ));
             }
@@ -531,4 +534,9 @@ fn tag(key: &str, value: &str) -> Tag {
 
 fn user_settings_member(settings: Map<String, Value>) -> Map<String, Value> {
     Map::from_iter([("UserSettings".to_owned(), Value::Object(settings))])
+}
+
+/// The value of a tag in words.
+fn shown(tag: Option<&str>) -> String {
+    tag.map_or_else(|| "not there".to_owned(), excerpt)
 }

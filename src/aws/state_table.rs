@@ -14,11 +14,18 @@
 //! whole, so that its own hash under one key stands for both. Two writes that meet are told so by
 //! `DynamoDB` and written by nobody or one; whoever was not heard writes again.
 //!
+//! Global tables of multi-Region strong consistency know no transactions. There `A` is written first and `R`
+//! after it, each under its own condition: what two sign-ins have in common is still a key that both must
+//! create. Only who has written both is signed in; who fails between them has used up an assertion for
+//! nothing, and starts again.
+//!
 //! A record outlives the moment at which the last clock could accept the assertion, and the last clock
 //! could accept the request. The tests below walk through every order of two and three sign-ins, with
 //! lost answers and conflicts anywhere; `tests/system/test_state.py` does it with two processes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -42,6 +49,8 @@ use crate::broker::session::{Secret, Session, random};
 #[derive(Debug, Clone)]
 pub struct StateTable {
     client: Client,
+    /// Whether the table has said that it knows no transactions.
+    without_transactions: Arc<AtomicBool>,
     /// The table's name.
     pub name: String,
 }
@@ -167,7 +176,7 @@ const LARGEST_SKEW_SECONDS: i64 = 180;
 impl StateTable {
     /// The table `name`.
     pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        Self { client, without_transactions: Arc::default(), name }
     }
 
     /// Consumes a response: writes its records unless there is one already.
@@ -203,12 +212,23 @@ impl StateTable {
         let guard =
             consumed.guard.as_ref().map(|guard| record(guard, Attributes::new(), CLAIMED_BY));
         let mut pauses = CONFLICT_PAUSES.into_iter();
+        // Once begun so it goes on so: half of what was written in turn is not a whole transaction.
+        let mut in_turn = self.without_transactions.load(Ordering::Relaxed);
         loop {
             let refused = match &guard {
                 None => self.put(item.clone()).await,
+                Some(guard) if in_turn => {
+                    let ours = |hash: &str| secret.matches(hash);
+                    self.put_in_turn(item.clone(), guard.clone(), ours).await
+                }
                 Some(guard) => self.put_both(item.clone(), guard.clone()).await,
             };
             let Err((said, error)) = refused else { return Ok(Claim::Accepted) };
+            if !in_turn && error.kind == Kind::Invalid && guard.is_some() {
+                in_turn = true;
+                self.without_transactions.store(true, Ordering::Relaxed);
+                continue;
+            }
             match verdict(&said, |hash| secret.matches(hash)) {
                 Verdict::Known(claim) => return Ok(claim),
                 Verdict::Failed => return Err(error),
@@ -243,12 +263,30 @@ impl StateTable {
                     Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                         Said::Held(failed.item().and_then(holder))
                     }
-                    Some(PutItemError::TransactionConflictException(_)) => Said::Busy,
+                    Some(
+                        PutItemError::TransactionConflictException(_)
+                        | PutItemError::ReplicatedWriteConflictException(_),
+                    ) => Said::Busy,
                     _ => Said::Wrong,
                 };
                 Err((vec![said], failed))
             }
         }
+    }
+
+    /// Both records, one after the other; what is said is said of the one that was refused.
+    async fn put_in_turn(
+        &self,
+        item: Attributes,
+        guard: Attributes,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Result<(), (Vec<Said>, AwsError)> {
+        if let Err((said, error)) = self.put(guard).await
+            && verdict(&said, is_ours) != Verdict::Known(Claim::Accepted)
+        {
+            return Err((said, error));
+        }
+        self.put(item).await
     }
 
     async fn put_both(

@@ -3,7 +3,7 @@
 //! A bad item is refused by itself and harms no other; what is missing or bad is remembered for two
 //! seconds at most, what is good for the team cache's life.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
@@ -15,6 +15,7 @@ use super::cache::Cache;
 use super::error::{AwsError, Kind, sorted};
 use super::team_index::{Index, TeamIndex, scan};
 use crate::mappings::Table;
+use crate::mappings::places::Place;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, ItemFaults, Read, excerpt, read_record, readable_part};
 use crate::team::{Team, TeamId};
@@ -122,7 +123,11 @@ impl Tables {
     }
 
     /// The entity IDs of all `IdPs`, a few seconds old at most.
-    async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
+    ///
+    /// # Errors
+    ///
+    /// The table could not be read.
+    pub async fn idp_ids(&self, now: Timestamp) -> Result<Arc<HashSet<String>>, AwsError> {
         let load = async {
             let (items, _) = scan(&self.client, &self.idps_table, Some("entity_id"), None).await?;
             let ids = items.iter().filter_map(|item| item.get("entity_id")?.as_s().ok().cloned());
@@ -249,6 +254,15 @@ impl Tables {
     /// Loads the index of groups and members anew, once somebody has needed it.
     pub async fn refresh_index(&self, now: Timestamp) {
         self.index.refresh(now).await;
+    }
+
+    /// Remembers where teams are or were.
+    ///
+    /// # Errors
+    ///
+    /// AWS refused the write, or nobody knows.
+    pub async fn remember(&self, places: &BTreeSet<Place>) -> Result<(), AwsError> {
+        super::places::remember(&self.client, &self.teams_table, places).await
     }
 
     fn read_team(

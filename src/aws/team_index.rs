@@ -48,6 +48,11 @@ impl Index {
         all.filter(|id| seen.insert(*id)).cloned().collect()
     }
 
+    /// Whether a team names the group, by this very text.
+    pub fn names(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
     fn of(items: &[Record]) -> Self {
         let mut index = Self::default();
         for item in items {

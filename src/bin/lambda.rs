@@ -11,6 +11,7 @@ use serde_json::Value;
 use studio_broker::aws::sdk_config;
 use studio_broker::broker::Broker;
 use studio_broker::broker::audit::Audit;
+use studio_broker::broker::metrics;
 use studio_broker::config::{Settings, environment, with_sdk};
 use studio_broker::http::event::{self, Front};
 use studio_broker::mappings::stream;
@@ -42,6 +43,9 @@ async fn start() -> Result<(), Failure> {
     let sdk = sdk_config(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
     let settings = with_sdk(read, &sdk)?;
     telemetry::start(&settings.log, std::io::stdout);
+    if let Some(line) = metrics::started(&settings.state_table, jiff::Timestamp::now()) {
+        println!("{line}");
+    }
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stdout).await?);
     broker.warm_up(jiff::Timestamp::now()).await;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
@@ -54,6 +58,10 @@ async fn start() -> Result<(), Failure> {
 
 async fn answer(broker: Arc<Broker>, event: Value) -> Value {
     if stream::is_stream_event(&event) {
+        let places = stream::places_of(&broker.settings, &event);
+        if let Err(error) = broker.tables.remember(&places).await {
+            tracing::warn!(error = %error, "where teams are or were could not be remembered");
+        }
         return stream::validate(&broker.settings, &event);
     }
     let (request, front) = event::request(event).unwrap_or_else(|| {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::session::Session;
+use super::metrics::{Embedded, Event, Measure};
 use crate::aws::REQUEST_IDS;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
@@ -16,6 +16,10 @@ use crate::aws::REQUEST_IDS;
 pub struct Facts {
     /// The reference that the person sees.
     pub reference: String,
+    /// What the load balancer or API Gateway called the request (`X-Amzn-Trace-Id`); a client may have
+    /// chosen it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// Entity ID of the `IdP`, verified or from the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idp: Option<String>,
@@ -55,17 +59,9 @@ pub struct Facts {
     /// Values from before verification: anybody may have written them.
     #[serde(skip_serializing_if = "Unverified::is_empty")]
     pub unverified: Unverified,
-}
-
-impl Facts {
-    /// Takes over what a session says about its person and how they signed in.
-    pub fn of_session(&mut self, session: &Session) {
-        self.idp = Some(session.idp.clone());
-        self.directory = Some(session.directory.clone());
-        self.owner = Some(session.owner().to_string());
-        self.assertion_digest = Some(session.assertion_digest.clone());
-        self.key_fingerprint = Some(session.key_fingerprint.clone());
-    }
+    /// What is measured of the request; nothing where metrics are off.
+    #[serde(skip)]
+    pub measure: Option<Measure>,
 }
 
 /// Values from before verification, escaped and cut to 256 characters.
@@ -117,6 +113,20 @@ pub enum Outcome {
     SignedOut,
 }
 
+impl Outcome {
+    fn measured(self) -> Event {
+        match self {
+            Self::SignedIn => Event::SignIn,
+            Self::Refused => Event::Refusal,
+            Self::Opened => Event::Opening,
+            Self::Created => Event::Creation,
+            Self::Asked | Self::Updated | Self::UpdateRefused | Self::Adopted | Self::SignedOut => {
+                Event::Other
+            }
+        }
+    }
+}
+
 /// Where the lines go.
 #[derive(Debug, Clone, Copy)]
 pub enum Audit {
@@ -139,6 +149,20 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     aws_request_ids: Vec<String>,
+    #[serde(flatten)]
+    metrics: Option<Embedded<'a>>,
+}
+
+/// The line of a page that waits; it is no decision.
+#[derive(Serialize)]
+struct Wait<'a> {
+    event: &'static str,
+    time: Timestamp,
+    level: &'static str,
+    #[serde(flatten)]
+    facts: &'a Facts,
+    #[serde(flatten)]
+    metrics: Option<Embedded<'a>>,
 }
 
 impl Audit {
@@ -155,8 +179,33 @@ impl Audit {
         let warns = matches!(outcome, Outcome::Refused | Outcome::UpdateRefused);
         let level = if warns { "WARN" } else { "INFO" };
         let event = "decision";
-        let line = Line { event, time: now, level, outcome, code, facts, detail, aws_request_ids };
-        let Ok(mut text) = serde_json::to_string(&line) else { return };
+        let has_account = facts.account.is_some();
+        let metrics = facts.measure.as_ref().and_then(|measure| {
+            Embedded::of(measure, now, outcome.measured(), take_throttles(), has_account)
+        });
+        self.write(&Line {
+            event,
+            time: now,
+            level,
+            outcome,
+            code,
+            facts,
+            detail,
+            aws_request_ids,
+            metrics,
+        });
+    }
+
+    /// Writes the line of a page that waits, where metrics are on: nothing else needs it.
+    pub fn wait(self, now: Timestamp, facts: &Facts) {
+        let Some(measure) = &facts.measure else { return };
+        let has_account = facts.account.is_some();
+        let metrics = Embedded::of(measure, now, Event::Wait, take_throttles(), has_account);
+        self.write(&Wait { event: "waiting", time: now, level: "INFO", facts, metrics });
+    }
+
+    fn write(self, line: &impl Serialize) {
+        let Ok(mut text) = serde_json::to_string(line) else { return };
         text.push('\n');
         // One write for one line, so that lines of other threads cannot run into it.
         let _ = match self {
@@ -164,4 +213,9 @@ impl Audit {
             Self::Stderr => std::io::stderr().lock().write_all(text.as_bytes()),
         };
     }
+}
+
+/// Calls of this request that AWS throttled and that no line has told yet.
+fn take_throttles() -> u32 {
+    REQUEST_IDS.try_with(|ids| ids.take_throttles()).unwrap_or_default()
 }

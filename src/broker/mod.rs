@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod drift;
+pub mod metrics;
 pub mod opening;
 pub mod session;
 pub mod turns;
@@ -29,6 +30,7 @@ use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
+use crate::aws::team_index::Index;
 use crate::aws::updates::Updates;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::broker::audit::{Audit, Facts, Outcome, unverified};
@@ -42,7 +44,7 @@ use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
 use crate::team::owner::profile_name;
-use crate::team::{Region, Team, TeamId};
+use crate::team::{Region, Team, TeamId, counts_at};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
 /// Everything that answers a request; one for the whole process.
@@ -552,6 +554,7 @@ impl Broker {
                 None
             }
         };
+        let groups = self.as_written(idp, groups, index.as_deref(), now).await?;
         let (directory, user_id) = (session.directory.clone(), session.user_id.clone());
         let mut found = index
             .map_or_else(Vec::new, |index| index.teams_of(&groups, &Name { directory, user_id }));
@@ -671,7 +674,10 @@ impl Broker {
         }
         let named = session.teams.iter().any(|id| id == team_id.as_str());
         // Read whether or not there is such a team: a store that does not answer must not tell either.
-        let groups = if named { Ok(Vec::new()) } else { self.groups(session, idp, now).await };
+        let groups = match named {
+            true => Ok(Vec::new()),
+            false => self.written_groups(session, idp, now).await,
+        };
         let (groups, unread) = match groups {
             Ok(groups) => (groups, None),
             Err(refusal) => (Vec::new(), Some(refusal)),
@@ -745,6 +751,44 @@ impl Broker {
         Ok(index.teams_of(groups, &Name { directory, user_id }).contains(team_id))
     }
 
+    /// The person's groups as teams write them.
+    async fn written_groups(
+        &self,
+        session: &Session,
+        idp: &Idp,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Refusal> {
+        let groups = self.groups(session, idp, now).await?;
+        if groups.is_empty() {
+            return Ok(groups);
+        }
+        let index = self.tables.index(now).await?;
+        self.as_written(idp, groups, Some(&index), now).await
+    }
+
+    /// Groups as teams write them: `entity-id#group` counts at one IdP alone. Which IdPs there are is read
+    /// only where some team writes such a group; what cannot be read refuses.
+    async fn as_written(
+        &self,
+        idp: &Idp,
+        groups: Vec<String>,
+        index: Option<&Index>,
+        now: Timestamp,
+    ) -> Result<Vec<String>, Refusal> {
+        let here = groups.iter().map(|group| format!("{}#{group}", idp.entity_id));
+        let all: Vec<String> = groups.iter().cloned().chain(here).collect();
+        let (bound, mut written): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|written| written.contains('#'));
+        let is_written = |group: &String| index.is_some_and(|index| index.names(group));
+        let bound: Vec<_> = bound.into_iter().filter(is_written).collect();
+        if !bound.is_empty() {
+            let ids: Vec<String> = self.tables.idp_ids(now).await?.iter().cloned().collect();
+            let counts = |one: &String| counts_at(&idp.entity_id, one, &groups, &ids);
+            written.extend(bound.into_iter().filter(counts));
+        }
+        Ok(written)
+    }
+
     /// The person's groups: from the assertion and from the identity store.
     async fn groups(
         &self,
@@ -756,6 +800,17 @@ impl Broker {
         let stored = self.identity_stores.groups(idp, user_id, name_id, now).await;
         let stored = stored.map_err(Refusal::GroupsUnreadable)?;
         Ok(session.groups.iter().chain(stored.iter()).cloned().collect())
+    }
+}
+
+impl Facts {
+    /// Takes over what a session says about its person and how they signed in.
+    pub fn of_session(&mut self, session: &Session) {
+        self.idp = Some(session.idp.clone());
+        self.directory = Some(session.directory.clone());
+        self.owner = Some(session.owner().to_string());
+        self.assertion_digest = Some(session.assertion_digest.clone());
+        self.key_fingerprint = Some(session.key_fingerprint.clone());
     }
 }
 

@@ -26,9 +26,10 @@ use tracing::{info, warn};
 
 use crate::aws::cache::Cache;
 use crate::aws::error::{AwsError, Kind};
+use crate::aws::presign::{Wish, presign};
 use crate::aws::profile::{Domain, Drift, Found, Profile};
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::studio_url::{StudioUrl, Wish, presign};
+use crate::aws::studio_url::StudioUrl;
 use crate::aws::target::Targets;
 use crate::aws::updates::{Came, Sent, Turn, Updates};
 use crate::aws::user_settings::excluding;
@@ -476,7 +477,6 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
-                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 // Tags may be seen later than the profile that was created with them.
                 Found::Untagged(since)
                     if (created || preparing)
@@ -487,6 +487,7 @@ impl Visit<'_> {
                 Found::Untagged(_) => {
                     return Err(OpeningError::ProfileForeign("it has no tags".into()));
                 }
+                Found::Revoked => return Err(OpeningError::AccessRevoked),
                 Found::Foreign(why) => return Err(OpeningError::ProfileForeign(why)),
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }

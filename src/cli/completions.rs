@@ -48,9 +48,34 @@ pub(super) fn print(arguments: &Arguments) -> Result<Exit, Failure> {
     shell
         .write_registration(VARIABLE, name, name, name, &mut script)
         .map_err(|error| Failure::new(Exit::Failed, format!("the script: {error}")))?;
+    if let Shell::Bash = arguments.shell {
+        script.extend_from_slice(PAST_COLONS.as_bytes());
+    }
     document(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }
+
+/// Bash breaks words at colons, and entity IDs are addresses: they are put together before the program is
+/// asked, and what stands before the last colon is taken off the answers, as bash expects them.
+const PAST_COLONS: &str = r#"
+_studio_broker() {
+    local typed="${COMP_LINE:0:COMP_POINT}"
+    if [[ "$COMP_WORDBREAKS" != *:* || "$typed" != *:* ]]; then
+        _clap_complete_studio_broker "$@"
+        return
+    fi
+    local -a words
+    read -ra words <<< "$typed"
+    [[ "$typed" == *[[:space:]] ]] && words+=("")
+    local last=$((${#words[@]} - 1))
+    local -a COMP_WORDS=("${words[@]}")
+    local COMP_CWORD=$last
+    _clap_complete_studio_broker "$1" "${words[last]}" "${words[last - 1]}"
+    local before="${words[last]%"${words[last]##*:}"}"
+    COMPREPLY=("${COMPREPLY[@]#"$before"}")
+}
+complete -o nospace -o bashdefault -F _studio_broker studio-broker
+"#;
 
 /// Answers a script that asks, and ends; does nothing when nobody asks.
 pub(super) fn answer(command: fn() -> clap::Command) {

@@ -8,7 +8,7 @@ use super::output::{CHANGED, HELP, REMOVED, STRONG, count, plain, styled};
 use crate::aws::error::{AwsError, Kind};
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
     /// Somebody cannot get in, or somebody could who must not.
@@ -30,6 +30,11 @@ macro_rules! causes {
             /// Stable, snake case.
             pub(super) fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
+            }
+
+            /// The cause of a code.
+            pub(super) fn of_code(code: &str) -> Option<Self> {
+                [$(Self::$name),*].into_iter().find(|cause| cause.code() == code)
             }
 
             pub(super) fn level(self) -> Level {
@@ -59,6 +64,9 @@ causes! {
     CertificateEnds "certificate_ends" Warning "a signing certificate ends soon",
     Metadata "metadata_warning" Warning "something about an identity provider's metadata",
     UnknownTeam "idp_team_unknown" Warning "an identity provider may grant a team that is not there",
+    SharedGroups "groups_of_several_directories" Warning "a group of a team can be said by identity providers of several directories",
+    Doubtful "team_doubtful" Warning "something in a team's item is probably a mistake",
+    RStudioMissing "rstudio_not_in_domain" Warning "a team is for RStudio, and its domain has none",
     SharedPeople "idps_share_people" Warning "two identity providers can speak for the same person",
     StoreUnreadable "identity_store_unreadable" Problem "an identity store cannot be read",
     TeamInvalid "team_invalid" Problem "a team's item cannot be used",
@@ -137,6 +145,9 @@ impl Finding {
     }
 }
 
+/// More fixes of one cause differ in names only: the first ones show what to do.
+const MOST_FIXES: usize = 3;
+
 /// Findings of one cause under its heading, the worst first; a fix that all share stands once.
 pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -163,8 +174,17 @@ pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
                 fixes.push(&finding.fix);
             }
         }
-        for fix in fixes {
+        let further = fixes.len().saturating_sub(MOST_FIXES);
+        for fix in fixes.into_iter().take(MOST_FIXES) {
             lines.push(format!("  {} {}", styled(HELP, "fix:"), plain(fix)));
+        }
+        if further > 0 {
+            let each = if further == 1 {
+                "1 more of its kind".into()
+            } else {
+                format!("{further} more of their kind")
+            };
+            lines.push(format!("  {} {each}, in --output json", styled(HELP, "fix:")));
         }
     }
     lines

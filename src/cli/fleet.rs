@@ -9,10 +9,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::findings::{Cause, Finding};
 use super::hub::Hub;
-use super::output::{Failure, word};
+use super::output::{Failure, is_utf8, plain, warn, word};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
-use crate::mappings::{Stored, Table};
+use crate::mappings::change::cut;
+use crate::mappings::{Stored, Table, nearest, places};
 use crate::team::item::{Fault, excerpt};
 use crate::team::{AccountId, DomainId, Region, Team};
 
@@ -37,6 +38,8 @@ impl Place {
 pub(super) struct Mappings {
     pub(super) teams: BTreeMap<String, Stored>,
     pub(super) idps: BTreeMap<String, Stored>,
+    /// Where teams ever were, as far as a command of ours has seen them.
+    pub(super) earlier: BTreeSet<places::Place>,
 }
 
 impl Mappings {
@@ -52,7 +55,12 @@ impl Mappings {
     /// The same where one that cannot be read is no reason to end: it is empty, and its error is told.
     pub(super) async fn read_each(hub: &Hub) -> (Self, Vec<(Table, AwsError)>) {
         let tables = hub.tables();
-        let (teams, idps) = tokio::join!(tables.all(Table::Teams), tables.all(Table::Idps));
+        let (teams, idps) = tokio::join!(tables.teams_and_places(), tables.all(Table::Idps));
+        let mut earlier = BTreeSet::new();
+        let teams = teams.map(|(teams, places)| {
+            earlier = places;
+            teams
+        });
         let mut unread = Vec::new();
         let mut of = |table, records: Result<BTreeMap<_, _>, AwsError>| {
             let records = records.unwrap_or_else(|error| {
@@ -61,7 +69,8 @@ impl Mappings {
             });
             records.into_iter().map(|(key, record)| (key, Stored::of(table, record))).collect()
         };
-        let mappings = Self { teams: of(Table::Teams, teams), idps: of(Table::Idps, idps) };
+        let (teams, idps) = (of(Table::Teams, teams), of(Table::Idps, idps));
+        let mappings = Self { teams, idps, earlier };
         (mappings, unread)
     }
 
@@ -78,8 +87,7 @@ impl Mappings {
     /// There is no such team.
     pub(super) fn places(&self, wanted: &[String]) -> Result<Vec<Place>, Failure> {
         if let Some(unknown) = wanted.iter().find(|id| !self.teams.contains_key(*id)) {
-            let message = format!("there is no team {}", excerpt(unknown));
-            return Err(Failure::usage(message).hint("studio-broker teams list"));
+            return Err(self.no_team(unknown));
         }
         let mut places: BTreeMap<(AccountId, Region), Vec<Arc<Team>>> = BTreeMap::new();
         for team in self.usable_teams() {
@@ -90,6 +98,57 @@ impl Mappings {
         }
         let place = |((account, region), teams)| Place { account, region, teams };
         Ok(places.into_iter().map(place).collect())
+    }
+
+    /// There is no such team; the nearest ids.
+    pub(super) fn no_team(&self, id: &str) -> Failure {
+        let near = nearest(id, self.teams.keys().map(String::as_str));
+        let perhaps = match near.is_empty() {
+            true => String::new(),
+            false => format!(", perhaps {}", near.join(" or ")),
+        };
+        Failure::usage(format!("there is no team {}{perhaps}", excerpt(id)))
+            .code("not_found")
+            .hint("studio-broker teams list")
+    }
+
+    /// Every place where profiles can be: of teams that can be used, of those that are or were, and of items
+    /// that cannot be used but say where they are.
+    pub(super) fn all_places(&self) -> Vec<Place> {
+        let mut all: BTreeMap<(AccountId, Region), Place> = BTreeMap::new();
+        for place in self.places(&[]).unwrap_or_default() {
+            all.insert((place.account.clone(), place.region.clone()), place);
+        }
+        let named = self.teams.values().filter_map(|stored| places::of_item(&stored.item));
+        for (account, region, _) in self.earlier.iter().cloned().chain(named) {
+            let key = (account.clone(), region.clone());
+            all.entry(key).or_insert(Place { account, region, teams: Vec::new() });
+        }
+        all.into_values().collect()
+    }
+
+    /// Those of the unusable teams whose profiles are searched for nowhere: their items do not say where
+    /// they are, and nobody has seen them.
+    pub(super) fn lost_teams(&self, wanted: &[String]) -> Vec<Finding> {
+        let is_lost = |stored: &Stored| places::of_item(&stored.item).is_none();
+        let lost = |finding: &Finding| {
+            let key = finding.subject.strip_prefix("team ").unwrap_or_default();
+            self.teams.get(key).is_some_and(is_lost)
+        };
+        self.unusable_teams(wanted).into_iter().filter(lost).collect()
+    }
+
+    /// Says in one line what cannot be used and was not asked for.
+    pub(super) fn tell_unusable(&self, asked: &[Finding]) {
+        let told = |finding: &Finding| asked.iter().any(|one| one.subject == finding.subject);
+        let all = self.unusable_teams(&[]).into_iter().chain(self.unusable_idps());
+        let rest: Vec<_> = all.filter(|one| !told(one)).map(|one| plain(&one.subject)).collect();
+        if !rest.is_empty() {
+            warn(format!(
+                "cannot be used, and is outside of what was asked: {}",
+                cut(&rest, 5).join(", ")
+            ));
+        }
     }
 
     /// One finding for each team, or each that was asked for, whose item cannot be used: nothing is known
@@ -142,10 +201,18 @@ pub(super) fn not_entered(
     error: &AwsError,
 ) -> Finding {
     let Place { account, teams, .. } = place;
-    let ids: Vec<_> = teams.iter().map(|team| team.team_id.as_str()).collect();
-    let subject = format!("account {account} ({})", ids.join(", "));
+    let ids: Vec<_> = teams.iter().map(|team| team.team_id.to_string()).collect();
+    let subject = match ids.is_empty() {
+        true => format!("account {account} (no team any more)"),
+        false => format!("account {account} ({})", cut(&ids, 5).join(", ")),
+    };
     if error.kind != Kind::Denied {
         return Finding::of_error(subject, error);
+    }
+    if ids.is_empty() {
+        let fix = "deploy its template again without teams, or, where the account is closed: studio-broker profiles drift --forget ".to_owned() + account.as_str();
+        let found = format!("{} may not assume {role_name}: {error}", administrator.arn);
+        return Finding::new(Cause::RoleDenied, subject, found, fix);
     }
     let fix = format!(
         "deploy the template of account {account}, whose role {role_name} lets in administrators of account {}; and allow them sts:AssumeRole on it",
@@ -192,7 +259,8 @@ fn progress(length: usize, doing: &'static str) -> ProgressBar {
     let length = u64::try_from(length).unwrap_or(u64::MAX);
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(if is_utf8() { style } else { style.progress_chars("#>-") });
     bar.set_message(doing);
     bar.tick();
     bar

@@ -8,16 +8,18 @@ use clap_complete::ArgValueCompleter;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::again::again;
 use super::hub::Hub;
+use super::input::text_of;
 use super::mapping_file::{
-    self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, PLAN_HELP, PlanArguments,
-    Removals,
+    self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, Orders, PLAN_HELP,
+    PlanArguments, Removals,
 };
 use super::output::{
     ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
     say, styled, table, warn, word,
 };
-use super::{Exit, completions};
+use super::{Exit, completions, one_attribute};
 use crate::config::{Audience, environment};
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::{Stored, Table};
@@ -29,7 +31,11 @@ use strict_saml::{IdpMetadata, MetadataWarning};
 pub(super) enum Idps {
     /// Lists all identity providers, usable or not.
     #[command(before_help = "Example:\n  studio-broker idps list")]
-    List,
+    List {
+        /// Only those in this state.
+        #[arg(long, value_name = "STATE")]
+        state: Option<IdpState>,
+    },
     /// Shows an identity provider, its keys, and how many days their certificates last.
     #[command(before_help = "Example:\n  studio-broker idps show https://idp.example.com/metadata")]
     Show {
@@ -73,9 +79,68 @@ pub(super) enum Idps {
             add = ArgValueCompleter::new(completions::entity_ids)
         )]
         keys: Vec<String>,
+        /// Entity IDs that are not there are no failure.
+        #[arg(long)]
+        ignore_missing: bool,
         #[command(flatten)]
         removals: Removals,
     },
+    /// Lets people sign in at identity providers again.
+    #[command(
+        before_help = "Example:\n  studio-broker idps enable https://idp.example.com/metadata"
+    )]
+    Enable(Switch),
+    /// Switches identity providers off: nobody signs in there, and open sessions end.
+    #[command(
+        before_help = "Example:\n  studio-broker idps disable https://idp.example.com/metadata"
+    )]
+    Disable(Switch),
+    /// Changes which teams an identity provider may grant: +TEAM adds, -TEAM takes away.
+    #[command(
+        before_help = "Example:\n  studio-broker idps teams https://idp.example.com/metadata +vision -team2",
+        after_help = "Options stand before the entity ID. +'*' means every team, those to come included."
+    )]
+    Teams {
+        /// Says what would be done and does nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Entity ID, then +TEAM and -TEAM.
+        #[arg(
+            value_name = "IDP +TEAM -TEAM",
+            num_args = 2..,
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            add = ArgValueCompleter::new(completions::entity_ids)
+        )]
+        words: Vec<String>,
+    },
+}
+
+/// What `enable` and `disable` take.
+#[derive(Debug, clap::Args)]
+pub(super) struct Switch {
+    /// Entity IDs.
+    #[arg(
+        value_name = "ENTITY_ID",
+        required = true,
+        add = ArgValueCompleter::new(completions::entity_ids)
+    )]
+    keys: Vec<String>,
+    /// Says what would be done and does nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What an identity provider is to its people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum IdpState {
+    /// People sign in there.
+    Enabled,
+    /// It is switched off.
+    Disabled,
+    /// Its item cannot be used.
+    Unusable,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,6 +169,9 @@ pub(super) struct AddArguments {
     /// Its portal's https address, where people start from there.
     #[arg(long, value_name = "URL")]
     portal_url: Option<String>,
+    /// Replaces metadata with which the new one shares no key.
+    #[arg(long)]
+    replace_keys: bool,
     /// Says what would be done and does nothing.
     #[arg(long)]
     dry_run: bool,
@@ -113,16 +181,31 @@ pub(super) struct AddArguments {
 pub(super) async fn run(command: Idps, format: Format) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     match command {
-        Idps::List => list(&Hub::connect().await?, now, format).await,
+        Idps::List { state } => list(&Hub::connect().await?, state, now, format).await,
         Idps::Show { wanted } => show(&Hub::connect().await?, &wanted, now, format).await,
         Idps::Export(arguments) => mapping_file::export(&arguments, format).await,
         Idps::Plan(arguments) => mapping_file::plan(&arguments, format).await,
         Idps::Apply(arguments) => mapping_file::apply(&arguments, format).await,
         Idps::Add(arguments) => add(&arguments, now, format).await,
-        Idps::Remove { keys, removals } => {
-            mapping_file::remove(Table::Idps, &keys, &removals, format).await
+        Idps::Remove { keys, ignore_missing, removals } => {
+            mapping_file::remove(Table::Idps, &keys, &removals, ignore_missing, format).await
+        }
+        Idps::Enable(arguments) => switch(&arguments, true, format).await,
+        Idps::Disable(arguments) => switch(&arguments, false, format).await,
+        Idps::Teams { dry_run, words } => {
+            let (key, changes) = words.split_at_checked(1).unwrap_or_default();
+            let change = |item: &mut Item| one_attribute::with_teams(item, changes);
+            one_attribute::run(Table::Idps, key, dry_run, format, change).await
         }
     }
+}
+
+async fn switch(arguments: &Switch, enabled: bool, format: Format) -> Result<Exit, Failure> {
+    let change = |item: &mut Item| {
+        item.insert("enabled".into(), json!(enabled));
+        Ok(())
+    };
+    one_attribute::run(Table::Idps, &arguments.keys, arguments.dry_run, format, change).await
 }
 
 async fn stored(hub: &Hub) -> Result<BTreeMap<String, Stored>, Failure> {
@@ -131,8 +214,14 @@ async fn stored(hub: &Hub) -> Result<BTreeMap<String, Stored>, Failure> {
     Ok(records.into_iter().map(of).collect())
 }
 
-async fn list(hub: &Hub, now: Timestamp, format: Format) -> Result<Exit, Failure> {
-    let idps = stored(hub).await?;
+async fn list(
+    hub: &Hub,
+    wanted: Option<IdpState>,
+    now: Timestamp,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let mut idps = stored(hub).await?;
+    idps.retain(|_, stored| wanted.is_none_or(|wanted| state_of(stored) == wanted));
     if format == Format::Json {
         let idps: Vec<_> = idps.values().map(|stored| as_json(stored, now)).collect();
         json(&json!({ "idps": idps }));
@@ -174,11 +263,19 @@ fn idp_of(stored: &Stored) -> Option<&Idp> {
     stored.mapping().and_then(|mapping| mapping.idp())
 }
 
-fn state(stored: &Stored) -> &'static str {
+fn state_of(stored: &Stored) -> IdpState {
     match idp_of(stored) {
-        None => "cannot be used",
-        Some(idp) if idp.enabled => "enabled",
-        Some(_) => "disabled",
+        None => IdpState::Unusable,
+        Some(idp) if idp.enabled => IdpState::Enabled,
+        Some(_) => IdpState::Disabled,
+    }
+}
+
+fn state(stored: &Stored) -> &'static str {
+    match state_of(stored) {
+        IdpState::Unusable => "cannot be used",
+        IdpState::Enabled => "enabled",
+        IdpState::Disabled => "disabled",
     }
 }
 
@@ -254,6 +351,8 @@ fn metadata_lines(metadata: &IdpMetadata, now: Timestamp) -> Vec<String> {
         matches!(
             warning,
             MetadataWarning::KeyUnusable { .. }
+                | MetadataWarning::IssuerNotTrusted { .. }
+                | MetadataWarning::ChainUnclear { .. }
                 | MetadataWarning::KeyWithoutCertificate
                 | MetadataWarning::Outdated { .. }
                 | MetadataWarning::ValidUntilMalformed { .. }
@@ -273,7 +372,9 @@ async fn show(hub: &Hub, wanted: &str, now: Timestamp, format: Format) -> Result
     if found.is_empty() {
         let message =
             format!("no identity provider has the entity ID or display name {}", excerpt(wanted));
-        return Err(Failure::new(Exit::Failed, message).hint("studio-broker idps list"));
+        return Err(Failure::new(Exit::Failed, message)
+            .code("not_found")
+            .hint("studio-broker idps list"));
     }
     if format == Format::Json {
         let idps: Vec<_> = found.iter().map(|(_, stored)| as_json(stored, now)).collect();
@@ -306,18 +407,12 @@ async fn show(hub: &Hub, wanted: &str, now: Timestamp, format: Format) -> Result
 }
 
 async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result<Exit, Failure> {
-    let xml = mapping_file::text_of(&arguments.file).map_err(|error| {
+    let xml = text_of(&arguments.file).map_err(|error| {
         Failure::usage(format!("{}: {error}", plain(&arguments.file.to_string_lossy())))
     })?;
     let metadata = IdpMetadata::parse(xml.as_bytes()).map_err(|error| {
         let file = plain(&arguments.file.to_string_lossy());
-        let mut message = format!("{file}: {}", plain(&error.to_string()));
-        if let strict_saml::MetadataError::KeyMissing { unusable } = &error {
-            for warning in unusable {
-                message.push_str(&format!("\n  {}", plain(&warning.to_string())));
-            }
-        }
-        Failure::usage(message)
+        Failure::usage(format!("{file}: {}", plain(&error.to_string())))
     })?;
     let audience = Audience::read(environment)?;
     let hub = Hub::connect().await?;
@@ -330,7 +425,10 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
         }
     }
     let item = match state.idps.get(&key) {
-        Some(known) => with_metadata(arguments, &key, known, xml)?,
+        Some(known) => {
+            share_a_key(arguments, &key, known, &metadata)?;
+            with_metadata(arguments, &key, known, xml)?
+        }
         None => new_item(arguments, &key, xml, &state)?,
     };
     let read = Table::Idps.read(&item).map_err(|faults| {
@@ -340,26 +438,51 @@ async fn add(arguments: &AddArguments, now: Timestamp, format: Format) -> Result
     let change = Change::to(Table::Idps, &key, state.idps.get(&key), &item, &read.value);
     let told = told(audience.as_ref(), read.value.idp());
     let plan = Plan::of(change, &read.value, &state);
-    for team in unknown_teams(&item, &state) {
-        warn(format!("there is no team {} yet", excerpt(&team)));
-    }
     let more = json!({
         "metadata": metadata_json(&metadata, now),
         "enter_at_the_idp": told.iter().map(|(name, value)| json!({name: value})).collect::<Vec<_>>(),
     });
     let removals = Removals::none(arguments.dry_run);
-    let exit = mapping_file::carry_out(&hub, &plan, &removals, Some(more), format).await?;
+    let orders = Orders::of(&removals, Some(more));
+    let exit = mapping_file::carry_out(&hub, plan, orders, format).await?;
     if format == Format::Table {
         data(styled(STRONG, "enter at the identity provider"));
         for (name, value) in told {
             data(format!("  {name}: {value}"));
         }
         if audience.is_none() {
-            let command = mapping_file::again("--dry-run");
-            hint(format!("STUDIO_BROKER_PUBLIC_URL=https://studio.example.com {command}"));
+            let command = again("--dry-run");
+            hint(command.map(|command| {
+                format!("STUDIO_BROKER_PUBLIC_URL=https://studio.example.com {command}")
+            }));
         }
     }
     Ok(exit)
+}
+
+/// Metadata that shares no key with what is there is another application's more often than a change of
+/// certificate: whoever signs in through the old one would be shut out.
+fn share_a_key(
+    arguments: &AddArguments,
+    key: &str,
+    known: &Stored,
+    new: &IdpMetadata,
+) -> Result<(), Failure> {
+    let Some(old) = idp_of(known).map(|idp| &idp.metadata) else { return Ok(()) };
+    let shared = old.signing_keys().iter().any(|old| new.has_key(old.fingerprint()));
+    if shared || arguments.replace_keys {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: this metadata has none of the {} by which people sign in there now.\n  Written, nobody whose sign-in \
+         is signed by {} gets in any more, and open sessions of theirs end.\n  A second application of one \
+         tenant has the same entity ID and another certificate: each needs an entity ID of its own (infra/README.md).\n  \
+         A change of certificate without a gap begins with metadata that holds both keys.",
+        excerpt(key),
+        count(old.signing_keys().len(), "key"),
+        if old.signing_keys().len() == 1 { "it" } else { "them" },
+    );
+    Err(Failure::usage(message).hint(again("--replace-keys")))
 }
 
 /// The known item with other metadata and nothing else changed.
@@ -419,7 +542,7 @@ fn new_item(
     }
     if !asked.is_empty() {
         let message = format!("{} is new here:\n  {}", excerpt(key), asked.join("\n  "));
-        return Err(Failure::usage(message).hint(mapping_file::again(&options.join(" "))));
+        return Err(Failure::usage(message).hint(again(&options.join(" "))));
     }
     let allowed: Vec<String> = if *all_teams { vec!["*".into()] } else { teams.clone() };
     let mut item = Item::new();
@@ -432,13 +555,6 @@ fn new_item(
         item.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
     }
     Ok(item)
-}
-
-fn unknown_teams(item: &Item, state: &State) -> Vec<String> {
-    let teams = item.get("allowed_teams").and_then(Value::as_array);
-    let ids = teams.into_iter().flatten().filter_map(Value::as_str);
-    let unknown = |id: &&str| *id != "*" && !state.is_partial && !state.teams.contains_key(*id);
-    ids.filter(unknown).map(str::to_owned).collect()
 }
 
 /// What its administrator enters there.

@@ -1,58 +1,46 @@
 //! The command line: data on standard output, words on standard error.
 
 mod access;
+mod again;
 mod completions;
 mod decision;
 mod doctor;
+mod exit;
+mod explain;
 mod findings;
 mod fleet;
+mod history;
 mod hub;
 mod identity_center;
 mod idps;
+mod input;
+mod interrupt;
+mod kept_plan;
+mod local;
+mod log_file;
 mod mapping_file;
+mod one_attribute;
 mod output;
 mod person;
 mod plan_words;
 mod profiles;
 mod returning;
 mod saml_explain;
+mod saml_input;
 mod saml_verify;
 mod serve;
 mod spoke;
 mod teams;
 mod teams_like;
 
-pub(crate) use output::data;
-pub(crate) use serve::stopped;
+pub use exit::Exit;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::telemetry;
 use output::{Failure, Format};
-
-/// The exit codes of every command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, or nothing to do.
-    Done = 0,
-    /// Failed.
-    Failed = 1,
-    /// Usage or settings.
-    Usage = 2,
-    /// Refused, changes found, or findings.
-    Refused = 3,
-    /// Not authorised in AWS.
-    Unauthorised = 4,
-    /// Somebody else changed it meanwhile.
-    Conflict = 5,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
 
 /// The door through which an organization enters Amazon SageMaker Studio.
 #[derive(Debug, Parser)]
@@ -64,8 +52,14 @@ impl From<Exit> for ExitCode {
 )]
 struct Arguments {
     /// How results are printed: table or json.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, hide_possible_values = true)]
     output: Format,
+    /// Prints without colour, as NO_COLOR does.
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// Says what is asked of AWS, on standard error.
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -102,6 +96,9 @@ enum Command {
     /// Groups and assignments of IAM Identity Center, as far as its API goes.
     #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
     IdentityCenter(identity_center::IdentityCenter),
+    /// Explains a reference that somebody was shown, or a code.
+    #[command(subcommand, before_help = "Example:\n  studio-broker explain code target_denied")]
+    Explain(explain::Explain),
     /// Prints a script that completes commands, options and team ids in a shell.
     Completions(completions::Arguments),
 }
@@ -126,13 +123,19 @@ pub fn run() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
+    if arguments.no_color {
+        anstream::ColorChoice::Never.write_global();
+    }
+    // These two have a log of their own.
+    let has_log = matches!(arguments.command, Command::Local(_) | Command::Serve(_));
+    if arguments.verbose && !has_log {
+        telemetry::tell_calls(|call| output::say(format!("asked AWS: {call}")));
+    }
     let format = arguments.output;
     let json = format == Format::Json;
+    let is_saml = matches!(arguments.command, Command::Saml(_));
     let done: Result<Exit, Failure> = match arguments.command {
-        Command::Local(local) => blocking(async {
-            crate::local::run(local, json).await?;
-            Ok(Exit::Done)
-        }),
+        Command::Local(arguments) => blocking(local::run(arguments, format)),
         Command::Serve(serve) => blocking(serve::run(serve, json)),
         Command::Saml(Saml::Verify(verify)) => saml_verify::run(&verify, format),
         Command::Teams(teams) => blocking(teams::run(teams, format)),
@@ -141,17 +144,31 @@ pub fn run() -> ExitCode {
         Command::Profiles(profiles) => blocking(profiles::run(profiles, format)),
         Command::Access(access) => blocking(access::run(access, format)),
         Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
+        Command::Explain(explain) => explain::run(&explain, format),
         Command::Completions(shell) => completions::print(&shell),
     };
-    let done = done.and_then(|exit| output::not_printed().map_or(Ok(exit), Err));
-    done.unwrap_or_else(|failure| failure.report(format)).into()
+    let exit = match done {
+        Ok(exit) => {
+            output::print_json(None);
+            exit
+        }
+        // `saml verify` has a form of its own: its errors are lines on standard error.
+        Err(failure) if is_saml && json => failure.report_as_line(),
+        Err(failure) => failure.report(format),
+    };
+    output::not_printed().map_or(exit, |failure| failure.report(Format::Table)).into()
 }
 
 /// Whether arguments that cannot be read ask for JSON all the same.
 fn wants_json() -> bool {
     let words: Vec<_> = std::env::args().collect();
-    let apart = words.windows(2).any(|pair| pair == ["--output", "json"]);
-    apart || words.iter().any(|word| word == "--output=json")
+    let is_option = |word: &str| word == "--output" || word == "-o";
+    let apart = words.windows(2).any(|pair| match pair {
+        [option, value] => is_option(option) && value == "json",
+        _ => false,
+    });
+    apart
+        || words.iter().any(|word| ["--output=json", "-ojson", "-o=json"].contains(&word.as_str()))
 }
 
 /// All commands, each with its example at the top of its help.

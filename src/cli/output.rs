@@ -5,20 +5,22 @@
 //! that nobody writes to an administrator's terminal by editing an item.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::Write as _;
-use std::sync::OnceLock;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Exit;
 use crate::aws::error::{AwsError, Kind, NO_CREDENTIALS};
 use crate::broker::KeyError;
-use crate::config::SettingFaults;
-use crate::local::LocalError;
+use crate::config::{SettingFault, SettingFaults, environment};
+use crate::mappings::file::{FileFault, FileFaults};
 use crate::team::item::Item;
 pub(super) use crate::team::item::plain;
 
@@ -50,7 +52,8 @@ pub(super) fn styled(style: Style, text: impl Display) -> String {
 
 /// Prints data and a line end on standard output.
 pub(crate) fn data(text: impl Display) {
-    written(writeln!(anstream::stdout().lock(), "{text}"));
+    HAS_SPOKEN.store(true, Ordering::Relaxed);
+    written(writeln!(anstream::stdout().lock(), "{}", readable(&text.to_string())));
 }
 
 /// Prints a document on standard output, exactly as it is.
@@ -76,9 +79,29 @@ pub(super) fn not_printed() -> Option<Failure> {
     Some(Failure::new(Exit::Failed, format!("standard output cannot be written: {error}")))
 }
 
-/// Prints one JSON value on standard output.
+/// The one JSON value of a command, printed when it ends: what went wrong afterwards belongs into it too.
+static ANSWER: Mutex<Option<Value>> = Mutex::new(None);
+
+/// Keeps the JSON value that standard output gets when the command ends.
 pub(super) fn json(value: &Value) {
-    document(&format!("{value:#}\n"));
+    if let Ok(mut answer) = ANSWER.lock() {
+        *answer = Some(value.clone());
+    }
+}
+
+/// Prints the kept value, with an error where there is one.
+pub(super) fn print_json(error: Option<Value>) {
+    let kept = ANSWER.lock().ok().and_then(|mut answer| answer.take());
+    let whole = match (kept, error) {
+        (None, None) => return,
+        (Some(value), None) => value,
+        (Some(Value::Object(mut members)), Some(error)) => {
+            members.insert("error".into(), error);
+            Value::Object(members)
+        }
+        (_, Some(error)) => json!({ "error": error }),
+    };
+    document(&format!("{whole:#}\n"));
 }
 
 /// Says one JSON value on one line of standard error.
@@ -86,9 +109,36 @@ pub(super) fn say_json(value: &Value) {
     let _ = writeln!(std::io::stderr().lock(), "{value}");
 }
 
+/// Whether anything was said or printed so far.
+static HAS_SPOKEN: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn has_spoken() -> bool {
+    HAS_SPOKEN.load(Ordering::Relaxed)
+}
+
 /// Says something on standard error.
 pub(super) fn say(text: impl Display) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    HAS_SPOKEN.store(true, Ordering::Relaxed);
+    let _ = writeln!(anstream::stderr().lock(), "{}", readable(&text.to_string()));
+}
+
+/// Whether the locale says that more than ASCII can be shown: unset is taken for what is usual today.
+static IS_UTF8: LazyLock<bool> = LazyLock::new(|| {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(environment);
+    set.is_none_or(|locale| locale.to_ascii_lowercase().replace('-', "").contains("utf8"))
+});
+
+/// Our own signs in ASCII where the locale knows no others (`LANG=C`). Names from tables stay as they are.
+fn readable(text: &str) -> Cow<'_, str> {
+    if *IS_UTF8 || text.is_ascii() {
+        return text.into();
+    }
+    text.replace('→', "->").replace('…', "...").into()
+}
+
+/// Whether bars may be drawn with more than ASCII.
+pub(super) fn is_utf8() -> bool {
+    *IS_UTF8
 }
 
 /// Says what deserves a look, on standard error.
@@ -96,14 +146,20 @@ pub(super) fn warn(text: impl Display) {
     say(format!("{} {text}", styled(CHANGED, "warning:")));
 }
 
-/// Says what to do next, as a command, on standard error.
-pub(super) fn hint(text: impl Display) {
-    say(format!("{} {text}", styled(HELP, "hint:")));
+/// Says what to do next, as a command, on standard error; nothing where there is none.
+pub(super) fn hint(text: impl Into<Hint>) {
+    if let Hint(Some(text)) = text.into() {
+        say(format!("{} {text}", styled(HELP, "hint:")));
+    }
 }
 
 /// A foreign text as one word of a command that a shell may be given.
 pub(super) fn word(text: &str) -> String {
     let text = plain(text);
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text;
+    }
     shlex::try_quote(&text).map_or_else(|_| "''".to_owned(), Cow::into_owned)
 }
 
@@ -119,7 +175,31 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
         column.set_padding((0, 2));
     }
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    let widest = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
+    // A terminal breaks a line that is too long in the middle of a word.
+    match width().filter(|width| *width < widest) {
+        Some(_) => blocks(&heading, rows),
+        None => lines.join("\n"),
+    }
+}
+
+/// The columns of the terminal that standard output is.
+fn width() -> Option<usize> {
+    let out = std::io::stdout();
+    out.is_terminal()
+        .then(|| terminal_size::terminal_size_of(&out))
+        .flatten()
+        .map(|size| usize::from(size.0.0))
+}
+
+/// Each row as lines of its own, what is empty left out.
+fn blocks<const N: usize>(heading: &[&str; N], rows: &[[String; N]]) -> String {
+    let block = |row: &[String; N]| {
+        let cells = heading.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        let lines: Vec<_> = cells.map(|(name, cell)| format!("{name}: {}", plain(cell))).collect();
+        lines.join("\n")
+    };
+    rows.iter().map(block).collect::<Vec<_>>().join("\n\n")
 }
 
 /// An item in words, one attribute on a line; long texts such as metadata are cut.
@@ -137,6 +217,12 @@ pub(super) fn item_lines(item: &Item) -> Vec<String> {
 /// The longest text of an item that is shown, in characters.
 const LONGEST: usize = 1000;
 
+/// `1 profile differs`, `2 profiles differ`: what a third person does loses its `s` in the plural.
+pub(super) fn does(number: usize, one: &str, verb: &str) -> String {
+    let ending = if number == 1 { "s" } else { "" };
+    format!("{} {verb}{ending}", count(number, one))
+}
+
 /// `1 team`, `2 teams`.
 pub(super) fn count(number: usize, one: &str) -> String {
     match number {
@@ -149,14 +235,26 @@ pub(super) fn count(number: usize, one: &str) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
+    /// Stable, snake case.
+    pub(super) code: &'static str,
     pub(super) message: String,
     /// Commands that help.
     pub(super) hints: Vec<String>,
+    /// What programs learn beyond that.
+    pub(super) details: Map<String, Value>,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new() }
+        let code = match exit {
+            Exit::Done => "done",
+            Exit::Failed => "failed",
+            Exit::Usage => "usage",
+            Exit::Refused => "refused",
+            Exit::Unauthorised => "not_authorised",
+            Exit::Conflict => "conflict",
+        };
+        Self { exit, code, message: message.into(), hints: Vec::new(), details: Map::new() }
     }
 
     /// The arguments or files do not fit.
@@ -164,12 +262,53 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+    /// Files with faults: each with its place, for programs.
+    pub(super) fn of_files(faults: &FileFaults) -> Self {
+        let number = faults.faults.len();
+        let files: BTreeSet<_> = faults.faults.iter().map(|fault| plain(&fault.file)).collect();
+        let files: Vec<_> = files.into_iter().collect();
+        let message = format!("{faults}\n{} in {}", count(number, "fault"), files.join(", "));
+        let each = faults.faults.iter().map(FileFault::as_json).collect();
+        Self::usage(message).code("file_invalid").with("faults", each)
+    }
+
+    pub(super) fn code(mut self, code: &'static str) -> Self {
+        self.code = code;
         self
     }
 
-    /// Says it: in words, or as one JSON object on the last line of standard error.
+    pub(super) fn with(mut self, name: &str, value: Value) -> Self {
+        self.details.insert(name.to_owned(), value);
+        self
+    }
+
+    /// A command that helps; none where there is none ([`super::again::again`]).
+    pub(super) fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.extend(hint.into().0);
+        self
+    }
+
+    /// For programs.
+    pub(super) fn as_json(&self) -> Value {
+        let mut error = json!({
+            "code": self.code,
+            "exit": self.exit as u8,
+            "message": self.message,
+            "hints": self.hints,
+        });
+        if let Some(error) = error.as_object_mut() {
+            error.extend(self.details.clone());
+        }
+        error
+    }
+
+    /// Says it as one JSON object on the last line of standard error.
+    pub(super) fn report_as_line(&self) -> Exit {
+        say_json(&json!({ "error": self.as_json() }));
+        self.exit
+    }
+
+    /// Says it: in words on standard error, or as the one JSON object on standard output.
     pub(super) fn report(&self, format: Format) -> Exit {
         match format {
             Format::Table => {
@@ -178,19 +317,44 @@ impl Failure {
                     hint(line);
                 }
             }
-            Format::Json => {
-                let error =
-                    json!({"exit": self.exit as u8, "message": self.message, "hints": self.hints});
-                say_json(&json!({ "error": error }));
-            }
+            Format::Json => print_json(Some(self.as_json())),
         }
         self.exit
     }
 }
 
+/// A command that helps, where there is one.
+pub(super) struct Hint(Option<String>);
+
+impl From<Option<String>> for Hint {
+    fn from(command: Option<String>) -> Self {
+        Self(command)
+    }
+}
+
+impl From<String> for Hint {
+    fn from(command: String) -> Self {
+        Self(Some(command))
+    }
+}
+
+impl From<&str> for Hint {
+    fn from(command: &str) -> Self {
+        Self(Some(command.to_owned()))
+    }
+}
+
+impl From<&String> for Hint {
+    fn from(command: &String) -> Self {
+        Self(Some(command.clone()))
+    }
+}
+
 impl From<SettingFaults> for Failure {
     fn from(faults: SettingFaults) -> Self {
-        Self::usage(faults.to_string())
+        let fault = |fault: &SettingFault| json!({"variable": fault.variable, "found": fault.found, "expected": fault.expected});
+        let each = faults.0.iter().map(fault).collect();
+        Self::usage(faults.to_string()).code("setting_invalid").with("faults", each)
     }
 }
 
@@ -207,28 +371,16 @@ impl From<KeyError> for Failure {
     }
 }
 
-impl From<LocalError> for Failure {
-    fn from(error: LocalError) -> Self {
-        match error {
-            LocalError::Settings(faults) => faults.into(),
-            LocalError::Key(error) => error.into(),
-            LocalError::Port { .. } => {
-                Self::new(Exit::Failed, error.to_string()).hint("choose other ports with --port")
-            }
-            _ => Self::new(Exit::Failed, error.to_string()),
-        }
-    }
-}
-
 impl From<AwsError> for Failure {
     fn from(error: AwsError) -> Self {
         let AwsError { kind, operation, ref code, ref message, .. } = error;
-        let said = plain(message);
+        let said = said(code, message);
         match kind {
-            Kind::Denied => {
-                Self::new(Exit::Unauthorised, format!("{operation} is not allowed: {said}"))
-                    .hint("aws sts get-caller-identity")
-            }
+            Kind::Denied => Self::new(
+                Exit::Unauthorised,
+                format!("{operation} is not allowed: {}", plain(message)),
+            )
+            .hint("aws sts get-caller-identity"),
             _ if kind == Kind::Credentials || code == NO_CREDENTIALS => Self::new(
                 Exit::Unauthorised,
                 format!(
@@ -236,16 +388,29 @@ impl From<AwsError> for Failure {
                 ),
             )
             .hint("aws sts get-caller-identity"),
-            Kind::ConditionFailed => {
-                Self::new(Exit::Conflict, format!("{operation}: {code}: {said}"))
+            Kind::ConditionFailed => Self::new(Exit::Conflict, format!("{operation}: {said}")),
+            Kind::Missing => {
+                Self::new(Exit::Failed, format!("{operation}: {said}")).code("not_found")
             }
-            Kind::Missing => Self::new(Exit::Failed, format!("{operation}: {code}: {said}")),
+            Kind::Throttled => {
+                Self::new(Exit::Failed, format!("{operation}: AWS is too busy: {said}"))
+                    .code("aws_busy")
+            }
             Kind::Unreachable => {
                 Self::new(Exit::Failed, format!("{operation}: AWS cannot be reached: {said}"))
+                    .code("aws_unreachable")
                     .hint("env | grep -E '^AWS_(REGION|PROFILE|ENDPOINT_URL)'")
             }
-            _ => Self::new(Exit::Failed, format!("{operation}: {code}: {said}")),
+            _ => Self::new(Exit::Failed, format!("{operation}: {said}")).code("aws_failed"),
         }
+    }
+}
+
+/// What AWS said; where it gave no code, something else than AWS may have answered.
+fn said(code: &str, message: &str) -> String {
+    match code {
+        "Unknown" | "" => format!("{}: something else than AWS may have answered", plain(message)),
+        code => format!("{}: {}", plain(code), plain(message)),
     }
 }
 
@@ -270,5 +435,17 @@ mod tests {
         assert_eq!(exit(Kind::Credentials), Exit::Unauthorised);
         assert_eq!(exit(Kind::ConditionFailed), Exit::Conflict);
         assert_eq!(exit(Kind::Unreachable), Exit::Failed);
+    }
+
+    #[test]
+    fn an_answer_without_a_code_may_be_somebody_elses() {
+        assert_eq!(said("X", "a"), "X: a");
+        assert!(said("Unknown", "status 404 without a message").contains("else than AWS"));
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_is_a_block_of_lines() {
+        let rows = [["team1".to_owned(), "A long name".to_owned()]];
+        assert_eq!(blocks(&["TEAM", "NAME"], &rows), "TEAM: team1\nNAME: A long name");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::again::again;
 use super::fleet::Mappings;
-use super::mapping_file::again;
 use super::output::{Failure, word};
 use crate::team::idp::must_be_user_id;
 use crate::team::item::excerpt;

@@ -9,11 +9,11 @@ use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
 use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
-use crate::team::Team;
 use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
 use crate::team::owner::profile_name;
+use crate::team::{Team, groups_as_written};
 use strict_saml::{Assertion, IdpMetadata, Rejection, RequireSigned};
 
 /// One check, and how it ended.
@@ -239,6 +239,51 @@ pub(super) fn say_checks(checks: &[Check]) {
     }
 }
 
+/// What is known about an accepted response that names no groups.
+pub(super) fn overage(assertion: &Assertion) -> Option<&'static str> {
+    let names = || assertion.attributes().keys();
+    let linked = names().any(|name| name.ends_with("/claims/groups.link"));
+    let named = names().any(|name| name.ends_with("/claims/groups"));
+    (linked && !named).then_some(
+        "Entra ID sent a link (groups.link) instead of groups: the person is in more than 150. In the application's \
+         token configuration, send only groups assigned to the application, or app roles, or name the person \
+         among the team's members.",
+    )
+}
+
+/// What is known about a refused response that verifies without the white space between its elements.
+pub(super) fn spaced(
+    rejection: &Rejection,
+    without: Result<&Assertion, &Rejection>,
+) -> Option<&'static str> {
+    const OF_SIGNATURES: [&str; 3] =
+        ["digest_mismatch", "signature_invalid", "signature_malformed"];
+    let of_signatures = |rejection: &Rejection| OF_SIGNATURES.contains(&rejection.code());
+    (of_signatures(rejection) && !without.is_err_and(|other| of_signatures(other))).then_some(
+        "without the white space between its elements the signature holds: the file was formatted after it was \
+         signed (by an editor, a browser's tools or a pretty-printer). Take the form field SAMLResponse as it was \
+         posted.",
+    )
+}
+
+/// A response as XML without the white space between its tags; `None` where it is not XML, or has none.
+pub(super) fn without_added_space(response: &[u8]) -> Option<Vec<u8>> {
+    let xml = response.trim_ascii();
+    if !xml.starts_with(b"<") {
+        return None;
+    }
+    let mut dense = Vec::with_capacity(xml.len());
+    let mut rest = xml;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'>') {
+        let (tag, after) = rest.split_at(end + 1);
+        dense.extend_from_slice(tag);
+        let trimmed = after.trim_ascii_start();
+        rest = if trimmed.starts_with(b"<") { trimmed } else { after };
+    }
+    dense.extend_from_slice(rest);
+    (dense.len() < xml.len()).then_some(dense)
+}
+
 /// What the mappings say about a verified person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Decision {
@@ -294,6 +339,8 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         Ok(()) => {}
     }
     let teams = file.teams.as_deref().unwrap_or_default();
+    let entity_ids: Vec<_> = file.idps.iter().flatten().map(|entry| entry.key.clone()).collect();
+    let groups = groups_as_written(&idp.entity_id, &session.groups, &entity_ids);
     let mut decisions: Vec<_> = session
         .teams
         .iter()
@@ -309,7 +356,7 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
         })
         .collect();
     let known = teams.iter().filter_map(|entry| entry.mapping.team());
-    decisions.extend(known.filter_map(|team| decide_team(idp, &session, team, now)));
+    decisions.extend(known.filter_map(|team| decide_team(idp, &session, &groups, team, now)));
     Decision {
         person: format!("directory {}, by {}", idp.directory, idp.user_attribute),
         owner: Some(person.owner.to_string()),
@@ -321,10 +368,11 @@ pub(super) fn decide(file: &MappingFile, assertion: &Assertion, now: jiff::Times
 fn decide_team(
     idp: &Idp,
     session: &Session,
+    groups: &[String],
     team: &Team,
     now: jiff::Timestamp,
 ) -> Option<TeamDecision> {
-    let said = session.said(&session.groups);
+    let said = session.said(groups);
     let case = Case { idp, said, target: Target::Usable(team), client: None, now };
     let rules = entitlement::rules(&case);
     let given = because(rules.first()?, &idp.teams_attribute);

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Exit;
-use super::mapping_file;
-use super::output::{Failure, Format, document, say_json};
-use super::saml_explain::{Against, Decision, checks, decide, required, say_checks, say_decision};
-use crate::mappings::file::MappingFile;
+use super::output::{Failure, Format, document, plain, say, say_json, warn};
+use super::saml_explain::{
+    Against, Decision, checks, decide, overage, required, say_checks, say_decision, spaced,
+    without_added_space,
+};
+use super::{Exit, mapping_file, saml_input};
+use crate::mappings::file::{FileFault, FileFaults, MappingFile};
 use strict_saml::{
     Assertion, DecryptionKeys, Expected, IdpMetadata, Rejection, RequireSigned, ServiceProvider,
     UnverifiedResponse,
@@ -47,7 +49,7 @@ pub(super) struct Arguments {
     /// Teams and IdPs as a file: says which mapping decides about which team.
     #[arg(long, value_name = "FILE", requires = "explain")]
     mappings: Option<PathBuf>,
-    /// The response, as XML or base64.
+    /// The response: XML, base64, the form's body (SAMLResponse=…) or a HAR file.
     #[arg(value_name = "RESPONSE_FILE")]
     response: PathBuf,
 }
@@ -59,8 +61,11 @@ const SKEW: SignedDuration = SignedDuration::from_secs(60);
 pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure> {
     let key = arguments.sp_key.as_deref().map(read).transpose()?;
     let metadata = read(&arguments.idp_metadata)?;
-    let response = read(&arguments.response)?;
-    let mappings = arguments.mappings.as_deref().map(mapping_file::read).transpose()?;
+    let (response, doubt) = saml_input::response(read(&arguments.response)?);
+    if let Some(doubt) = doubt {
+        warn(format!("{}: {doubt}", plain(&arguments.response.to_string_lossy())));
+    }
+    let mappings = arguments.mappings.as_deref().map(usable_mappings).transpose()?;
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let verified = prepare(arguments, &metadata, key.as_deref()).and_then(|verifier| {
         let verified = verifier.verify(&response, RequireSigned::Either, now);
@@ -74,13 +79,28 @@ pub(super) fn run(arguments: &Arguments, format: Format) -> Result<Exit, Failure
     });
     match verified {
         Ok(assertion) => {
-            document(&format!("{}\n", summary(&assertion)));
+            document(&format!("{}\n", json!(assertion)));
             Ok(Exit::Done)
         }
         Err(Refused { code, message }) => {
             say_json(&json!({"error": {"code": code, "message": message}}));
             Ok(Exit::Refused)
         }
+    }
+}
+
+/// What of a file of mappings can be used: an item of somebody else's that cannot is one line, and hides
+/// nothing about the response.
+fn usable_mappings(path: &Path) -> Result<MappingFile, Failure> {
+    let (file, faults) = mapping_file::read_usable(path)?;
+    let Some(file) = file else { return Err(Failure::of_files(&FileFaults::new(faults))) };
+    warn_of_each(&faults);
+    Ok(file)
+}
+
+fn warn_of_each(faults: &[FileFault]) {
+    for FileFault { file, line, message, .. } in faults {
+        warn(format!("{file}:{line}: {message}"));
     }
 }
 
@@ -184,6 +204,12 @@ fn explain(
         skew: SKEW,
     };
     let checks = checks(&against, verified.as_ref());
+    let hint = match verified {
+        Ok(assertion) => overage(assertion),
+        Err(rejection) => without_added_space(response).and_then(|without| {
+            spaced(rejection, verifier.verify(&without, RequireSigned::Either, now).as_ref())
+        }),
+    };
     let decision = mappings.zip(verified.as_ref().ok()).map(|(file, assertion)| {
         let required = required(file, assertion);
         match verifier.verify(response, required, now) {
@@ -198,24 +224,17 @@ fn explain(
     match format {
         Format::Table => {
             say_checks(&checks);
+            if let Some(hint) = hint {
+                say(format!("hint         {hint}"));
+            }
             if let Some(decision) = decision {
                 say_decision(&decision);
             }
         }
-        Format::Json => say_json(&json!({"checks": checks, "decision": decision})),
+        Format::Json => {
+            say_json(&json!({"checks": checks, "decision": decision, "hint": hint}));
+        }
     }
-}
-
-fn summary(assertion: &Assertion) -> serde_json::Value {
-    let name_id = assertion.name_id();
-    json!({
-        "issuer": assertion.issuer(),
-        "assertion_id": assertion.id(),
-        "subject": {"name_id": name_id.value, "format": name_id.format},
-        "session_index": assertion.session_index(),
-        "not_on_or_after": assertion.not_on_or_after(),
-        "attributes": assertion.attributes(),
-    })
 }
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ pub(super) struct Arguments {
     /// Address and port to listen on.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// How long to go on after SIGTERM while /healthz answers 503, so that load balancers look elsewhere
+    /// first.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=600))]
+    drain: u16,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
@@ -49,7 +53,7 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failur
         tracing::warn!(error = %error, "identity providers could not be preloaded");
     }
     let refresh = tokio::spawn(keep_index_fresh(Arc::clone(&broker)));
-    serve(listener, broker, stopped).await;
+    serve(listener, broker, stopped, Duration::from_secs(u64::from(arguments.drain))).await;
     refresh.abort();
     Ok(Exit::Done)
 }

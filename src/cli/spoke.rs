@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::mapping_file::{again, read};
+use super::again::again;
+use super::mapping_file::read;
 use super::output::{Failure, Format, count, data, hint, json, plain, say, table, warn, word};
 use crate::config::{TableSettings, environment};
 use crate::mappings::Table;
@@ -20,9 +21,9 @@ pub(super) const SPOKE_HELP: &str = "A file holds parameters as `aws cloudformat
 /// What `spoke` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct SpokeArguments {
-    /// Teams as YAML or JSON; - reads standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Teams as YAML or JSON, and folders of such files; - reads standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Prints the parameters of this account.
     #[arg(long, value_name = "ID", conflicts_with = "directory")]
     account: Option<String>,
@@ -47,7 +48,7 @@ fn name_and_value(argument: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(arguments: &SpokeArguments, format: Format) -> Result<Exit, Failure> {
     let settings = TableSettings::read(environment)?;
-    let file = read(&arguments.file)?;
+    let file = read(&arguments.files)?;
     let teams: Vec<Team> = file
         .entries(Table::Teams)
         .unwrap_or_default()

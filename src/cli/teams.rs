@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use serde_json::{Value, json};
 
@@ -17,17 +17,25 @@ use super::output::{
     say, styled, table, warn, word,
 };
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
-use super::{Exit, completions};
+use super::{Exit, completions, history, one_attribute};
+use crate::mappings::advice;
 use crate::mappings::privileged::privileged;
-use crate::mappings::{Stored, Table};
+use crate::mappings::{Stored, Table, nearest};
 use crate::team::Team;
-use crate::team::item::Record;
+use crate::team::item::{Item, Record};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Teams {
     /// Lists all teams, usable or not.
-    #[command(before_help = "Example:\n  studio-broker teams list")]
-    List,
+    #[command(before_help = "Example:\n  studio-broker teams list --state paused")]
+    List {
+        /// Only those of this account.
+        #[arg(long, value_name = "ACCOUNT")]
+        account: Option<String>,
+        /// Only those in this state.
+        #[arg(long, value_name = "STATE")]
+        state: Option<State>,
+    },
     /// Shows a team and what follows from its item.
     #[command(
         before_help = "Example:\n  studio-broker teams show 222222222222",
@@ -72,22 +80,92 @@ pub(super) enum Teams {
             add = ArgValueCompleter::new(completions::team_ids)
         )]
         keys: Vec<String>,
+        /// Team ids that are not there are no failure.
+        #[arg(long)]
+        ignore_missing: bool,
         #[command(flatten)]
         removals: Removals,
     },
+    /// Pauses teams: shown to those who may open them, and not openable; open Studio sessions stay.
+    #[command(
+        before_help = "Example:\n  studio-broker teams pause team1 --reason 'Moves to another account until noon'"
+    )]
+    Pause {
+        /// Team ids.
+        #[arg(
+            value_name = "TEAM",
+            required = true,
+            add = ArgValueCompleter::new(completions::team_ids)
+        )]
+        keys: Vec<String>,
+        /// What the people of the team are told meanwhile.
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: Option<String>,
+        /// Says what would be done and does nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Opens paused teams again.
+    #[command(before_help = "Example:\n  studio-broker teams resume team1")]
+    Resume {
+        /// Team ids.
+        #[arg(
+            value_name = "TEAM",
+            required = true,
+            add = ArgValueCompleter::new(completions::team_ids)
+        )]
+        keys: Vec<String>,
+        /// Says what would be done and does nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Says who changed a team, and when.
+    #[command(
+        before_help = "Example:\n  studio-broker teams history team1",
+        after_help = "Commands that write leave changed_by and changed_at in the item; edits by hand stand in the\nvalidator's log alone, which --log takes."
+    )]
+    History(history::Arguments),
+}
+
+/// What a team is to its people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum State {
+    /// It can be opened.
+    Open,
+    /// It is shown, and cannot be opened.
+    Paused,
+    /// Its item cannot be used.
+    Unusable,
 }
 
 pub(super) async fn run(command: Teams, format: Format) -> Result<Exit, Failure> {
     match command {
-        Teams::List => list(&Hub::connect().await?, format).await,
+        Teams::List { account, state } => {
+            list(&Hub::connect().await?, account.as_deref(), state, format).await
+        }
         Teams::Show { wanted } => show(&Hub::connect().await?, &wanted, format).await,
         Teams::Export(arguments) => mapping_file::export(&arguments, format).await,
         Teams::Plan(arguments) => mapping_file::plan(&arguments, format).await,
         Teams::Apply(arguments) => mapping_file::apply(&arguments, format).await,
         Teams::Spoke(arguments) => spoke::run(&arguments, format),
-        Teams::Remove { keys, removals } => {
-            mapping_file::remove(Table::Teams, &keys, &removals, format).await
+        Teams::Remove { keys, ignore_missing, removals } => {
+            mapping_file::remove(Table::Teams, &keys, &removals, ignore_missing, format).await
         }
+        Teams::Pause { keys, reason, dry_run } => {
+            let change = |item: &mut Item| {
+                one_attribute::paused(item, reason.as_deref());
+                Ok(())
+            };
+            one_attribute::run(Table::Teams, &keys, dry_run, format, change).await
+        }
+        Teams::Resume { keys, dry_run } => {
+            let change = |item: &mut Item| {
+                one_attribute::resumed(item);
+                Ok(())
+            };
+            one_attribute::run(Table::Teams, &keys, dry_run, format, change).await
+        }
+        Teams::History(arguments) => history::run(&arguments, format).await,
     }
 }
 
@@ -97,8 +175,19 @@ async fn stored(hub: &Hub) -> Result<BTreeMap<String, Stored>, Failure> {
     Ok(records.into_iter().map(of).collect())
 }
 
-async fn list(hub: &Hub, format: Format) -> Result<Exit, Failure> {
-    let teams = stored(hub).await?;
+async fn list(
+    hub: &Hub,
+    account: Option<&str>,
+    wanted: Option<State>,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let mut teams = stored(hub).await?;
+    let similar: Vec<_> = alike(&teams).iter().map(|ids| ids.join(", ")).collect();
+    teams.retain(|_, stored| {
+        let of = stored.item.get("account_id").and_then(Value::as_str);
+        account.is_none_or(|account| of == Some(account))
+            && wanted.is_none_or(|wanted| state_of(stored) == wanted)
+    });
     if format == Format::Json {
         let teams: Vec<_> = teams.values().map(as_json).collect();
         json(&json!({ "teams": teams }));
@@ -108,11 +197,8 @@ async fn list(hub: &Hub, format: Format) -> Result<Exit, Failure> {
     data(table(["TEAM", "NAME", "ACCOUNT", "REGION", "DOMAIN", "STATE"], &rows));
     let faulty = teams.values().filter(|stored| stored.read.is_err()).count();
     say(count(teams.len(), "team"));
-    for ids in alike(&teams) {
-        warn(format!(
-            "{} differ in case only: their profiles are the same",
-            plain(&ids.join(", "))
-        ));
+    for ids in similar {
+        warn(format!("{} differ in case only: their profiles are the same", plain(&ids)));
     }
     if faulty > 0 {
         warn(format!("{} cannot be used", count(faulty, "item")));
@@ -140,11 +226,19 @@ fn row(key: &str, stored: &Stored) -> [String; 6] {
     ]
 }
 
-fn state(stored: &Stored) -> &'static str {
+fn state_of(stored: &Stored) -> State {
     match stored.mapping().and_then(|mapping| mapping.team()) {
-        None => "cannot be used",
-        Some(team) if team.enabled => "open",
-        Some(_) => "paused",
+        None => State::Unusable,
+        Some(team) if team.enabled => State::Open,
+        Some(_) => State::Paused,
+    }
+}
+
+fn state(stored: &Stored) -> &'static str {
+    match state_of(stored) {
+        State::Unusable => "cannot be used",
+        State::Open => "open",
+        State::Paused => "paused",
     }
 }
 
@@ -168,10 +262,18 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
         teams.iter().filter(|(key, stored)| matches(wanted, key, stored, target_role)).collect();
     if found.is_empty() {
         let message = format!(
-            "no team has the id, account, domain, role or display name {}",
-            crate::team::item::excerpt(wanted)
+            "no team has the id, account, domain, role or display name {}{}",
+            crate::team::item::excerpt(wanted),
+            match nearest(wanted, teams.keys().map(String::as_str)).first() {
+                Some(near) => format!(", perhaps {near}"),
+                None => String::new(),
+            }
         );
-        return Err(Failure::new(Exit::Failed, message).hint("studio-broker teams list"));
+        let near = nearest(wanted, teams.keys().map(String::as_str));
+        return Err(Failure::new(Exit::Failed, message)
+            .code("not_found")
+            .with("nearest", json!(near))
+            .hint("studio-broker teams list"));
     }
     if format == Format::Json {
         let teams: Vec<_> = found.iter().map(|(_, stored)| detailed(stored, target_role)).collect();
@@ -209,6 +311,7 @@ fn detailed(stored: &Stored, target_role: &str) -> Value {
         (stored.mapping().and_then(|mapping| mapping.team()), shown.as_object_mut())
     {
         shown.insert("broker_role".into(), json!(team.broker_role(target_role)));
+        shown.insert("advice".into(), json!(advice::of_team(team)));
         shown.insert("privileged".into(), json!(privileged(&team.user_settings)));
     }
     shown
@@ -241,6 +344,9 @@ fn describe(key: &str, stored: &Stored, target_role: &str) {
     let Team { broker_role_arn, user_settings, .. } = team;
     if broker_role_arn.is_none() {
         data(format!("  the broker assumes {}", team.broker_role(target_role)));
+    }
+    for advice in advice::of_team(team) {
+        data(format!("  {} {}", styled(CHANGED, "look:"), plain(&advice)));
     }
     for member in privileged(user_settings) {
         data(format!("  privileged: {}: {}", plain(&member.path), member.reach));

@@ -3,11 +3,8 @@
 use super::Exit;
 use super::hub::Hub;
 use super::output::{Failure, word};
-use crate::mappings::{Table, distance};
+use crate::mappings::{Table, nearest};
 use crate::team::item::excerpt;
-
-/// The most ids that are named.
-const MOST: usize = 3;
 
 /// The failure of a command whose team is not there, with the ids that are near.
 pub(super) async fn missing(hub: &Hub, id: &str) -> Failure {
@@ -15,18 +12,12 @@ pub(super) async fn missing(hub: &Hub, id: &str) -> Failure {
         Ok(records) => records,
         Err(error) => return hub.failure(Table::Teams, error),
     };
-    let lower = id.to_lowercase();
-    let mut near: Vec<_> = records
-        .keys()
-        .map(|key| (distance(&lower, &key.to_lowercase()), key))
-        .filter(|(distance, _)| *distance <= 2)
-        .collect();
-    near.sort();
-    let near: Vec<_> = near.into_iter().take(MOST).map(|(_, key)| word(key)).collect();
+    let near = nearest(id, records.keys().map(String::as_str)).into_iter();
+    let near: Vec<_> = near.map(word).collect();
     let perhaps = match near.as_slice() {
         [] => String::new(),
         near => format!(", perhaps {}", near.join(" or ")),
     };
     let message = format!("there is no team {}{perhaps}", excerpt(id));
-    Failure::new(Exit::Failed, message).hint("studio-broker teams list")
+    Failure::new(Exit::Failed, message).code("not_found").hint("studio-broker teams list")
 }

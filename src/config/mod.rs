@@ -10,7 +10,7 @@ use crate::team::item::excerpt;
 use strict_saml::DecryptionKeys;
 
 pub use public_url::PublicUrl;
-pub use table::{Setting, settings};
+pub use table::{SETTINGS, Setting, settings};
 
 /// The settings of `serve` and of the Lambda function.
 #[derive(Debug, Clone)]

@@ -10,9 +10,9 @@
 use http::StatusCode;
 
 use super::cookies::{Cookies, PendingSignIn};
+use super::destination::Destination;
 use super::error::Failure;
 use super::request::single;
-use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::Refusal;
 
@@ -28,7 +28,8 @@ pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure>
     let found =
         context.broker.pending_session(key, secret, &mut context.facts, context.now).await?;
     let Some((session, idp)) = found else { return Ok(home(context)) };
-    Ok(pages::confirm(context, &session, &idp, &secret.form_token()))
+    let form = (context.url(CONTINUE), &*secret.form_token());
+    Ok(pages::confirm(context, &session, &idp, form))
 }
 
 /// The person's answer. Nothing opens here: the answer leads to the address that was asked for.

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 
-use super::teams::Destination;
+use super::destination::Destination;
 use crate::aws::state_table::StateKey;
 use crate::broker::session::{Secret, Session, hex, random};
 use crate::broker::{LastOwner, PENDING_SECONDS, REQUEST_SECONDS};

@@ -6,8 +6,8 @@ use http::StatusCode;
 use strict_saml::Ask;
 
 use super::cookies::{Cookies, OpenRequest};
+use super::destination::Destination;
 use super::error::Failure;
-use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
@@ -43,7 +43,7 @@ async fn asked_for(
     }
     let own = idp.authn_contexts.clone();
     let facts = context.facts.clone();
-    let session = super::teams::session(context).await;
+    let session = context.session().await;
     context.facts = facts;
     let (broker, now, client) = (context.broker, context.now, context.facts.client_address);
     let team = match (session, destination) {

@@ -12,8 +12,10 @@
 //! ```
 
 pub mod attacks;
+mod code;
 mod confirm;
 mod cookies;
+mod destination;
 mod error;
 pub mod event;
 pub(crate) mod form;
@@ -26,6 +28,7 @@ mod sign_in;
 mod sign_out;
 mod teams;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderName, HeaderValue};
@@ -33,13 +36,18 @@ use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use cookies::Cookies;
+
+use crate::aws::state_table::StateKey;
 use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
 use crate::broker::audit::{Facts, Outcome};
-use crate::broker::session::random;
+use crate::broker::metrics::{self, Measure};
+use crate::broker::session::{Session, random};
 use crate::broker::turns::waited_since;
+use crate::team::idp::Idp;
 
-pub use error::{Code, codes};
+pub use code::{Code, codes};
 pub use request::{Body, Request};
 
 /// An answer; its body is text in every case.
@@ -71,13 +79,22 @@ struct Context<'a> {
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub async fn handle(broker: &Broker, request: &Request) -> Response {
     let source = broker.settings.client_address;
+    let (now, started) = (Timestamp::now(), Instant::now());
+    let measure = metrics::are_on().then(|| Measure {
+        hub: broker.settings.state_table.clone(),
+        started,
+        waited: None,
+        failed: false,
+    });
     let facts = Facts {
         reference: reference(),
+        trace_id: request.trace_id(),
+        measure,
         client_address: request.client_address(source),
         client_address_source: Some(request::source_name(source)),
         ..Facts::default()
     };
-    let (now, deadline) = (Timestamp::now(), Instant::now() + PATIENCE);
+    let deadline = started + PATIENCE;
     let mut context = Context { broker, request, now, deadline, facts };
     let answer = REQUEST_IDS.scope(RequestIds::default(), async {
         let answer = tokio::time::timeout_at(deadline + GRACE, Box::pin(route(&mut context))).await;
@@ -217,6 +234,14 @@ fn is_html(accepted: &str) -> bool {
 }
 
 impl Context<'_> {
+    /// The session that the browser's cookie proves, and its identity provider as it is now.
+    async fn session(&mut self) -> Result<Option<(StateKey, Session, Arc<Idp>)>, error::Failure> {
+        let cookies = Cookies::new(&self.broker.settings.public_url);
+        let Some((key, secret)) = cookies.session(&self.request.headers) else { return Ok(None) };
+        let found = self.broker.session(&key, &secret, &mut self.facts, self.now).await?;
+        Ok(found.map(|(session, idp)| (key, session, idp)))
+    }
+
     /// Whether a person with a browser asks: somebody who can be shown a page.
     fn wants_page(&self) -> bool {
         let accepts = self.request.headers.get_all(header::ACCEPT);

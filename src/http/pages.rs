@@ -9,9 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::confirm::CONTINUE;
-use super::error::Code;
-use super::teams::Destination;
+use super::code::Code;
+use super::destination::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
@@ -30,6 +29,12 @@ static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
         "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'none'"
     )
+});
+
+/// The same of the page whose form is answered by a redirect that may end in Studio: browsers hold the
+/// whole way against `form-action`.
+static POLICY_OF_A_WAY_INTO_STUDIO: LazyLock<String> = LazyLock::new(|| {
+    CONTENT_SECURITY_POLICY.replace("form-action 'self'", "form-action 'self' https:")
 });
 
 /// What every page shows.
@@ -281,19 +286,30 @@ pub(super) fn confirm(
     context: &Context<'_>,
     session: &Session,
     idp: &Idp,
-    token: &str,
+    (action, token): (String, &str),
 ) -> Response {
     let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id);
     let directory = Some(session.directory.as_str()).filter(|name| *name != DEFAULT_DIRECTORY);
-    page(&Continue {
+    let mut response = page(&Continue {
         frame: frame(context),
-        action: context.url(CONTINUE),
+        action,
         token,
         user: &session.name_id,
         user_id,
         idp: idp.name(),
         directory,
-    })
+    });
+    // On loopback Studio is simulated, without TLS.
+    let is_https = context.broker.settings.public_url.is_https();
+    let policy = if is_https {
+        POLICY_OF_A_WAY_INTO_STUDIO.clone()
+    } else {
+        POLICY_OF_A_WAY_INTO_STUDIO.replace("https:", "http: https:")
+    };
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 #[derive(Template)]

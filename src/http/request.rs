@@ -73,6 +73,19 @@ impl Request {
         client_address(&self.headers, self.source_ip, source)
     }
 
+    /// The root of `X-Amzn-Trace-Id`, by which load balancers, API Gateway and X-Ray know a request; nothing
+    /// that has another form
+    /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
+    pub fn trace_id(&self) -> Option<String> {
+        let mut fields = self.headers.get("x-amzn-trace-id")?.to_str().ok()?.split(';');
+        let root = fields.find_map(|field| field.trim().strip_prefix("Root="))?;
+        let is_hex = |text: &str, length| {
+            text.len() == length && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let (time, rest) = root.strip_prefix("1-")?.split_once('-')?;
+        (is_hex(time, 8) && is_hex(rest, 24)).then(|| root.to_owned())
+    }
+
     /// The value of a query parameter; `None` when it is absent or stands there twice.
     pub fn query_value(&self, name: &str) -> Option<String> {
         single(form_urlencoded::parse(self.query.as_bytes()), name)
@@ -168,5 +181,30 @@ mod tests {
         let request = Request { query: "space=a&app=b&space=c".into(), ..Request::default() };
         assert_eq!(request.query_value("space"), None);
         assert_eq!(request.query_value("app").as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_trace_id_has_its_form_or_there_is_none() {
+        let of = |value: &str| {
+            let headers = http::HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-amzn-trace-id"),
+                HeaderValue::from_str(value).unwrap(),
+            )]);
+            Request { headers, ..Request::default() }.trace_id()
+        };
+        let root = "1-67891233-abcdef012345678912345678";
+        assert_eq!(of(&format!("Root={root}")).as_deref(), Some(root));
+        assert_eq!(of(&format!("Self=1-6; Root={root};Sampled=0")).as_deref(), Some(root));
+        for other in [
+            "",
+            root,
+            "Root=1-67891233-ABCDEF012345678912345678",
+            "Root=1-67891233-abcdef0123456789123456789",
+            "Root=2-67891233-abcdef012345678912345678",
+            "Root=1-67891233-\"}{\"event\":\"decision",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(Request::default().trace_id(), None);
     }
 }

@@ -16,11 +16,13 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{StatusCode, Version};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
@@ -77,7 +79,15 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Answers requests until `stop`, then finishes what has begun.
-pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future<Output = ()>) {
+///
+/// For `drain` after `stop` everything is answered as before, but `/healthz` with 503: whoever sends people
+/// here sees it, and sends them elsewhere, before connections are refused.
+pub async fn serve(
+    listener: TcpListener,
+    broker: Arc<Broker>,
+    stop: impl Future<Output = ()>,
+    drain: Duration,
+) {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(IDLE_TIME).max_buf_size(MAX_HEAD);
     server
@@ -91,7 +101,15 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future
     let bodies = Arc::new(Bodies::default());
     let connections = Arc::new(Connections::new(places()));
     let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
+    let leaving = Arc::new(AtomicBool::new(false));
+    let mut stop = std::pin::pin!(async {
+        stop.await;
+        if !drain.is_zero() {
+            leaving.store(true, Ordering::Relaxed);
+            info!(seconds = drain.as_secs(), "told to stop: /healthz says so, requests go on");
+            tokio::time::sleep(drain).await;
+        }
+    });
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -109,14 +127,16 @@ pub async fn serve(listener: TcpListener, broker: Arc<Broker>, stop: impl Future
             () = &mut stop => break,
         };
         let connection = Arc::clone(&place.connection);
+        let leaving = Arc::clone(&leaving);
         let (broker, bodies, active) =
             (Arc::clone(&broker), Arc::clone(&bodies), Arc::clone(&connection));
         let service = service_fn(move |request| {
             let (broker, bodies, active) =
                 (Arc::clone(&broker), Arc::clone(&bodies), Arc::clone(&active));
             let request_under_way = active.begin();
+            let leaves = leaving.load(Ordering::Relaxed);
             async move {
-                let answer = answer(&broker, &bodies, &active, request, peer).await;
+                let answer = answer(&broker, &bodies, &active, request, peer, leaves).await;
                 drop(request_under_way);
                 Ok::<_, Infallible>(answer)
             }
@@ -163,7 +183,7 @@ fn places_within(files: Option<usize>) -> usize {
 /// An answer on its way.
 struct Leaving {
     text: Full<Bytes>,
-    _until_taken: Answering,
+    until_taken: Answering,
 }
 
 impl HttpBody for Leaving {
@@ -174,7 +194,11 @@ impl HttpBody for Leaving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.text).poll_frame(context)
+        let frame = Pin::new(&mut self.text).poll_frame(context);
+        if frame.is_ready() {
+            self.until_taken.is_taken();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -192,6 +216,7 @@ async fn answer(
     connection: &Arc<connections::Connection>,
     request: http::Request<Incoming>,
     peer: SocketAddr,
+    leaves: bool,
 ) -> http::Response<Leaving> {
     let (parts, body) = request.into_parts();
     let body = match body.is_end_stream() {
@@ -205,7 +230,8 @@ async fn answer(
             read.unwrap_or(Body::NoRoom("it did not arrive in time"))
         }
     };
-    let is_unread = parts.version < http::Version::HTTP_2 && matches!(body, Body::NoRoom(_));
+    let version = parts.version;
+    let is_unread = version < Version::HTTP_2 && matches!(body, Body::NoRoom(_));
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -216,16 +242,25 @@ async fn answer(
         stage: None,
     };
     let head = request.method == http::Method::HEAD;
+    let is_health = request.route_path(&broker.settings.public_url) == "/healthz";
     let until_taken = connection.answer();
     let mut response = handle(broker, &request).await;
     until_taken.is_made();
-    if is_unread {
-        // What is left of the body is not read.
+    if leaves && is_health {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        "stopping".clone_into(response.body_mut());
+    }
+    // What is left of the body is not read; or the client's next request finds another process, by a new
+    // connection.
+    if is_unread || (leaves && version < Version::HTTP_2) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| {
-        let text = if head { Bytes::new() } else { Bytes::from(body) }.into();
-        Leaving { text, _until_taken: until_taken }
+        let text = if head { Bytes::new() } else { Bytes::from(body) };
+        if text.is_empty() {
+            until_taken.is_taken();
+        }
+        Leaving { text: text.into(), until_taken }
     })
 }
 

@@ -7,10 +7,10 @@ use http::StatusCode;
 
 use super::confirm::CONTINUE;
 use super::cookies::{Cookies, OpenRequest, PendingSignIn};
+use super::destination::Destination;
 use super::error::Failure;
 use super::form::Form;
 use super::login::{start, usual};
-use super::teams::Destination;
 use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::audit::Outcome;
 use crate::broker::opening::Opening;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::cookies::Cookies;
+use super::destination::Destination;
 use super::error::Failure;
 use super::login::sign_in_first;
 use super::{Context, Response, pages, redirect};
@@ -13,121 +12,12 @@ use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
 use crate::broker::opening::{Opening, Wait, time_left};
 use crate::broker::session::Session;
-use crate::broker::{Landing, Refusal, Waiting};
-use crate::config::PublicUrl;
+use crate::broker::{Refusal, Waiting};
 use crate::team::idp::Idp;
-use crate::team::{SpaceName, TeamId};
-
-/// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark
-/// or a cookie can ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// The team.
-    pub team: TeamId,
-    space: Option<String>,
-    app: Option<App>,
-}
-
-/// The applications of Studio that can be opened directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum App {
-    Studio,
-    JupyterLab,
-    CodeEditor,
-    JupyterServer,
-    RStudioServerPro,
-    Canvas,
-}
-
-impl App {
-    const ALL: [Self; 6] = [
-        Self::Studio,
-        Self::JupyterLab,
-        Self::CodeEditor,
-        Self::JupyterServer,
-        Self::RStudioServerPro,
-        Self::Canvas,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Studio => "studio",
-            Self::JupyterLab => "JupyterLab",
-            Self::CodeEditor => "CodeEditor",
-            Self::JupyterServer => "JupyterServer",
-            Self::RStudioServerPro => "RStudioServerPro",
-            Self::Canvas => "Canvas",
-        }
-    }
-
-    /// The landing URI
-    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-    fn landing_uri(self) -> String {
-        match self {
-            Self::Studio => "studio::".into(),
-            app => format!("app:{}:", app.name()),
-        }
-    }
-}
-
-/// Stands for every text that cannot be a space's name: no space is called so, and it stays short in a
-/// cookie.
-const NO_SPACE: &str = "-";
-
-impl Destination {
-    /// A team, wherever it opens.
-    pub fn team(team: TeamId) -> Self {
-        Self { team, space: None, app: None }
-    }
-
-    /// `/teams/{id}`, `?space=` and `?app=`; anything else is no destination.
-    pub fn from_path(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("/teams/")?;
-        let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
-        Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
-    }
-
-    /// The same in a `RelayState`, where our own public URL may stand in front.
-    pub fn from_relay_state(text: &str, public_url: &PublicUrl) -> Option<Self> {
-        Self::from_path(text.strip_prefix(public_url.as_str()).unwrap_or(text))
-    }
-
-    /// The team with this id, and where in it, by the parameters `space` and `app`.
-    pub fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let team = TeamId::try_from(id.to_owned()).ok()?;
-        let space = value("space").map(|space| {
-            SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)
-        });
-        let app =
-            value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
-        Some(Self { team, space, app })
-    }
-
-    /// The path that leads here.
-    pub fn to_path(&self) -> String {
-        let mut path = format!("/teams/{}", self.team);
-        let mut separator = '?';
-        let space = self.space.as_deref();
-        let app = self.app.map(App::name);
-        for (name, value) in [("space", space), ("app", app)] {
-            let Some(value) = value else { continue };
-            path.push(separator);
-            path.push_str(name);
-            path.push('=');
-            path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-            separator = '&';
-        }
-        path
-    }
-
-    fn landing(&self) -> Landing {
-        Landing { landing_uri: self.app.map(App::landing_uri), space: self.space.clone() }
-    }
-}
 
 pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
     context.must_be_navigation()?;
-    let Some((_, session, idp)) = session(context).await? else {
+    let Some((_, session, idp)) = context.session().await? else {
         return sign_in_first(context, None).await;
     };
     let patience = time_left(context.deadline);
@@ -159,7 +49,7 @@ async fn open_or_sign_in(
     context: &mut Context<'_>,
     destination: &Destination,
 ) -> Result<Response, Failure> {
-    let Some((key, session, idp)) = session(context).await? else {
+    let Some((key, session, idp)) = context.session().await? else {
         return sign_in_first(context, Some(destination.clone())).await;
     };
     match open_for(context, &key, &session, &idp, destination).await? {
@@ -180,6 +70,9 @@ pub(super) async fn open_for(
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
     let waiting = Waiting { key, waited: context.waited() };
+    if let Some(measure) = &mut context.facts.measure {
+        measure.waited = waiting.waited;
+    }
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
@@ -189,62 +82,4 @@ pub(super) async fn open_for(
         facts.unverified.team = None;
     }
     opening
-}
-
-pub(super) async fn session(
-    context: &mut Context<'_>,
-) -> Result<Option<(StateKey, Session, Arc<Idp>)>, Failure> {
-    let cookies = Cookies::new(&context.broker.settings.public_url);
-    let Some((key, secret)) = cookies.session(&context.request.headers) else { return Ok(None) };
-    let found = context.broker.session(&key, &secret, &mut context.facts, context.now).await?;
-    Ok(found.map(|(session, idp)| (key, session, idp)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_destination_is_a_team_path_and_two_parameters_and_nothing_else() {
-        for path in ["/teams/t1", "/teams/t1?app=JupyterLab", "/teams/t1?space=a%2Db&app=studio"] {
-            assert_eq!(Destination::from_path(path).unwrap().to_path(), path);
-        }
-        let ignored = Destination::from_path("/teams/t1?app=Evil&next=https://evil.com").unwrap();
-        assert_eq!(ignored.to_path(), "/teams/t1");
-        for bad in
-            ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"]
-        {
-            assert_eq!(Destination::from_path(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn in_relay_state_our_own_public_url_may_stand_in_front_and_no_other() {
-        let ours = PublicUrl::parse("https://studio.example.com/prod").unwrap();
-        let selected = |text: &str| {
-            Destination::from_relay_state(text, &ours).map(|destination| destination.to_path())
-        };
-        let expected = Some("/teams/t1?app=studio".to_owned());
-        assert_eq!(selected("/teams/t1?app=studio"), expected);
-        assert_eq!(selected("https://studio.example.com/prod/teams/t1?app=studio"), expected);
-        for other in [
-            "https://studio.example.com/teams/t1",
-            "https://studio.example.com.evil.com/prod/teams/t1",
-            "https://studio.example.com/prod.evil.com/teams/t1",
-            "http://studio.example.com/prod/teams/t1",
-            "https://studio.example.com/prodhttps://studio.example.com/prod/teams/t1",
-            "https://u@studio.example.com/prod/teams/t1",
-            "https://studio.example.com/prod",
-        ] {
-            assert_eq!(selected(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn apps_become_landing_uris() {
-        let landing = |path| Destination::from_path(path).unwrap().landing().landing_uri;
-        assert_eq!(landing("/teams/t1?app=studio").as_deref(), Some("studio::"));
-        assert_eq!(landing("/teams/t1?app=CodeEditor").as_deref(), Some("app:CodeEditor:"));
-        assert_eq!(landing("/teams/t1?app=codeeditor"), None);
-    }
 }

@@ -21,7 +21,6 @@ pub mod studio;
 use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full};
-use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::aws::{AwsOptions, RunningAws, StartError};
@@ -30,7 +29,6 @@ use self::server::{ListenError, Server};
 use crate::aws::{Access, sdk_config_for};
 use crate::broker::audit::Audit;
 use crate::broker::{Broker, KeyError};
-use crate::cli::{data, stopped};
 use crate::config::{SettingFaults, Settings, environment};
 use crate::http::{Request, handle};
 use crate::telemetry;
@@ -85,48 +83,46 @@ pub enum LocalError {
 }
 
 /// Everything that runs, until this is dropped.
-struct Running {
+pub struct Running {
     aws: RunningAws,
     sign_in: Option<(Server, RunningIdp)>,
 }
 
-/// Runs `studio-broker local` until it is told to stop.
+impl Running {
+    /// Where the simulated AWS answers.
+    pub fn aws(&self) -> String {
+        self.aws.endpoint_url()
+    }
+
+    /// Where the broker answers, unless the simulated AWS runs alone.
+    pub fn broker(&self) -> Option<String> {
+        let (broker, _) = self.sign_in.as_ref()?;
+        Some(format!("http://localhost:{}", broker.address().port()))
+    }
+
+    /// Where the test identity provider answers, unless the simulated AWS runs alone.
+    pub fn idp(&self) -> Option<String> {
+        self.sign_in.as_ref().map(|(_, idp)| idp.base_url().to_owned())
+    }
+}
+
+impl Arguments {
+    /// What of the run is kept, in words.
+    pub fn kept(&self) -> String {
+        if self.ephemeral {
+            "nothing is kept".into()
+        } else {
+            format!("state is kept in {}", self.data.display())
+        }
+    }
+}
+
+/// Starts everything that `studio-broker local` runs.
 ///
 /// # Errors
 ///
-/// It does not start.
-pub async fn run(arguments: Arguments, as_json: bool) -> Result<(), LocalError> {
-    let running = start(&arguments).await?;
-    let aws = running.aws.endpoint_url();
-    let sign_in = running.sign_in.as_ref();
-    let broker = sign_in.map(|(broker, _)| format!("http://localhost:{}", broker.address().port()));
-    let idp = sign_in.map(|(_, idp)| idp.base_url());
-    let stopped = stopped();
-    if as_json {
-        data(json!({"broker": broker, "idp": idp, "aws_endpoint": aws}));
-    } else {
-        if let (Some(broker), Some(idp)) = (broker, idp) {
-            data(format!("portal        {idp}/        sign in as User 1: two teams, two accounts"));
-            data(format!("broker        {broker}/        the chooser; /teams/team1 opens a team"));
-        }
-        data(format!(
-            "simulated AWS {aws}/        AWS_ENDPOINT_URL for any client; /_control explains faults"
-        ));
-        data(format!("stop with Ctrl-C; {}", kept(&arguments)));
-    }
-    stopped.await;
-    Ok(())
-}
-
-fn kept(arguments: &Arguments) -> String {
-    if arguments.ephemeral {
-        "nothing is kept".into()
-    } else {
-        format!("state is kept in {}", arguments.data.display())
-    }
-}
-
-async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
+/// A port is taken, or a part does not start.
+pub async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
     let data = (!arguments.ephemeral).then(|| arguments.data.clone());
     // Port 0 takes any three free ports.
     let next = |offset: u16| match arguments.port {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Table;
+use super::{NOTES, Table};
 use crate::team::item::{Item, excerpt, plain};
 use strict_saml::{IdpMetadata, SigningKey};
 
@@ -48,7 +48,8 @@ impl Difference {
 pub fn differences(before: &Item, after: &Item) -> Vec<Difference> {
     let mut found = Vec::new();
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    for name in names.into_iter().filter(|name| *name != REVISION) {
+    let counts = |name: &&String| *name != REVISION && !NOTES.contains(&name.as_str());
+    for name in names.into_iter().filter(counts) {
         compare(name, before.get(name), after.get(name), &mut found);
     }
     found

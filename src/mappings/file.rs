@@ -12,7 +12,7 @@
 //! Items are held against the same rules as a sign-in's, by the same code; every fault of the file is
 //! reported, with its line.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -21,9 +21,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::change::{REVISION, is_count};
-use super::yaml::{Content, Node, Plain, Problem, on_one_line, parse, write_list};
-use super::{Mapping, Stored, Table, subject, unknown_attribute};
-use crate::team::item::{Fault, Item, Record, excerpt};
+use super::yaml::{Content, Member, Node, Plain, Problem, on_one_line, parse, write_list};
+use super::{Mapping, NOTES, OWNER, Stored, Table, nearest, subject, unknown_attribute};
+use crate::team::item::{Fault, Item, Record, excerpt, misspelt, plain};
 
 /// What a file says: the items of each table that it speaks of.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub struct MappingFile {
     pub teams: Option<Vec<Entry>>,
     /// The `IdPs`; `None` where the file does not speak of `IdPs`.
     pub idps: Option<Vec<Entry>>,
+    /// Whose the items are: one label of each file that was read, `None` of a file without one.
+    pub owners: BTreeSet<Option<String>>,
+    /// What in it does nothing, each with file and line.
+    pub ignored: Vec<String>,
 }
 
 impl MappingFile {
@@ -42,6 +46,62 @@ impl MappingFile {
             Table::Idps => self.idps.as_deref(),
         }
     }
+
+    /// Several files as one. An id that stands in two of them is a fault with both places.
+    ///
+    /// # Errors
+    ///
+    /// Every id that stands twice, or differs from another in case only.
+    pub fn joined(files: Vec<Self>) -> Result<Self, FileFaults> {
+        let mut whole =
+            Self { teams: None, idps: None, owners: BTreeSet::new(), ignored: Vec::new() };
+        let mut faults = Vec::new();
+        let mut seen: BTreeMap<(Table, String), Entry> = BTreeMap::new();
+        for file in files {
+            whole.owners.extend(file.owners);
+            whole.ignored.extend(file.ignored);
+            for (table, entries) in [(Table::Teams, file.teams), (Table::Idps, file.idps)] {
+                let Some(entries) = entries else { continue };
+                for entry in &entries {
+                    let key = (table, folded(table, &entry.key));
+                    let Some(first) = seen.get(&key) else {
+                        seen.insert(key, entry.clone());
+                        continue;
+                    };
+                    let name = subject(table, &entry.key);
+                    let place = format!("{}:{}", first.file, first.line);
+                    faults.push(FileFault::new(
+                        &entry.file,
+                        entry.line,
+                        match first.key == entry.key {
+                            true => format!("{name}: stands twice, first in {place}"),
+                            false => {
+                                format!("{name}: {}", alike(&first.key, &format!("in {place}")))
+                            }
+                        },
+                    ));
+                }
+                let all = match table {
+                    Table::Teams => &mut whole.teams,
+                    Table::Idps => &mut whole.idps,
+                };
+                all.get_or_insert_default().extend(entries);
+            }
+        }
+        if faults.is_empty() { Ok(whole) } else { Err(FileFaults::new(faults)) }
+    }
+}
+
+/// Ids of teams are the same to SageMaker whatever their case.
+fn folded(table: Table, key: &str) -> String {
+    if table == Table::Teams { key.to_ascii_lowercase() } else { key.to_owned() }
+}
+
+fn alike(other: &str, place: &str) -> String {
+    let other = excerpt(other);
+    format!(
+        "team_id: found an id that differs from {other} {place} in case only, expected ids that differ in more"
+    )
 }
 
 /// One item of a file.
@@ -49,6 +109,8 @@ impl MappingFile {
 pub struct Entry {
     /// The item's key.
     pub key: String,
+    /// The file's name, as it was asked for.
+    pub file: String,
     /// Line of its beginning, from 1.
     pub line: usize,
     /// The item as the table will hold it, metadata included.
@@ -60,37 +122,64 @@ pub struct Entry {
 /// One fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFault {
+    /// The file's name, as it was asked for.
+    pub file: String,
     /// Line, from 1.
     pub line: usize,
     /// What is wrong there.
     pub message: String,
+    /// The attribute, what was found and what is expected, where one attribute is at fault.
+    pub fault: Option<Fault>,
 }
 
-/// Every fault of a file. `Display` has one line for each: `teams.yaml:12: team "x": …`.
+impl FileFault {
+    /// A fault in words.
+    pub fn new(file: &str, line: usize, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, message: message.into(), fault: None }
+    }
+
+    /// For programs.
+    pub fn as_json(&self) -> Value {
+        let fault = self.fault.as_ref();
+        json!({
+            "file": self.file,
+            "line": self.line,
+            "attribute": fault.map(|fault| &fault.attribute),
+            "found": fault.map(|fault| &fault.found),
+            "expected": fault.map(|fault| &fault.expected),
+            "message": self.message,
+        })
+    }
+}
+
+/// Every fault of one or several files. `Display` has one line for each: `teams.yaml:12: team "x": …`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct FileFaults {
-    /// The file's name.
-    pub file: String,
-    /// At least one, in the order of the lines.
+    /// At least one, file by file in the order of the lines.
     pub faults: Vec<FileFault>,
 }
 
 impl FileFaults {
-    /// The faults of a file, in the order of the lines.
-    pub fn new(file: &str, mut faults: Vec<FileFault>) -> Self {
-        faults.sort_by_key(|fault| fault.line);
-        Self { file: file.to_owned(), faults }
+    /// Faults, in the order of the files and lines.
+    pub fn new(mut faults: Vec<FileFault>) -> Self {
+        faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        Self { faults }
     }
 }
 
 impl fmt::Display for FileFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, FileFault { line, message }) in self.faults.iter().enumerate() {
+        for (i, FileFault { file, line, message, .. }) in self.faults.iter().enumerate() {
             let end = if i == 0 { "" } else { "\n" };
-            write!(f, "{end}{}:{line}: {message}", self.file)?;
+            write!(f, "{end}{file}:{line}: {message}")?;
         }
         Ok(())
     }
+}
+
+fn is_label(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(fits)
 }
 
 /// Stands for `metadata_xml` in a file: a path, relative to the file.
@@ -106,43 +195,70 @@ pub fn read(
     text: &str,
     metadata: impl Fn(&str) -> Result<String, String>,
 ) -> Result<MappingFile, FileFaults> {
-    let mut reader = Reader { metadata: &metadata, faults: Vec::new() };
+    match read_usable(file, text, metadata) {
+        (Some(read), faults) if faults.is_empty() => Ok(read),
+        (_, faults) => Err(FileFaults::new(faults)),
+    }
+}
+
+/// What of a file can be used, `None` where it is no file of mappings at all, and every fault.
+pub fn read_usable(
+    file: &str,
+    text: &str,
+    metadata: impl Fn(&str) -> Result<String, String>,
+) -> (Option<MappingFile>, Vec<FileFault>) {
+    let mut reader = Reader { file, metadata: &metadata, faults: Vec::new(), ignored: Vec::new() };
     let read = match parse(text) {
         Ok(root) => reader.sections(&root),
         Err(problems) => {
-            let fault = |Problem { line, message }| FileFault { line, message };
+            let fault = |Problem { line, message }| FileFault::new(file, line, message);
             reader.faults.extend(problems.into_iter().map(fault));
             None
         }
     };
-    match read {
-        Some(read) if reader.faults.is_empty() => Ok(read),
-        _ => Err(FileFaults::new(file, reader.faults)),
-    }
+    let Reader { faults, ignored, .. } = reader;
+    (read.map(|read| MappingFile { ignored, ..read }), faults)
 }
 
 struct Reader<'a> {
+    file: &'a str,
     metadata: &'a dyn Fn(&str) -> Result<String, String>,
     faults: Vec<FileFault>,
+    ignored: Vec<String>,
 }
 
 impl Reader<'_> {
     fn fault(&mut self, line: usize, message: impl Into<String>) {
-        self.faults.push(FileFault { line, message: message.into() });
+        self.faults.push(FileFault::new(self.file, line, message));
+    }
+
+    /// A fault of one attribute of an item.
+    fn attribute(&mut self, line: usize, item: &str, fault: Fault) {
+        let message = format!("{item}: {fault}");
+        let fault = Some(fault);
+        self.faults.push(FileFault { file: self.file.to_owned(), line, message, fault });
     }
 
     fn sections(&mut self, root: &Node) -> Option<MappingFile> {
         const EXPECTED: &str = "expected teams: and idps:, each a list of items";
-        let mut read = MappingFile { teams: None, idps: None };
+        let owner = root.members().and_then(|members| self.owner(members));
+        let owners = BTreeSet::from([owner.clone()]);
+        let mut read = MappingFile { teams: None, idps: None, owners, ignored: Vec::new() };
         let Some(members) = root.members() else {
             self.fault(root.line, format!("the file is no map, {EXPECTED}"));
             return None;
         };
         for member in members {
             match member.name.as_str() {
-                "teams" => read.teams = Some(self.section(Table::Teams, &member.node)),
-                "idps" => read.idps = Some(self.section(Table::Idps, &member.node)),
-                "$schema" => {}
+                "teams" => {
+                    read.teams = Some(self.section(Table::Teams, &member.node, owner.as_deref()));
+                }
+                "idps" => {
+                    read.idps = Some(self.section(Table::Idps, &member.node, owner.as_deref()));
+                }
+                "$schema" | OWNER => {}
+                // Where anchors are written that items refer to.
+                other if other.starts_with("x-") => {}
                 other => self.fault(member.line, format!("found {}, {EXPECTED}", excerpt(other))),
             }
         }
@@ -152,13 +268,27 @@ impl Reader<'_> {
         Some(read)
     }
 
-    fn section(&mut self, table: Table, node: &Node) -> Vec<Entry> {
+    /// The label that the file's items carry.
+    fn owner(&mut self, members: &[Member]) -> Option<String> {
+        let member = members.iter().find(|member| member.name == OWNER)?;
+        let owner = member.node.to_json(OWNER, &mut Vec::new());
+        let label = owner.as_str().filter(|label| is_label(label)).map(str::to_owned);
+        if label.is_none() {
+            let found = excerpt(&owner.to_string());
+            let message =
+                format!("owner: found {found}, expected a label: 1 to 64 of A-Z a-z 0-9 ._/-");
+            self.fault(member.line, message);
+        }
+        label
+    }
+
+    fn section(&mut self, table: Table, node: &Node, owner: Option<&str>) -> Vec<Entry> {
         let Content::List(elements) = &node.content else {
             self.fault(node.line, format!("found no list, expected a list of {}s", table.noun()));
             return Vec::new();
         };
         self.keys(table, elements);
-        elements.iter().filter_map(|element| self.entry(table, element)).collect()
+        elements.iter().filter_map(|element| self.entry(table, element, owner)).collect()
     }
 
     /// No key may stand twice, and no two team ids may differ in case only, whatever else the items hold.
@@ -167,15 +297,17 @@ impl Reader<'_> {
         for element in elements {
             let (line, node) = element.at(table.key());
             let Content::Scalar { text: key, .. } = &node.content else { continue };
-            let folded = if table == Table::Teams { key.to_ascii_lowercase() } else { key.clone() };
+            let folded = folded(table, key);
             let name = subject(table, key);
             match seen.get(&folded) {
                 Some((first, other)) if other == key => {
                     self.fault(line, format!("{name}: stands twice, first on line {first}"));
                 }
                 Some((first, other)) => {
-                    let other = excerpt(other);
-                    self.fault(line, format!("{name}: team_id: found an id that differs from {other} on line {first} in case only, expected ids that differ in more"));
+                    self.fault(
+                        line,
+                        format!("{name}: {}", alike(other, &format!("on line {first}"))),
+                    );
                 }
                 None => {
                     seen.insert(folded, (line, key));
@@ -184,7 +316,7 @@ impl Reader<'_> {
         }
     }
 
-    fn entry(&mut self, table: Table, node: &Node) -> Option<Entry> {
+    fn entry(&mut self, table: Table, node: &Node, owner: Option<&str>) -> Option<Entry> {
         if node.members().is_none() {
             self.fault(
                 node.line,
@@ -204,7 +336,18 @@ impl Reader<'_> {
         };
         let before = self.faults.len();
         for (line, fault) in &unreadable {
-            self.fault(*line, format!("{name}: {fault}"));
+            self.attribute(*line, &name, fault.clone());
+        }
+        let ignored = std::iter::once(REVISION).filter(|_| table == Table::Teams).chain(NOTES);
+        for note in ignored {
+            if item.remove(note).is_some() {
+                let (line, _) = node.at(note);
+                let file = self.file;
+                self.ignored.push(format!("{file}:{line}: {name}: {note} is the table's own, what the file says is ignored"));
+            }
+        }
+        if let Some(owner) = owner {
+            item.entry(OWNER).or_insert_with(|| owner.into());
         }
         let metadata_line = self.metadata(table, node, &mut item, &name);
 
@@ -215,12 +358,12 @@ impl Reader<'_> {
                     && read.in_part.is_empty() =>
             {
                 let (key, line, mapping) = (key?, node.line, read.value);
-                return Some(Entry { key, line, item, mapping });
+                return Some(Entry { key, file: self.file.to_owned(), line, item, mapping });
             }
             Ok(read) => {
                 for fault in read.in_part {
                     let (line, _) = node.at(&fault.attribute);
-                    self.fault(line, format!("{name}: {fault}"));
+                    self.attribute(line, &name, fault);
                 }
                 read.unknown_attributes
             }
@@ -235,15 +378,24 @@ impl Reader<'_> {
                     let (line, found) = node.at(&fault.attribute);
                     let line = metadata_line.filter(|_| is_metadata).unwrap_or(line);
                     let fault = explained(table, &item, fault, found);
-                    self.fault(line, format!("{name}: {fault}"));
+                    self.attribute(line, &name, fault);
                 }
-                let known = |name: &&String| table.attributes().contains(&name.as_str());
-                item.keys().filter(|name| !known(name)).cloned().collect()
+                // What somebody meant to take access away with is among the faults.
+                let is_said =
+                    |name: &str| table.attributes().contains(&name) || misspelt(name).is_some();
+                item.keys().filter(|name| !is_said(name)).cloned().collect()
             }
         };
         for attribute in unknown {
             let (line, _) = node.at(&attribute);
-            self.fault(line, format!("{name}: {}", unknown_attribute(table, &attribute)));
+            let message = format!("{name}: {}", unknown_attribute(table, &attribute));
+            let expected = nearest(&attribute, table.attributes().iter().copied());
+            let fault = Some(Fault {
+                found: excerpt(&attribute),
+                expected: expected.first().copied().unwrap_or("a known attribute").to_owned(),
+                attribute,
+            });
+            self.faults.push(FileFault { file: self.file.to_owned(), line, message, fault });
         }
         None
     }
@@ -288,6 +440,7 @@ impl Reader<'_> {
 /// The fault in the words of the file: what stood there without quotes, and whether quotes are all it needs.
 fn explained(table: Table, item: &Item, fault: Fault, found: &Node) -> Fault {
     let Content::Scalar { text, quoted: false } = &found.content else { return fault };
+    // A number where a number is expected is a number too large or too small, whatever its quotes.
     let kind = match Plain::of(text) {
         Plain::Text => return fault,
         Plain::Null => "nothing",
@@ -301,12 +454,16 @@ fn explained(table: Table, item: &Item, fault: Fault, found: &Node) -> Fault {
             .read(&with_text)
             .err()
             .is_some_and(|faults| faults.iter().any(|other| other.attribute == attribute));
-    if holds && !text.is_empty() {
+    if text.is_empty() {
+        return Fault { attribute, found: "nothing".into(), expected };
+    }
+    if !holds && matches!(Plain::of(text), Plain::Number(_)) && expected.contains("number (N)") {
+        return Fault { attribute, found: format!("the number {}", plain(text)), expected };
+    }
+    if holds {
         expected.push_str(&format!("; write it in quotes: \"{text}\""));
     }
-    let shown = if text.is_empty() { "nothing".into() } else { excerpt(text) };
-    let found =
-        if text.is_empty() { shown } else { format!("{shown} without quotes, which is {kind}") };
+    let found = format!("{} without quotes, which is {kind}", excerpt(text));
     Fault { attribute, found, expected }
 }
 
@@ -334,7 +491,9 @@ pub fn exported(table: Table, items: &BTreeMap<String, Stored>) -> Vec<Item> {
     writable
         .map(|stored| {
             let mut item = stored.item.clone();
-            item.retain(|name, value| !is_count(table, name, value));
+            item.retain(|name, value| {
+                !is_count(table, name, value) && !NOTES.contains(&name.as_str())
+            });
             item
         })
         .collect()
@@ -370,7 +529,7 @@ pub fn export(schema: &str, tables: &[(Table, &BTreeMap<String, Stored>)]) -> Ex
 }
 
 /// A record as `DynamoDB` writes it, on one line.
-fn typed(record: &Record) -> Value {
+pub fn typed(record: &Record) -> Value {
     let members = |map: &HashMap<String, AttributeValue>| -> Map<String, Value> {
         map.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
     };
@@ -408,6 +567,9 @@ pub fn schema() -> Value {
         if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
             // The table counts revisions; what a file says about them is not looked at.
             properties.remove(REVISION);
+            NOTES.iter().for_each(|note| {
+                properties.remove(*note);
+            });
         }
         schema
     };
@@ -437,8 +599,14 @@ pub fn schema() -> Value {
         "description": "Teams and IdPs as a file in version control has them: for `teams plan` and `idps plan`.",
         "type": "object",
         "additionalProperties": false,
+        "patternProperties": {"^x-": {"description": "Where anchors are written that items refer to."}},
         "properties": {
             "$schema": {"type": "string"},
+            "owner": {
+                "description": "Label of this file's items: --prune removes items of this label alone.",
+                "type": "string",
+                "pattern": "^[A-Za-z0-9._/-]{1,64}$",
+            },
             "teams": {
                 "description": "Every team; absent where the file does not speak of teams.",
                 "type": "array",
@@ -532,6 +700,57 @@ mod tests {
         let faults = read("f.yaml", text, |_| Ok("<a/>".into())).map(|_| ()).unwrap_err();
         assert_eq!(faults.faults.len(), 1);
         assert_eq!(faults.faults[0].line, 4);
+        assert_eq!(faults.faults[0].as_json()["attribute"], "metadata_xml");
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_no_matter_of_quotes() {
+        let text = format!("{GOOD}  session_duration_seconds: 60\n");
+        let fault = "team \"a\": session_duration_seconds: found the number 60, expected a number (N) of seconds from 1800 to 43200";
+        assert_eq!(faults(&text), [format!("f.yaml:7: {fault}")]);
+    }
+
+    #[test]
+    fn a_revision_in_a_file_is_said_to_be_ignored() {
+        let read =
+            read("f.yaml", &format!("{GOOD}  revision: 5\n"), |_| Err(String::new())).unwrap();
+        assert!(
+            read.ignored[0].starts_with("f.yaml:7: team \"a\": revision"),
+            "{:?}",
+            read.ignored
+        );
+    }
+
+    #[test]
+    fn a_file_may_carry_a_label_and_a_place_for_anchors() {
+        let text = format!(
+            "x-lab: &lab\n  region: eu-west-1\n  domain_id: d-abc\nowner: dept-a\n{}",
+            GOOD.replace("  region: eu-west-1\n  domain_id: d-abc\n", "  <<: *lab\n")
+        );
+        let read = read("f.yaml", &text, |_| Err(String::new())).unwrap();
+        assert_eq!(read.owners, BTreeSet::from([Some("dept-a".to_owned())]));
+        assert_eq!(read.teams.unwrap()[0].item["owner"], "dept-a");
+        assert!(faults(&format!("owner: [x]\n{GOOD}"))[0].contains("expected a label"));
+    }
+
+    #[test]
+    fn an_id_that_stands_in_two_files_is_a_fault_with_both_places() {
+        let one = |name: &str, text: &str| read(name, text, |_| Err(String::new())).unwrap();
+        let twice = MappingFile::joined(vec![one("a.yaml", GOOD), one("b.yaml", GOOD)]);
+        assert_eq!(
+            twice.unwrap_err().to_string(),
+            "b.yaml:2: team \"a\": stands twice, first in a.yaml:2"
+        );
+        let other = GOOD.replace("team_id: a", "team_id: b");
+        let both = MappingFile::joined(vec![one("a.yaml", GOOD), one("b.yaml", &other)]).unwrap();
+        assert_eq!(both.teams.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_misspelt_attribute_that_takes_access_away_is_named_once() {
+        let found = faults(&format!("{GOOD}  Enabled: false\n"));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("expected enabled, which takes access away"), "{found:?}");
     }
 
     fn stored(item: Value, more: &[(&str, AttributeValue)]) -> BTreeMap<String, Stored> {

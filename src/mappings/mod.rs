@@ -3,6 +3,9 @@
 //!
 //! | part | what it does |
 //! | --- | --- |
+//! | [`advice`] | what is lawful in a team and probably a mistake |
+//! | [`user_settings`] | settings and Regions, held against what AWS publishes about its API |
+//! | [`places`] | the accounts and domains that teams ever had |
 //! | [`change`] | the difference between two states of one item, in words |
 //! | [`privileged`] | which settings reach beyond a person's own profile |
 //! | [`stream`] | validates every item that somebody has changed, within seconds |
@@ -12,13 +15,16 @@
 //!
 //! Everything here is pure; [`crate::aws::mapping_tables`] reads and writes the tables.
 
+pub mod advice;
 pub mod change;
 #[cfg(feature = "cli")]
 pub mod file;
+pub mod places;
 #[cfg(feature = "cli")]
 pub mod plan;
 pub mod privileged;
 pub mod stream;
+pub mod user_settings;
 #[cfg(feature = "cli")]
 pub mod yaml;
 
@@ -26,11 +32,22 @@ use std::collections::BTreeSet;
 
 use schemars::schema_for;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Read, Record, excerpt, read_record, readable_part};
+
+/// Whose file an item comes from: bounds what `--prune` removes.
+pub const OWNER: &str = "owner";
+/// Who wrote an item last through the command line: the ARN of the credentials.
+pub const CHANGED_BY: &str = "changed_by";
+/// When that was, RFC 3339.
+pub const CHANGED_AT: &str = "changed_at";
+
+/// Attributes that say something about an item and decide nothing: no sign-in looks at them, no difference is
+/// made of them, and hand edits may leave them out or spoil them.
+pub const NOTES: [&str; 2] = [CHANGED_BY, CHANGED_AT];
 
 /// One of the two tables that administrators write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -65,8 +82,20 @@ impl Table {
             Self::Teams => json!(schema_for!(Team)),
             Self::Idps => json!(schema_for!(Idp)),
         };
-        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
-        properties.into_iter().flat_map(Map::values_mut).for_each(tighten);
+        let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        properties.iter_mut().flat_map(|members| members.values_mut()).for_each(tighten);
+        let notes = [
+            (OWNER, "Whose file the item comes from: bounds what `--prune` removes."),
+            (
+                CHANGED_BY,
+                "Who wrote the item last through the command line: the ARN of the credentials.",
+            ),
+            (CHANGED_AT, "When that was, RFC 3339."),
+        ];
+        properties.into_iter().for_each(|members| {
+            let note = |said: &str| json!({"type": "string", "minLength": 1, "description": said});
+            members.extend(notes.map(|(name, said)| (name.to_owned(), note(said))));
+        });
         schema
     }
 
@@ -96,6 +125,9 @@ impl Table {
                 "enabled",
                 "paused_reason",
                 "revision",
+                OWNER,
+                CHANGED_BY,
+                CHANGED_AT,
             ],
             Self::Idps => &[
                 "entity_id",
@@ -116,6 +148,9 @@ impl Table {
                 "handoff",
                 "require_signed",
                 "enabled",
+                OWNER,
+                CHANGED_BY,
+                CHANGED_AT,
             ],
         }
     }
@@ -145,15 +180,30 @@ pub fn subject(table: Table, key: &str) -> String {
 /// What `plan` says about an attribute that nobody knows.
 pub fn unknown_attribute(table: Table, name: &str) -> String {
     let known = table.attributes();
-    let expected = match known.iter().find(|candidate| distance(name, candidate) <= 2) {
+    let expected = match nearest(name, known.iter().copied()).first() {
         Some(candidate) => format!("perhaps {candidate}"),
         None => format!("one of {}", known.join(", ")),
     };
     format!("found an attribute {} that nobody knows, expected {expected}", excerpt(name))
 }
 
+/// The known words that somebody may have meant, at most three, the nearest first: a third of the letters
+/// may differ, whatever the case.
+pub fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let lower = wanted.to_lowercase();
+    let most = (lower.chars().count() / 3).clamp(1, 3);
+    let mut near: Vec<_> = known
+        .filter(|word| *word != wanted)
+        .map(|word| (distance(&lower, &word.to_lowercase()), word))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, word)| word).collect()
+}
+
 /// Levenshtein's distance, of the first 64 characters.
-pub fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().take(64).enumerate() {
@@ -269,6 +319,14 @@ impl Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_words_are_found_whatever_the_case() {
+        let known = ["dept00", "dept01", "vision", "Vision2"];
+        assert_eq!(nearest("dept0O", known.into_iter()), ["dept00", "dept01"]);
+        assert_eq!(nearest("VISION", known.into_iter()), ["vision", "Vision2"]);
+        assert_eq!(nearest("x", known.into_iter()), Vec::<&str>::new());
+    }
 
     #[test]
     fn an_unknown_attribute_is_held_against_the_known_ones() {

@@ -5,17 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Difference, REVISION, cut, differences, is_count};
 use super::file::{FileFault, MappingFile};
+use super::places::{Place, of_item, of_team};
 use super::privileged::{Privileged, privileged, shared_posix_uid};
-use super::{Mapping, Stored, Table, subject};
-use crate::team::Team;
+use super::{Mapping, NOTES, OWNER, Stored, Table, advice, nearest, subject};
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
 use crate::team::members::{Name, Until};
+use crate::team::{Team, group_of};
 
 /// What the tables hold.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,10 @@ pub struct State {
     pub idps: BTreeMap<String, Stored>,
     /// One of the tables could not be read: nothing is said about access.
     pub is_partial: bool,
+    /// Where teams ever were.
+    pub places: BTreeSet<Place>,
+    /// What could not be found out, and what that means for a plan.
+    pub warnings: Vec<String>,
 }
 
 impl State {
@@ -50,6 +55,34 @@ pub enum Action {
     Remove,
 }
 
+/// What is confirmed by its number (`--confirm moved=2`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Risk {
+    /// Teams that move to another account, domain or role: their profiles become unreachable.
+    Moved,
+    /// People who were denied and may sign in again.
+    Readmitted,
+    /// `IdPs` whose keys are all replaced: whoever holds the new ones signs everybody in.
+    KeysReplaced,
+}
+
+impl Risk {
+    /// As it is written on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Readmitted => "readmitted",
+            Self::KeysReplaced => "keys-replaced",
+        }
+    }
+
+    /// The risk of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Moved, Self::Readmitted, Self::KeysReplaced].into_iter().find(|r| r.word() == word)
+    }
+}
+
 /// One item that changes.
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
@@ -67,6 +100,9 @@ pub struct Change {
     pub warnings: Vec<String>,
     /// Members that reach beyond a person's own profile and are new, or act in a new place.
     pub privileged: Vec<Privileged>,
+    /// What somebody has to confirm with its number, since people lose what they have or come back.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub risks: BTreeMap<Risk, usize>,
     /// What was read; `None` where there was nothing.
     #[serde(skip)]
     pub before: Option<Record>,
@@ -116,8 +152,17 @@ pub struct Plan {
     pub people: Vec<PersonChange>,
     /// Items that the file lacks and that stay.
     pub unlisted: Vec<(Table, String)>,
-    /// One of the tables could not be read: more access may come or go than is said here.
+    /// One of the tables could not be read, or a domain was not looked into: more may follow than is said
+    /// here.
     pub is_partial: bool,
+    /// What deserves a second look and hangs on no single change.
+    pub warnings: Vec<String>,
+    /// The teams that there are afterwards, as far as they can be used.
+    #[serde(skip)]
+    pub teams: Vec<Team>,
+    /// Where teams are, before or after, and nobody remembers it yet.
+    #[serde(skip)]
+    pub places: BTreeSet<Place>,
 }
 
 impl Plan {
@@ -132,44 +177,63 @@ impl Plan {
         self.changes.iter().any(|change| !change.privileged.is_empty())
     }
 
-    /// What the file asks for. What the file lacks stays, unless `prune`.
+    /// What has to be confirmed, with its number.
+    pub fn risks(&self) -> BTreeMap<Risk, usize> {
+        let mut all = BTreeMap::new();
+        for (risk, number) in self.changes.iter().flat_map(|change| &change.risks) {
+            *all.entry(*risk).or_default() += number;
+        }
+        all
+    }
+
+    /// What the file asks for. What the file lacks stays, unless `prune`: then what carries the file's
+    /// label goes, or no label where the file has none.
     ///
     /// # Errors
     ///
     /// An id of the file that differs in case only from one that stays in the table.
     pub fn new(file: &MappingFile, state: &State, prune: bool) -> Result<Self, Vec<FileFault>> {
-        let mut plan = Self::default();
+        let mut plan = Self { warnings: file.ignored.clone(), ..Self::default() };
         let mut faults = Vec::new();
+        let mut kept = Vec::new();
         for table in [Table::Teams, Table::Idps] {
             let Some(entries) = file.entries(table) else { continue };
             let items = state.items(table);
             let wanted: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.key, entry)).collect();
             let mut lacking = Vec::new();
-            for key in items.keys().filter(|key| !wanted.contains_key(key)) {
-                if prune {
+            let mut staying = BTreeMap::new();
+            for (key, stored) in items.iter().filter(|(key, _)| !wanted.contains_key(key)) {
+                let is_ours = file.owners.contains(&owner_of(&stored.item));
+                if prune && is_ours {
                     lacking.push(key.clone());
-                } else {
+                    continue;
+                }
+                staying.insert(key.to_ascii_lowercase(), key);
+                if is_ours {
                     plan.unlisted.push((table, key.clone()));
+                } else {
+                    kept.push(key);
                 }
             }
-            if table == Table::Teams && !prune {
-                let staying: BTreeMap<_, _> =
-                    plan.unlisted.iter().map(|(_, key)| (key.to_ascii_lowercase(), key)).collect();
-                for entry in entries {
-                    if let Some(other) = staying.get(&entry.key.to_ascii_lowercase()) {
-                        faults.push(FileFault {
-                            line: entry.line,
-                            message: format!(
-                                "{}: team_id: found an id that differs from {} of the table in case only, expected ids that differ in more",
-                                subject(table, &entry.key),
-                                excerpt(other)
-                            ),
-                        });
-                    }
+            for entry in entries.iter().filter(|_| table == Table::Teams) {
+                if let Some(other) = staying.get(&entry.key.to_ascii_lowercase()) {
+                    let message = format!(
+                        "{}: team_id: found an id that differs from {} of the table in case only, expected ids that differ in more",
+                        subject(table, &entry.key),
+                        excerpt(other)
+                    );
+                    faults.push(FileFault::new(&entry.file, entry.line, message));
                 }
             }
             let changed = wanted.values().filter_map(|entry| {
-                Change::to(table, &entry.key, items.get(&entry.key), &entry.item, &entry.mapping)
+                let stored = items.get(&entry.key);
+                let mut item = entry.item.clone();
+                // Whose an item is stays as it is where the file does not say it.
+                let owner = stored.and_then(|stored| stored.item.get(OWNER));
+                if let (Some(owner), false) = (owner, item.contains_key(OWNER)) {
+                    item.insert(OWNER.to_owned(), owner.clone());
+                }
+                Change::to(table, &entry.key, stored, &item, &entry.mapping)
             });
             plan.changes.extend(changed);
             plan.removals(table, items, &lacking);
@@ -182,6 +246,12 @@ impl Plan {
             entries.map(|entry| (entry.key.as_str(), &entry.mapping)).collect()
         };
         plan.follow(state, &wanted(Table::Teams), &wanted(Table::Idps));
+        if prune && !kept.is_empty() {
+            let number = kept.len();
+            let items = if number == 1 { "1 item stays" } else { "items stay" };
+            let items = if number == 1 { items.to_owned() } else { format!("{number} {items}") };
+            plan.warnings.push(format!("{items}: other files' owner label stands on them"));
+        }
         Ok(plan)
     }
 
@@ -205,6 +275,17 @@ impl Plan {
         plan
     }
 
+    /// Changes that were planned before, to what these mappings say.
+    pub fn of_changes(changes: Vec<Change>, wanted: &[(Table, Mapping)], state: &State) -> Self {
+        let mut plan = Self { changes, ..Self::default() };
+        let of = |table: Table| -> BTreeMap<&str, &Mapping> {
+            let of_table = wanted.iter().filter(|(other, _)| *other == table);
+            of_table.map(|(_, mapping)| (mapping.key(), mapping)).collect()
+        };
+        plan.follow(state, &of(Table::Teams), &of(Table::Idps));
+        plan
+    }
+
     fn removals(&mut self, table: Table, items: &BTreeMap<String, Stored>, keys: &[String]) {
         let found = keys.iter().filter_map(|key| items.get_key_value(key));
         self.changes.extend(found.map(|(key, stored)| Change::removal(table, key, stored)));
@@ -219,6 +300,7 @@ impl Plan {
         wanted_idps: &BTreeMap<&'a str, &'a Mapping>,
     ) {
         self.is_partial = state.is_partial;
+        self.warnings.extend(state.warnings.iter().cloned());
         let mappings = |table: Table| -> BTreeMap<&'a str, &'a Mapping> {
             let usable = state.items(table).iter();
             usable.filter_map(|(key, stored)| Some((key.as_str(), stored.mapping()?))).collect()
@@ -247,6 +329,14 @@ impl Plan {
         self.losses = gathered(before.difference(&after));
         self.people = people(&self.changes, &teams, &new_teams);
         let after_idps: Vec<_> = new_idps.values().filter_map(|mapping| mapping.idp()).collect();
+        let after_teams: Vec<_> = new_teams.values().filter_map(|mapping| mapping.team()).collect();
+        // A team that nobody can use now may be repaired: its id is no typing error.
+        let unusable = state.teams.iter().filter(|(_, stored)| stored.read.is_err());
+        let unusable = unusable.map(|(key, _)| key.clone());
+        let known = Known {
+            teams: new_teams.keys().map(|key| (*key).to_owned()).chain(unusable).collect(),
+            is_whole: !state.is_partial,
+        };
         for change in &mut self.changes {
             match change.table {
                 Table::Teams => {
@@ -255,6 +345,8 @@ impl Plan {
                     };
                     let (old, new) = (of(&teams), of(&new_teams));
                     follow_team(change, old, new);
+                    follow_groups(change, new, &after_idps);
+                    follow_company(change, new, &after_teams);
                     let granted = |new: &Team| {
                         after_idps.iter().any(|i| i.enabled && i.allowed_teams.allow(&new.team_id))
                     };
@@ -269,10 +361,78 @@ impl Plan {
                     };
                     let (old, new) = (of(&idps), of(&new_idps));
                     follow_idp(change, old, new, &after_idps);
+                    follow_allowed(change, new, &known);
                 }
+            }
+            if change.touches(&[OWNER]) && change.action == Action::Update {
+                change.warns(
+                    "it carries another file's owner label: two files may both say what it is",
+                );
+            }
+        }
+        self.follow_renames(&teams, &new_teams, &after_idps);
+        self.places = teams
+            .values()
+            .chain(new_teams.values())
+            .filter_map(|m| m.team())
+            .map(of_team)
+            .collect();
+        self.places.extend(state.items(Table::Teams).values().filter_map(|one| of_item(&one.item)));
+        self.places.retain(|place| !state.places.contains(place));
+        self.teams = after_teams.into_iter().cloned().collect();
+    }
+
+    /// A team that appears where another one goes, with its role: people call that a rename, and AWS does
+    /// not know it as one.
+    fn follow_renames(
+        &mut self,
+        old: &BTreeMap<&str, &Mapping>,
+        new: &BTreeMap<&str, &Mapping>,
+        idps: &[&Idp],
+    ) {
+        let of = |change: &Change, action: Action, map: &BTreeMap<&str, &Mapping>| {
+            let is = change.table == Table::Teams && change.action == action;
+            let team = map.get(change.key.as_str()).and_then(|mapping| mapping.team());
+            team.filter(|_| is).cloned()
+        };
+        let gone: Vec<Team> =
+            self.changes.iter().filter_map(|c| of(c, Action::Remove, old)).collect();
+        for change in &mut self.changes {
+            let Some(team) = of(change, Action::Create, new) else { continue };
+            let is_same = |other: &&Team| {
+                is_same_place(other, &team) && other.execution_role_arn == team.execution_role_arn
+            };
+            let Some(before) = gone.iter().find(is_same) else { continue };
+            let before = before.team_id.as_str();
+            change.follows(format!(
+                "it takes the place of team {}, with its domain and role: the profiles of {0} stay behind with their homes, and people get new ones; profiles offboard ends the old ones of each person",
+                excerpt(before)
+            ));
+            let named: Vec<_> = idps
+                .iter()
+                .filter(|idp| idp.allowed_teams.names().iter().any(|name| name == before))
+                .map(|idp| excerpt(&idp.entity_id))
+                .collect();
+            if !named.is_empty() {
+                change.warns(format!(
+                    "allowed_teams of {} still names {}",
+                    cut(&named, 5).join(", "),
+                    excerpt(before)
+                ));
             }
         }
     }
+}
+
+/// What `allowed_teams` can name.
+struct Known {
+    teams: BTreeSet<String>,
+    is_whole: bool,
+}
+
+/// Whose an item is: the label that its file carries.
+fn owner_of(item: &Item) -> Option<String> {
+    item.get(OWNER)?.as_str().map(str::to_owned)
 }
 
 impl Change {
@@ -317,12 +477,14 @@ impl Change {
             consequences: Vec::new(),
             warnings: Vec::new(),
             privileged: mapping.team().map_or_else(Vec::new, |team| newly_privileged(old, team)),
+            risks: BTreeMap::new(),
             before: stored.map(|stored| stored.record.clone()),
             after: Some(record(table, stored, wanted)),
         })
     }
 
-    fn removal(table: Table, key: &str, stored: &Stored) -> Self {
+    /// The change by which an item goes.
+    pub fn removal(table: Table, key: &str, stored: &Stored) -> Self {
         Self {
             table,
             key: key.to_owned(),
@@ -331,6 +493,7 @@ impl Change {
             consequences: Vec::new(),
             warnings: Vec::new(),
             privileged: Vec::new(),
+            risks: BTreeMap::new(),
             before: Some(stored.record.clone()),
             after: None,
         }
@@ -364,7 +527,7 @@ fn record(table: Table, stored: Option<&Stored>, wanted: &Item) -> Record {
     };
     let mut record: Record = wanted
         .iter()
-        .filter(|(name, _)| *name != REVISION)
+        .filter(|(name, _)| *name != REVISION && !NOTES.contains(&name.as_str()))
         .map(|(name, value)| {
             let single = |item: &Item| -> Item {
                 item.get_key_value(name).map(|(n, v)| (n.clone(), v.clone())).into_iter().collect()
@@ -422,6 +585,7 @@ fn edges<'a>(
     matters: impl Fn(&str) -> bool,
 ) -> BTreeSet<Edge<'a>> {
     let mut edges = BTreeSet::new();
+    let entity_ids: Vec<String> = idps.keys().map(|key| (*key).to_owned()).collect();
     let open = teams.iter().filter_map(|(key, mapping)| Some((*key, mapping.team()?)));
     for (key, team) in open.filter(|(key, team)| matters(key) && team.enabled) {
         for idp in idps.values().filter_map(|mapping| mapping.idp()) {
@@ -430,7 +594,10 @@ fn edges<'a>(
             }
             edges.insert((idp.entity_id.as_str(), None, key));
             if idp.groups_attribute.is_some() || idp.identity_store_id.is_some() {
-                let groups = team.groups.iter();
+                let here = |written: &&String| {
+                    group_of(written, &entity_ids).0.is_none_or(|only| only == idp.entity_id)
+                };
+                let groups = team.groups.iter().filter(here);
                 edges.extend(groups.map(|g| (idp.entity_id.as_str(), Some(g.as_str()), key)));
             }
         }
@@ -486,6 +653,7 @@ fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
     if change.action == Action::Update && old.is_none() {
         change.follows("the item could not be used and now can");
     }
+    change.warnings.extend(new.map(advice::of_team).unwrap_or_default());
     for (outdone, counting) in new.into_iter().flat_map(|new| new.members.outdone()) {
         change.warns(format!(
             "members {} and {} are the same person: the earlier end counts, {}",
@@ -515,7 +683,80 @@ fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
     }
 }
 
+/// A bare group name counts at every IdP that may grant the team: where these know different people, one of
+/// them can say a group of the other.
+fn follow_groups(change: &mut Change, new: Option<&Team>, idps: &[&Idp]) {
+    let Some(team) = new else { return };
+    if let Some((groups, directories)) = shared_groups(team, idps) {
+        change.warns(format!(
+            "{} can be said by identity providers of the directories {}: write entity-id#group to bind a group to one",
+            match groups.as_slice() {
+                [one] => format!("the group {}", excerpt(one)),
+                groups => {
+                    let groups: Vec<_> = groups.iter().map(|group| excerpt(group)).collect();
+                    format!("the groups {}", cut(&groups, 5).join(", "))
+                }
+            },
+            directories.join(", ")
+        ));
+    }
+}
+
+/// The bare groups of a team, and the directories from which they can be said, where these are several.
+pub fn shared_groups<'a>(team: &'a Team, idps: &[&'a Idp]) -> Option<(Vec<&'a str>, Vec<&'a str>)> {
+    let knows_groups = |idp: &&&Idp| {
+        idp.enabled
+            && (idp.groups_attribute.is_some() || idp.identity_store_id.is_some())
+            && idp.allowed_teams.allow(&team.team_id)
+    };
+    let directories: BTreeSet<_> =
+        idps.iter().filter(knows_groups).map(|idp| idp.directory.as_str()).collect();
+    let entity_ids: Vec<_> = idps.iter().map(|idp| idp.entity_id.clone()).collect();
+    let bare = team.groups.iter().filter(|group| group_of(group, &entity_ids).0.is_none());
+    let bare: Vec<_> = bare.map(String::as_str).collect();
+    (directories.len() > 1 && !bare.is_empty()).then(|| (bare, directories.into_iter().collect()))
+}
+
+/// Two teams with one domain and one role have the same rights to the same data.
+fn follow_company(change: &mut Change, new: Option<&Team>, teams: &[&Team]) {
+    let Some(team) = new else { return };
+    let is_company = |other: &&&Team| {
+        other.team_id != team.team_id
+            && is_same_place(other, team)
+            && other.execution_role_arn == team.execution_role_arn
+    };
+    let company: Vec<_> =
+        teams.iter().filter(is_company).map(|other| excerpt(other.team_id.as_str())).collect();
+    if !company.is_empty() && (change.action == Action::Create || change.touches(&PLACE)) {
+        change.warns(format!(
+            "it has the domain and the execution role of {}: their notebooks have the same rights",
+            cut(&company, 5).join(", ")
+        ));
+    }
+}
+
+/// The attributes that say where a team's profiles are and what they run with.
+const PLACE: [&str; 4] = ["account_id", "region", "domain_id", "execution_role_arn"];
+
+/// Teams that an IdP may grant and that nobody has.
+fn follow_allowed(change: &mut Change, new: Option<&Idp>, known: &Known) {
+    let Some(idp) = new else { return };
+    if !known.is_whole || !(change.action == Action::Create || change.touches(&["allowed_teams"])) {
+        return;
+    }
+    for name in idp.allowed_teams.names() {
+        if name != "*" && !known.teams.contains(name) {
+            let near = nearest(name, known.teams.iter().map(String::as_str));
+            let perhaps = near.first().map(|near| format!(", perhaps {near}")).unwrap_or_default();
+            change.warns(format!("allowed_teams: there is no team {}{perhaps}", excerpt(name)));
+        }
+    }
+}
+
 fn follow_team_update(change: &mut Change, old: &Team, new: &Team) {
+    if !is_same_place(old, new) || change.touches(&["execution_role_arn"]) {
+        change.risks.insert(Risk::Moved, 1);
+    }
     if !is_same_place(old, new) {
         change.follows(format!(
             "existing profiles in {} become unreachable; people get new ones, with new homes, in {}",
@@ -611,6 +852,10 @@ fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
     if lost > 0 {
         change.follows("sessions and responses that a removed key signed end");
     }
+    if lost > 0 && lost == old.metadata.signing_keys().len() {
+        change.risks.insert(Risk::KeysReplaced, 1);
+        change.warns("no key stays: whoever holds the new ones signs everybody in, and until the identity provider uses them nobody gets in");
+    }
     if change.touches(&["directory"]) {
         follow_directory(change, new, idps);
     }
@@ -650,6 +895,7 @@ fn follow_idp_update(change: &mut Change, old: &Idp, new: &Idp, idps: &[&Idp]) {
     }
     let forgiven = among(&old.denied_users, &new.denied_users);
     if !forgiven.is_empty() {
+        change.risks.insert(Risk::Readmitted, forgiven.len());
         let users = cut(&forgiven, 10).join(", ");
         change.follows(format!("may sign in again: {users}"));
     }
@@ -701,7 +947,7 @@ mod tests {
                 .collect()
         };
         let (teams, idps) = (stored(Table::Teams, teams), stored(Table::Idps, idps));
-        State { teams, idps, is_partial: false }
+        State { teams, idps, ..State::default() }
     }
 
     fn plan(file: Value, state: &State, prune: bool) -> Plan {
@@ -771,8 +1017,7 @@ mod tests {
 
     #[test]
     fn privileged_members_count_when_they_are_new_changed_or_moved() {
-        let settings =
-            |uid: u32| json!({"user_settings": {"CustomPosixUserConfig": {"Uid": uid, "Gid": 1}}});
+        let settings = |uid: u32| json!({"user_settings": {"CustomPosixUserConfig": {"Uid": 10_000 + uid, "Gid": 1001}}});
         let state = state(&[team("a", settings(1))], &[idp(json!({}))]);
         let changed = |team: Value| {
             let plan = plan(json!({"teams": [team]}), &state, false);
@@ -850,6 +1095,70 @@ mod tests {
             let plan = plan(json!({"idps": [idp(change)]}), &state, false);
             assert!(plan.changes[0].warnings[0].contains("become other owners"));
         }
+    }
+
+    #[test]
+    fn a_file_with_a_label_removes_what_carries_it_and_nothing_else() {
+        let teams = [
+            team("a", json!({"owner": "x"})),
+            team("b", json!({"owner": "y"})),
+            team("c", json!({})),
+        ];
+        let state = state(&teams, &[]);
+        let keys = |plan: Plan| -> Vec<String> {
+            let gone = plan.changes.into_iter().filter(|c| c.action == Action::Remove);
+            gone.map(|change| change.key).collect()
+        };
+        assert_eq!(keys(plan(json!({"owner": "x", "teams": []}), &state, true)), ["a"]);
+        assert_eq!(keys(plan(json!({"teams": []}), &state, true)), ["c"]);
+        // A file without a label leaves an item's label as it is.
+        let same = plan(json!({"teams": [team("a", json!({}))]}), &state, false);
+        assert_eq!(same.counts(), [0, 0, 0]);
+        let other = plan(json!({"owner": "z", "teams": [team("a", json!({}))]}), &state, false);
+        assert!(other.changes[0].warnings.iter().any(|w| w.contains("another file's owner")));
+    }
+
+    #[test]
+    fn what_takes_something_from_people_has_a_number_to_confirm() {
+        let state = state(
+            &[team("a", json!({})), team("b", json!({}))],
+            &[idp(json!({"denied_users": ["eve", "mallory"]}))],
+        );
+        let moved = team("a", json!({"domain_id": "d-other"}));
+        let file = json!({"teams": [moved, team("b", json!({}))], "idps": [idp(json!({}))]});
+        let plan = plan(file, &state, false);
+        assert_eq!(plan.risks(), BTreeMap::from([(Risk::Moved, 1), (Risk::Readmitted, 2)]));
+    }
+
+    #[test]
+    fn a_team_that_takes_anothers_place_is_said_to_be_its_rename() {
+        let state = state(&[team("old", json!({}))], &[idp(json!({"allowed_teams": ["old"]}))]);
+        let plan = plan(json!({"teams": [team("new", json!({}))]}), &state, true);
+        let new = &plan.changes[0];
+        assert!(new.consequences.iter().any(|c| c.contains("takes the place of team \"old\"")));
+        assert!(new.warnings.iter().any(|w| w.contains("still names \"old\"")), "{new:?}");
+    }
+
+    #[test]
+    fn a_bare_group_that_two_directories_can_say_is_called_out() {
+        let other = METADATA.replace("https://idp.example.com/metadata", "https://other.example/");
+        let second = json!({"entity_id": "https://other.example/", "metadata_xml": other, "allowed_teams": ["*"], "groups_attribute": "g", "directory": "partner"});
+        let state = state(&[], &[idp(json!({})), second]);
+        let said = |groups: Value| {
+            let plan =
+                plan(json!({"teams": [team("a", json!({"groups": groups}))]}), &state, false);
+            plan.changes[0].warnings.iter().any(|w| w.contains("directories default, partner"))
+        };
+        assert!(said(json!(["g"])));
+        assert!(!said(json!(["https://other.example/#g"])));
+    }
+
+    #[test]
+    fn a_team_that_nobody_has_is_called_out_where_it_is_allowed() {
+        let state = state(&[team("dept00", json!({}))], &[]);
+        let plan =
+            plan(json!({"idps": [idp(json!({"allowed_teams": ["dept0O"]}))]}), &state, false);
+        assert!(plan.changes[0].warnings.iter().any(|w| w.ends_with("\"dept0O\", perhaps dept00")));
     }
 
     #[test]

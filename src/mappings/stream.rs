@@ -4,6 +4,8 @@
 //! it, and a bad one is reported within seconds of the edit, in the words of `plan`, before anybody meets
 //! it.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,9 +13,10 @@ use serde_json::{Map, Value, json};
 use tracing::{error, info, warn};
 
 use super::change::{cut, differences};
-use super::{Stored, Table, subject, unknown_attribute};
+use super::places::{self, Place};
+use super::{CHANGED_AT, CHANGED_BY, Mapping, Stored, Table, advice, subject, unknown_attribute};
 use crate::config::Settings;
-use crate::team::item::{Item, ItemFaults, Record, excerpt};
+use crate::team::item::{Item, ItemFaults, Record, excerpt, readable_part};
 
 /// Whether an event comes from a `DynamoDB` stream.
 pub fn is_stream_event(event: &Value) -> bool {
@@ -26,21 +29,44 @@ pub fn is_stream_event(event: &Value) -> bool {
     })
 }
 
+/// Where the teams of a stream event are or were, usable or not: to be remembered, since profiles outlive
+/// the team that an administrator removes by hand.
+pub fn places_of(settings: &Settings, event: &Value) -> BTreeSet<Place> {
+    let records = event.get("Records").and_then(Value::as_array).into_iter().flatten();
+    let of_teams = records.filter(|record| table_of(settings, record) == Ok(Table::Teams));
+    let images = of_teams.flat_map(|record| {
+        ["OldImage", "NewImage"].into_iter().filter_map(move |which| {
+            record.pointer(&format!("/dynamodb/{which}")).and_then(Value::as_object)
+        })
+    });
+    images.filter_map(|image| places::of_item(&readable_part(&record_of(image)).0)).collect()
+}
+
+/// Whose change a record of a stream is; the table's name where it is neither's.
+fn table_of<'a>(settings: &Settings, record: &'a Value) -> Result<Table, &'a str> {
+    let name = table_name(record);
+    let is_table = |setting: &str| setting == name || setting.ends_with(&format!("table/{name}"));
+    if is_table(&settings.teams_table) {
+        Ok(Table::Teams)
+    } else if is_table(&settings.idps_table) {
+        Ok(Table::Idps)
+    } else {
+        Err(name)
+    }
+}
+
+fn table_name(record: &Value) -> &str {
+    let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
+    arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn)
+}
+
 /// Validates every changed item of a stream event and writes one line for each: what changed, and what
 /// `plan` would have said. Always succeeds: a bad item is reported, not tried again.
 pub fn validate(settings: &Settings, event: &Value) -> Value {
     let records = event.get("Records").and_then(Value::as_array);
     for record in records.into_iter().flatten() {
-        let arn = record.get("eventSourceARN").and_then(Value::as_str).unwrap_or_default();
-        let name =
-            arn.split("table/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(arn);
-        let is_table =
-            |setting: &str| setting == name || setting.ends_with(&format!("table/{name}"));
-        let table = if is_table(&settings.teams_table) {
-            Table::Teams
-        } else if is_table(&settings.idps_table) {
-            Table::Idps
-        } else {
+        let name = table_name(record);
+        let Ok(table) = table_of(settings, record) else {
             warn!(
                 table = name,
                 "a stream of a table that is neither the teams' nor the identity providers'"
@@ -54,6 +80,9 @@ pub fn validate(settings: &Settings, event: &Value) -> Value {
         let keys = record.pointer("/dynamodb/Keys").and_then(Value::as_object);
         let key =
             keys.and_then(|keys| keys.values().next()?.get("S")?.as_str()).unwrap_or_default();
+        if table == Table::Teams && key == places::KEY {
+            continue;
+        }
         // A stream of new images alone tells what an item is, and of what it was nothing.
         let created = record.get("eventName").and_then(Value::as_str) == Some("INSERT");
         let old = image("OldImage").or_else(|| created.then(|| Stored::of(table, Record::new())));
@@ -73,22 +102,32 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
     };
     let changes = changes(old, &new);
     let unknown = new.unknown_attributes.iter().map(|name| unknown_attribute(table, name));
+    let doubts = new.mapping().and_then(Mapping::team).map(advice::of_team).unwrap_or_default();
     let faults = new.faults().iter().chain(new.faults_in_part()).map(ToString::to_string);
-    let said: Vec<_> = faults.chain(unknown).collect();
+    let said: Vec<_> = faults.chain(unknown).chain(doubts).collect();
+    let text = |name: &str| new.item.get(name).and_then(Value::as_str).map(excerpt);
+    let (by, at) = (text(CHANGED_BY), text(CHANGED_AT));
+    // Who edits by hand leaves the last command's name where it was.
+    let by = by
+        .filter(|_| old.is_none_or(|old| old.record.get(CHANGED_AT) != new.record.get(CHANGED_AT)));
+    let by = by.unwrap_or_else(|| "by hand".into());
+    let at = at.unwrap_or_default();
     let plan = said.iter().map(|said| format!("{item}: {said}")).collect::<Vec<_>>().join("; ");
     if !new.faults().is_empty() {
         let faults = new.faults().to_vec();
         let (key_of_item, readable) = (raw_key.into(), Item::new());
         let faults = ItemFaults { table: name.into(), key: key_of_item, faults, readable };
-        error!(event = "item_invalid", table = name, key, changes, plan, faults = %faults, "an item was changed and cannot be used");
+        error!(event = "item_invalid", table = name, key, changes, by, plan, faults = %faults, "an item was changed and cannot be used");
     } else if !plan.is_empty() {
         warn!(
             event = "item_changed",
             table = name,
             key,
             changes,
+            by,
+            at,
             plan,
-            "an item was changed; parts of it count for nothing"
+            "an item was changed; something in it counts for nothing or deserves a second look"
         );
     } else {
         info!(
@@ -96,6 +135,8 @@ fn report(table: Table, name: &str, key: &str, old: Option<&Stored>, new: Option
             table = name,
             key,
             changes,
+            by,
+            at,
             "an item was changed and can be used"
         );
     }
@@ -111,7 +152,8 @@ fn changes(old: Option<&Stored>, new: &Stored) -> String {
     cut(&lines, MOST_DIFFERENCES).join("; ")
 }
 
-fn record_of(image: &Map<String, Value>) -> Record {
+/// A record from the JSON in which `DynamoDB` writes it.
+pub fn record_of(image: &Map<String, Value>) -> Record {
     image.iter().map(|(name, value)| (name.clone(), attribute_value(value))).collect()
 }
 
@@ -136,6 +178,12 @@ fn attribute_value(value: &Value) -> AttributeValue {
         ("L", Value::Array(list)) => AttributeValue::L(list.iter().map(attribute_value).collect()),
         ("M", Value::Object(map)) => AttributeValue::M(
             map.iter().map(|(name, value)| (name.clone(), attribute_value(value))).collect(),
+        ),
+        ("BS", Value::Array(list)) => AttributeValue::Bs(
+            list.iter()
+                .filter_map(|one| STANDARD.decode(one.as_str()?).ok())
+                .map(aws_sdk_dynamodb::primitives::Blob::new)
+                .collect(),
         ),
         ("B", Value::String(text)) => AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(
             STANDARD.decode(text).unwrap_or_default(),

@@ -155,6 +155,7 @@ impl Builder {
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open { line, anchor, content, .. }) => {
+                    let content = self.merged(content)?;
                     self.put(Node { line, content }, anchor)
                 }
                 None => Ok(()),
@@ -172,6 +173,34 @@ impl Builder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A map with the members of the maps that its merge key names: what stands there itself wins, then the
+    /// first of them (<https://yaml.org/type/merge.html>).
+    fn merged(&mut self, content: Content) -> Result<Content, String> {
+        let Content::Map(mut members) = content else { return Ok(content) };
+        let Some(at) = members.iter().position(|member| member.name == "<<") else {
+            return Ok(Content::Map(members));
+        };
+        let merge = members.remove(at);
+        let maps = match merge.node.content {
+            Content::List(elements) => elements,
+            content => vec![Node { line: merge.line, content }],
+        };
+        for map in maps {
+            let Content::Map(more) = map.content else {
+                return Err(
+                    "found no map after <<, expected an alias of one, or a list of them".into()
+                );
+            };
+            for member in more {
+                if members.iter().all(|known| known.name != member.name) {
+                    self.nodes += size(&member.node);
+                    members.push(member);
+                }
+            }
+        }
+        Ok(Content::Map(members))
     }
 
     fn open(&mut self, line: usize, anchor: usize, content: Content) -> Result<(), String> {

@@ -198,6 +198,10 @@ impl Idp {
         let require_signed = reader.optional("require_signed").unwrap_or(RequireSigned::Either);
         let enabled = reader.optional("enabled").unwrap_or(true);
 
+        // What they hold decides nothing, so nothing in them is a fault.
+        for note in ["owner", "changed_by", "changed_at"] {
+            reader.raw(note);
+        }
         let (faults, unknown_attributes) = reader.finish();
         let (Some(entity_id), Some(metadata), true) = (entity_id, metadata, faults.is_empty())
         else {

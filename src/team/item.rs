@@ -184,11 +184,56 @@ impl<'a> ItemReader<'a> {
         self.faults.push(Fault { attribute: attribute.into(), found, expected });
     }
 
-    /// Ends the reading: the faults, and the names of attributes that nobody asked for.
-    pub fn finish(self) -> (Vec<Fault>, Vec<String>) {
-        let unknown =
-            self.item.keys().filter(|name| !self.known.contains(name.as_str())).cloned().collect();
+    /// Ends the reading: the faults, and the names of attributes that nobody asked for. A name that
+    /// somebody meant to take access away with is a fault ([`misspelt`]).
+    pub fn finish(mut self) -> (Vec<Fault>, Vec<String>) {
+        let unknown = self.item.keys().filter(|name| !self.known.contains(name.as_str()));
+        let (meant, unknown): (Vec<_>, Vec<_>) =
+            unknown.cloned().partition(|name| misspelt(name).is_some());
+        self.faults.extend(meant.iter().filter_map(|name| misspelt(name)));
         (self.faults, unknown)
+    }
+}
+
+/// The attributes that take access away: who misspells one of them believes that a door is closed.
+const TAKES_ACCESS_AWAY: [&str; 6] = [
+    "enabled",
+    "allowed_cidrs",
+    "authn_contexts",
+    "denied_users",
+    "require_signed",
+    "allow_unsolicited",
+];
+
+/// The fault of a name that nobody knows and that is, but for case, `_`, `-` or one letter (another, one
+/// more, one less, two that changed places), one that takes access away: the item is closed rather than
+/// open without what was meant. `None` for every other name. The very name counts too, where the item's
+/// table does not know it: `denied_users` of a team denies nobody.
+pub fn misspelt(name: &str) -> Option<Fault> {
+    let plainly = |text: &str| -> Vec<char> {
+        let letters = text.chars().filter(|c| !matches!(c, '_' | '-'));
+        letters.flat_map(char::to_lowercase).take(32).collect()
+    };
+    let written = plainly(name);
+    let meant = TAKES_ACCESS_AWAY.iter().find(|meant| is_one_apart(&written, &plainly(meant)))?;
+    let expected = if *meant == name {
+        format!("no {meant} here: it is an attribute of the other table")
+    } else {
+        format!("{meant}, which takes access away: until the name is right nobody gets in")
+    };
+    let found = format!("a name that nobody knows, {}", excerpt(name));
+    Some(Fault { attribute: name.to_owned(), found, expected })
+}
+
+/// Whether two words are the same, or differ by one letter or by two neighbours that changed places.
+fn is_one_apart(one: &[char], other: &[char]) -> bool {
+    let start = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    let (one, other) = (one.get(start..).unwrap_or(&[]), other.get(start..).unwrap_or(&[]));
+    match (one, other) {
+        ([], []) | ([_], []) | ([], [_]) => true,
+        ([a, b, rest @ ..], [c, d, more @ ..]) if a == d && b == c && rest == more => true,
+        ([_, rest @ ..], [_, more @ ..]) => rest == more || rest == other || one == more,
+        _ => false,
     }
 }
 
@@ -226,6 +271,8 @@ pub fn read_record<T>(
 ) -> Result<Read<T>, Vec<Fault>> {
     let is_known = |name: &str| known.contains(&name);
     let Json { item: json, mut faults, mut in_part } = json_of(item, is_known);
+    let unknown: BTreeSet<_> = item.keys().filter(|name| !is_known(name)).collect();
+    faults.extend(unknown.into_iter().filter_map(|name| misspelt(name)));
     match parse(&json) {
         Ok(mut read) if faults.is_empty() => {
             in_part.append(&mut read.in_part);
@@ -481,6 +528,42 @@ mod tests {
         let faults = read_record(&of(AttributeValue::Null(true)), &["a"], parse).unwrap_err();
         assert_eq!(faults.len(), 1);
         assert_eq!((faults[0].attribute.as_str(), faults[0].found.as_str()), ("a", "NULL"));
+    }
+
+    #[test]
+    fn a_misspelt_attribute_that_takes_access_away_closes_the_item() {
+        for (name, meant) in [
+            ("Enabled", "enabled"),
+            ("enable", "enabled"),
+            ("enabledd", "enabled"),
+            ("enabeld", "enabled"),
+            ("ebabled", "enabled"),
+            ("Allowed_cidrs", "allowed_cidrs"),
+            ("allowed-cidrs", "allowed_cidrs"),
+            ("allowedCidr", "allowed_cidrs"),
+            ("alowed_cidrs", "allowed_cidrs"),
+            ("denied_user", "denied_users"),
+            ("DeniedUsers", "denied_users"),
+            ("authn_context", "authn_contexts"),
+            ("require-signed", "require_signed"),
+            ("requires_signed", "require_signed"),
+            ("allow_unsolicted", "allow_unsolicited"),
+        ] {
+            let fault = misspelt(name).unwrap();
+            assert_eq!(fault.attribute, name);
+            assert!(fault.expected.starts_with(meant), "{name}: {fault}");
+        }
+        for other in
+            ["", "note", "disabled", "allowed_team", "groups", "ena", "enabled_at", "users"]
+        {
+            assert_eq!(misspelt(other), None, "{other}");
+        }
+        let parse = |item: &Item| {
+            let unknown_attributes = Vec::new();
+            Ok(Read { value: item.len(), in_part: Vec::new(), unknown_attributes })
+        };
+        let item = Record::from([("Enabled".to_owned(), AttributeValue::Null(true))]);
+        assert_eq!(read_record(&item, &["enabled"], parse).unwrap_err().len(), 1);
     }
 
     #[test]

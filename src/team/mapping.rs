@@ -149,6 +149,10 @@ impl Team {
             }
         }
 
+        // What they hold decides nothing, so nothing in them is a fault.
+        for note in ["owner", "changed_by", "changed_at"] {
+            reader.raw(note);
+        }
         let in_part = reader.faults_in_part();
         let (faults, unknown_attributes) = reader.finish();
         let parsed = (team_id, account_id, region, domain_id, execution_role_arn);
@@ -204,6 +208,38 @@ impl Team {
             RoleArn::target(self.region.partition(), &self.account_id, standard_name)
         })
     }
+}
+
+/// A group as a team writes it: the one IdP at which it counts, and its name there. Of the entity IDs that
+/// stand in front with a `#` after them the longest decides; without any it is a name that counts at every
+/// IdP.
+pub fn group_of<'a>(written: &'a str, entity_ids: &'a [String]) -> (Option<&'a str>, &'a str) {
+    let bound = entity_ids.iter().filter_map(|id| {
+        let group = written.strip_prefix(id.as_str())?.strip_prefix('#')?;
+        Some((id.as_str(), group))
+    });
+    match bound.max_by_key(|(id, _)| id.len()) {
+        Some((id, group)) => (Some(id), group),
+        None => (None, written),
+    }
+}
+
+/// The texts by which a team can name the groups of a person who came through the IdP `idp`: the names, and
+/// the names with its entity ID in front, as far as they count there.
+///
+/// `entity_ids` are those of all IdPs of ours, usable or not: an IdP that is switched off must not turn
+/// `entity-id#group` into a bare name that any other IdP may say. Only texts with a `#` depend on them.
+pub fn groups_as_written(idp: &str, groups: &[String], entity_ids: &[String]) -> Vec<String> {
+    let here = groups.iter().map(|group| format!("{idp}#{group}"));
+    let mut all: Vec<_> = groups.iter().cloned().chain(here).collect();
+    all.retain(|written| counts_at(idp, written, groups, entity_ids));
+    all
+}
+
+/// Whether a text by which a team names a group is one of these groups at this IdP.
+pub fn counts_at(idp: &str, written: &str, groups: &[String], entity_ids: &[String]) -> bool {
+    let (only, group) = group_of(written, entity_ids);
+    only.is_none_or(|only| only == idp) && groups.iter().any(|held| held == group)
 }
 
 fn read_user_settings(reader: &mut ItemReader<'_>) -> Map<String, Value> {
@@ -335,6 +371,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_group_with_an_entity_id_in_front_counts_at_that_idp_alone() {
+        let ids = ["https://a", "https://a#b", "https://c"].map(str::to_owned);
+        let admits = |written: &str, idp: &str, held: &str| {
+            groups_as_written(idp, &[held.to_owned()], &ids).iter().any(|one| one == written)
+        };
+        assert!(admits("g", "https://a", "g") && admits("g", "https://c", "g"));
+        assert!(admits("https://a#g", "https://a", "g"));
+        assert!(!admits("https://a#g", "https://c", "g"));
+        // Nobody else may say the whole text either.
+        assert!(!admits("https://a#g", "https://c", "https://a#g"));
+        assert!(!admits("https://a#g", "https://a", "https://a#g"));
+        // The longest entity ID decides.
+        assert!(admits("https://a#b#g", "https://a#b", "g"));
+        assert!(!admits("https://a#b#g", "https://a", "b#g"));
+        // A name that only looks like it is a name.
+        assert!(admits("x#g", "https://c", "x#g"));
+    }
 
     fn item(change: Value) -> Item {
         let mut item = json!({

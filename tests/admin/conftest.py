@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import threading
@@ -58,6 +59,26 @@ def endpoint(request):
 #: How STS refuses.
 NOT_ALLOWED = b"""<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>
 <Code>AccessDenied</Code><Message>no</Message></Error><RequestId>x</RequestId></ErrorResponse>"""
+
+
+def hints(text):
+    """The hints of what a command said that are commands of ours."""
+    lines = [line.removeprefix("hint: ") for line in text.splitlines()]
+    return [line for line in lines if line.startswith("studio-broker ")]
+
+
+def must_fit(arguments, text, env):
+    """Every hint is read by the parser, and one of the same command keeps all its options."""
+    asked = [str(word) for word in arguments]
+    for hint in hints(text):
+        words = shlex.split(hint)[1:]
+        done = subprocess.run([BINARY, *words, "--help"], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, (hint, done.stderr)
+        if words[:2] == asked[:2]:
+            lost = {word.split("=")[0] for word in asked if word.startswith("--")} - {
+                word.split("=")[0] for word in words
+            }
+            assert lost <= {"--markdown", "--out"}, (hint, lost)
 
 
 class Between:
@@ -170,6 +191,7 @@ class World:
             timeout=60,
         )
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        must_fit(arguments, done.stderr, self.settings)
         return done
 
     def json(self, *arguments, code=0, **settings):
@@ -183,10 +205,15 @@ class World:
     def put(self, table, item):
         self.client.put_item(TableName=table, Item=item)
 
-    def get(self, table, key):
+    def raw(self, table, key):
         name = "team_id" if table == self.teams else "entity_id"
         got = self.client.get_item(TableName=table, Key={name: {"S": key}}, ConsistentRead=True)
         return got.get("Item")
+
+    def get(self, table, key):
+        """An item without the notes on who wrote it."""
+        found = self.raw(table, key)
+        return found and {k: v for k, v in found.items() if k not in ["changed_by", "changed_at"]}
 
     def edit(self, team, name, value):
         """What somebody does by hand in the console."""

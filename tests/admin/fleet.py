@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 import aws_models
-from conftest import BINARY, METADATA, item
+from conftest import BINARY, METADATA, item, must_fit
 
 HUB = "111111111111"
 ACCOUNTS = {"lab1": "600000000001", "lab2": "600000000002", "lab3": "600000000003"}
@@ -152,6 +152,7 @@ class Fleet:
             timeout=100,
         )
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        must_fit(arguments, done.stderr, self.settings)
         return done
 
     def json(self, *arguments, code=0, **settings):

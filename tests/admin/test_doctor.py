@@ -61,7 +61,8 @@ def test_one_account_that_fails_does_not_stop_the_others(fleet):
 
 def test_failures_are_grouped_by_their_cause(fleet):
     fleet.control("faults", operation="DescribeDomain", effect="deny")
-    shown = fleet.run("doctor", code=3).stdout
+    fleet.run("doctor")
+    shown = fleet.run("doctor", "--fail-on", "unproven", code=3).stdout
     assert shown.count("(not_allowed") == 1 and "(not_allowed, 3 times)" in shown
     assert shown.count("fix: allow sagemaker:DescribeDomain") == 1
     assert "verdict: 3 unproven; looked at 3 teams" in shown
@@ -81,6 +82,28 @@ def test_a_domain_that_is_missing_in_sso_mode_or_not_in_service(fleet):
         ("domain_not_in_service", "team lab3"),
         ("domain_sso_mode", "team lab2"),
     ]
+
+
+@pytest.mark.parametrize(
+    "settings, warned",
+    [
+        ({"StudioWebPortalAccess": "DISABLED", "DomainId": "dzd-4ab12cd34ef56"}, True),
+        ({"DomainId": "dzd-4ab12cd34ef56", "ProjectId": "abc123"}, True),
+        ({"StudioWebPortalAccess": "ENABLED", "DomainId": "dzd-4ab12cd34ef56"}, False),
+        ({}, False),
+    ],
+)
+def test_a_domain_that_has_moved_to_unified_studio(fleet, settings, warned):
+    made = fleet.sagemaker("lab1").create_domain(
+        DomainName="moved",
+        AuthMode="IAM",
+        DefaultUserSettings={"ExecutionRole": f"arn:aws:iam::{ACCOUNTS['lab1']}:role/Default"},
+        DomainSettings={"UnifiedStudioSettings": settings},
+    )
+    fleet.domains["lab1"] = made["DomainId"]
+    fleet.put_team("lab1")
+    # A warning alone is no failure.
+    assert found(fleet, code=0) == [("domain_in_unified_studio", "team lab1")] * warned
 
 
 def test_the_quota_of_profiles_and_how_much_is_used(fleet):
@@ -208,7 +231,7 @@ def test_a_condition_on_the_network_is_not_judged(fleet):
         if "sagemaker:CreatePresignedDomainUrl" in statement["Action"]:
             statement["Condition"]["StringEquals"]["aws:SourceVpce"] = "vpce-1"
     override(fleet, TARGET, permission_policy=policy)
-    report = fleet.json("doctor", code=3)
+    report = fleet.json("doctor")
     [finding] = report["findings"]
     assert (finding["code"], finding["level"]) == ("role_unproven", "unproven")
     assert "aws:SourceVpce" in finding["found"]
@@ -281,7 +304,7 @@ def test_two_identity_providers_that_speak_for_the_same_people(fleet):
     other_id = other.split('entityID="')[1].split('"')[0]
     second = {"entity_id": other_id, "metadata_xml": other, "allowed_teams": ["lab1", "lab9"]}
     fleet.dynamodb.put_item(TableName="studio-broker-idps", Item=conftest.item(second))
-    codes = [code for code, _ in found(fleet)]
+    codes = [code for code, _ in found(fleet, code=0)]
     assert codes == ["idp_team_unknown", "idps_share_people"]
     second["directory"] = "elsewhere"
     second["allowed_teams"] = ["lab1"]
@@ -311,7 +334,7 @@ def test_tables_without_recovery_or_time_to_live(fleet):
         TableName="studio-broker-state",
         TimeToLiveSpecification={"Enabled": False, "AttributeName": "expires_at"},
     )
-    assert found(fleet) == [
+    assert found(fleet, code=0) == [
         ("recovery_off", "table studio-broker-teams"),
         ("state_ttl_off", "table studio-broker-state"),
     ]
@@ -330,6 +353,9 @@ def test_a_state_table_whose_replicas_do_not_agree_at_once(fleet):
     through = {"AWS_ENDPOINT_URL_DYNAMODB": between.url}
     assert found(fleet, **through) == [("state_not_consistent", "table studio-broker-state")]
     state["MultiRegionConsistency"] = "STRONG"
+    # Such a table knows no time to live.
+    off = {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+    between.on["DescribeTimeToLive"] = lambda request: (200, off)
     assert found(fleet, code=0, **through) == []
     between.server.shutdown()
 

@@ -95,7 +95,8 @@ def test_remove_ends_it(world):
     done = world.run("idps", "remove", ENTITY_ID)
     assert "its open sessions end" in done.stdout
     assert world.get(world.idps, ENTITY_ID) is None
-    assert "there is no" in world.run("idps", "remove", ENTITY_ID).stderr
+    assert "there is no" in world.run("idps", "remove", ENTITY_ID, code=1).stderr
+    assert "there is no" in world.run("idps", "remove", ENTITY_ID, "--ignore-missing").stderr
 
 
 def test_a_metadata_file_is_found_beside_the_mapping_file(world):
@@ -109,3 +110,37 @@ def test_a_metadata_file_is_found_beside_the_mapping_file(world):
     (folder / "idp.xml").write_text("<none/>")
     done = world.run("idps", "plan", "deep/mappings.json", code=2)
     assert "deep/mappings.json:1: IdP" in done.stderr and "metadata_xml" in done.stderr
+
+
+def test_metadata_that_shares_no_key_with_what_is_there_needs_a_flag(world):
+    world.run("idps", "add", METADATA / "idp.xml", "--all-teams")
+    before = world.get(world.idps, ENTITY_ID)
+    other = (METADATA / "other.xml").read_text().replace("https://other.example.com/", ENTITY_ID)
+    (world.folder / "second.xml").write_text(other)
+    done = world.run("idps", "add", world.folder / "second.xml", code=2)
+    assert "none of the 1 key" in done.stderr and "nobody whose sign-in is signed by it" in done.stderr
+    assert "--replace-keys" in done.stderr and "second application" in " ".join(done.stderr.split())
+    assert world.get(world.idps, ENTITY_ID) == before, "nothing is lost"
+    world.run("idps", "add", METADATA / "idp-two-keys.xml")
+    world.put(world.idps, before)
+    world.run("idps", "add", world.folder / "second.xml", "--replace-keys", "--dry-run")
+    assert world.get(world.idps, ENTITY_ID) == before
+
+
+def test_why_metadata_cannot_be_used_is_said(world):
+    cases = METADATA.parent / "cases"
+    done = world.run("idps", "add", cases / "metadata-reason/idp.xml", "--all-teams", code=2)
+    assert "the certificate is not base64" in done.stderr
+    (world.folder / "utf16.xml").write_bytes((METADATA / "idp.xml").read_text().encode("utf-16"))
+    done = world.run("idps", "add", world.folder / "utf16.xml", "--all-teams", code=2)
+    assert "save it as UTF-8" in done.stderr
+
+
+def test_of_a_chain_one_key_is_listed_and_the_rest_warned_about(world):
+    chain = METADATA.parent / "cases/x509data-chain/idp.xml"
+    done = world.run("idps", "add", chain, "--all-teams", "--output", "json")
+    metadata = json.loads(done.stdout)["metadata"]
+    assert len(metadata["signing_keys"]) == 1
+    assert len(metadata["warnings"]) == 1 and "signs nobody in" in metadata["warnings"][0]
+    done = world.run("idps", "show", "https://idp.example.com/saml")
+    assert done.stdout.count("RSA, 2048 bits") == 1 and "signs nobody in" in done.stdout

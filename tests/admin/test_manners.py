@@ -31,11 +31,10 @@ def test_json_is_one_object_on_standard_output(local_world, command):
     assert isinstance(local_world.json(*command, code=code), dict)
 
 
-def test_a_failure_is_one_object_on_standard_error(local_world):
+def test_a_failure_is_one_object_on_standard_output_too(local_world):
     done = local_world.run("teams", "show", "nobody", "--output", "json", code=1)
-    assert done.stdout == ""
-    error = json.loads(done.stderr.splitlines()[-1])["error"]
-    assert error["exit"] == 1 and error["hints"] == ["studio-broker teams list"]
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "not_found" and error["exit"] == 1 and error["hints"] == ["studio-broker teams list"]
 
 
 @pytest.mark.parametrize("key", ["a; touch gone", "$(touch gone)", "it's \"here\"", "two words", "\n-x"])

@@ -79,6 +79,7 @@ def test_settings_that_differ_are_shown_and_repaired(fleet):
     fleet.put_team("lab1", user_settings=lab)
     path = "JupyterLabAppSettings"
     assert drift(fleet) == [("bob-lab1", "settings_differ", path)]
+    assert "1 profile differs\n" in fleet.run("profiles", "drift", code=3).stderr
     assert fleet.calls("UpdateUserProfile") == []
     repaired = fleet.json("profiles", "drift", "--repair")["drift"]
     assert [(d["profile"], d["repaired"]) for d in repaired] == [("bob-lab1", True)]
@@ -310,6 +311,7 @@ def test_denied_users_are_added_to_a_set_and_to_every_provider_of_the_directory(
         UpdateExpression="SET denied_users = :denied",
         ExpressionAttributeValues={":denied": {"SS": ["eve"]}},
     )
+    fleet.profile("lab1", "ann")
     fleet.json("profiles", "offboard", "ann", "--yes")
     assert sorted(fleet.idp()["denied_users"]["SS"]) == ["ann", "eve"]
 
@@ -328,7 +330,7 @@ def test_a_user_id_of_several_directories_must_say_which(fleet):
     done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
     assert "default, elsewhere" in done.stderr
     assert "hint: studio-broker profiles offboard ann --yes --directory default\n" in done.stderr
-    answer = fleet.json("profiles", "offboard", "ann", "--directory", "elsewhere", "--yes")
+    answer = fleet.json("profiles", "offboard", "ann", "--directory", "elsewhere", "--yes", "--allow-unknown")
     assert answer["denied_at"] == [second["entity_id"]]
     assert "denied_users" not in fleet.idp()
 
@@ -354,10 +356,19 @@ def test_a_profile_that_sagemaker_cannot_delete_is_reported_at_once(fleet, end):
     assert time.monotonic() - started < 10
 
 
-def test_a_team_that_cannot_be_used_is_told_since_nobody_looked_for_its_profiles(fleet):
+def test_profiles_of_a_team_that_cannot_be_used_are_found_where_its_item_says(fleet):
     fleet.profile("lab1", "ann")
     fleet.profile("lab3", "ann")
     fleet.put_team("lab3", session_duration_seconds=1)
+    done = fleet.run("profiles", "offboard", "ann", "--yes")
+    assert "outside of what was asked: team lab3" in done.stderr
+    assert fleet.profiles("lab1") == [] and fleet.profiles("lab3") == []
+
+
+def test_a_team_that_cannot_be_used_is_told_when_nobody_looked_for_its_profiles(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.profile("lab3", "ann")
+    fleet.put_team("lab3", region="nowhere")
     answer = fleet.json("profiles", "offboard", "ann", "--yes", code=1)
     told = [("team_invalid", "team lab3")]
     assert [(failed["code"], failed["subject"]) for failed in answer["failed"]] == told
@@ -374,7 +385,7 @@ def test_no_directory_is_guessed_while_an_identity_provider_cannot_be_used(fleet
     fleet.profile("lab1", "ann")
     fleet.dynamodb.put_item(
         TableName="studio-broker-idps",
-        Item=item({"entity_id": "https://broken", "directory": "elsewhere", "allowed_teams": ["*"]}),
+        Item=item({"entity_id": "https://broken", "directory": "default", "allowed_teams": ["*"]}),
     )
     done = fleet.run("profiles", "offboard", "ann", "--yes", code=2)
     assert "IdP https://broken" in done.stderr
@@ -409,6 +420,8 @@ def test_what_the_second_look_cannot_see_or_leaves_alone_is_told(fleet):
 
 def test_the_brokers_longest_cache_is_waited_for_unless_its_setting_is_known(fleet):
     started = time.monotonic()
+    for user in ["ann", "eve"]:
+        fleet.profile("lab1", user)
     done = fleet.run("profiles", "offboard", "ann", "--yes", STUDIO_BROKER_TEAM_CACHE_SECONDS="2")
     assert "for 2 s" in done.stderr and time.monotonic() - started >= 2
     command = [BINARY, "profiles", "offboard", "eve", "--yes"]

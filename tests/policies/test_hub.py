@@ -23,6 +23,8 @@ PLAIN, FULL = stack(HUB), stack(HUB, OPTIONS)
 BROKER = "arn:aws:iam::111111111111:role/StudioBrokerHub"
 BREAK_GLASS = "arn:aws:iam::111111111111:role/BreakGlass"
 FUNCTION = "arn:aws:lambda:eu-central-1:111111111111:function:stack-broker"
+#: The function, and its versions and aliases, which a release is made of.
+OF_THE_FUNCTION = [FUNCTION, f"{FUNCTION}:*"]
 TEAMS, IDPS, STATE = (
     f"arn:aws:dynamodb:eu-central-1:111111111111:table/studio-broker-{name}" for name in ("teams", "idps", "state")
 )  # fmt: skip
@@ -165,7 +167,7 @@ def test_targets_are_assumed_by_this_function_alone():
         assuming = [s for s in document["Statement"] if "sts:AssumeRole" in s["Action"]]
         assert len(assuming) == (2 if made is FULL else 1)
         for statement in assuming:
-            assert statement["Condition"]["ArnEquals"] == {SOURCE: FUNCTION}
+            assert statement["Condition"]["ArnEquals"] == {SOURCE: OF_THE_FUNCTION}
     assert FULL.resources["BrokerFunction"]["Properties"]["FunctionName"] == FUNCTION.rpartition(":")[2]
 
 
@@ -173,7 +175,7 @@ def test_the_code_never_uses_lambdas_rights_on_the_network():
     network = FULL.permissions("HubRole")["Network"]["Statement"]
     deny = next(statement for statement in network if statement["Effect"] == "Deny")
     assert (deny["Action"], deny["Resource"]) == ("ec2:*", "*")
-    assert deny["Condition"] == {"ArnEquals": {SOURCE: FUNCTION}}
+    assert deny["Condition"] == {"ArnEquals": {SOURCE: OF_THE_FUNCTION}}
     assert "Network" not in PLAIN.permissions("HubRole")
 
 

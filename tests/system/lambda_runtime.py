@@ -30,9 +30,9 @@ class FunctionError(Exception):
 
 
 class Function:
-    """`studio-broker-lambda`, running under the stand-in."""
+    """`studio-broker-lambda`, or another program by its path, running under the stand-in."""
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, program="studio-broker-lambda"):
         self._events, self._answers, self._ids = queue.Queue(), {}, itertools.count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -47,7 +47,7 @@ class Function:
             "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/22/[$LATEST]0",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         }
-        self.program = Program(folder, [], {**environment, **settings}, "studio-broker-lambda")
+        self.program = Program(folder, [], {**environment, **settings}, program)
 
     def invoke(self, event):
         """What the function answers to an event.

@@ -2,13 +2,16 @@
 
 import base64
 import functools
+import http.client
 import json
-from urllib.parse import quote, quote_plus
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote, quote_plus, urlsplit
 
 import pytest
 
 from lambda_runtime import FRONTS, Function, FunctionError, body_of
-from world import PUBLIC_URL, RunningBroker, request_id, unique
+from world import HUB_REGION, PUBLIC_URL, RunningBroker, request_id, unique
 
 
 class RunningFunction(RunningBroker):
@@ -499,3 +502,86 @@ def test_the_start_reads_one_page_of_idps_and_nothing_else(world, start, aws):
     function.invoke(front_named("rest-api").event_of("GET", "/healthz", [], None))
     assert aws.operations() == ["Scan"]
     assert aws.calls()[0]["parameters"]["TableName"] == "studio-broker-idps"
+
+
+class Door:
+    """A service at an address of its own: counts connections, and what is asked of it without a name."""
+
+    def __init__(self, endpoint):
+        target, door = urlsplit(endpoint).netloc, self
+        self.connections, self.bare = 0, []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def setup(self):
+                door.connections += 1
+                super().setup()
+
+            def do_GET(self):
+                door.bare.append(dict(self.headers.items()))
+                self._answer(404, b"not here")
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {k: v for k, v in self.headers.items() if k.lower() != "host"}
+                upstream = http.client.HTTPConnection(target)
+                upstream.request("POST", self.path, body, headers)
+                got = upstream.getresponse()
+                self._answer(got.status, got.read(), got.getheader("content-type"))
+
+            def _answer(self, status, body, kind="text/plain"):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+def test_the_start_opens_the_connections_that_the_first_person_needs(world, start, aws):
+    team, user = aws.new_team(region=HUB_REGION, **somewhere(aws, HUB_REGION)), unique("user-")
+    broker = world.serve()
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    sts, sagemaker = Door(aws.endpoint), Door(aws.endpoint)
+    function = start(AWS_ENDPOINT_URL_STS=sts.url, AWS_ENDPOINT_URL_SAGEMAKER=sagemaker.url)
+    front = front_named("rest-api")
+    function.invoke(front.event_of("GET", "/healthz", [], None))
+    assert (len(sts.bare), len(sagemaker.bare)) == (1, 3)
+    for headers in sts.bare + sagemaker.bare:
+        assert {name.lower() for name in headers} <= {"host", "user-agent"}, "nobody's name or signature"
+    before = (sts.connections, sagemaker.connections)
+    assert before == (1, 3)
+    broker = RunningFunction(world, function, front)
+    assert broker.sign_in(user_id=user, teams=[team["team_id"]])[1].opens_studio()
+    assert (sts.connections, sagemaker.connections) == before, "none of them was opened for the person"
+
+
+def somewhere(aws, region):
+    """A domain of its own in a Region: what a team says of it."""
+    account = "666666666601"
+    role = {"ExecutionRole": f"arn:aws:iam::{account}:role/Default"}
+    made = aws.sagemaker(account, region).create_domain(
+        DomainName=unique("domain-"), AuthMode="IAM", DefaultUserSettings=role
+    )
+    return {
+        "account_id": account,
+        "domain_id": made["DomainId"],
+        "execution_role_arn": f"arn:aws:iam::{account}:role/Execution",
+    }
+
+
+def test_services_that_are_not_there_do_not_stop_the_start(world, start, aws):
+    function = start(AWS_ENDPOINT_URL_STS="http://127.0.0.1:9", AWS_ENDPOINT_URL_SAGEMAKER="http://127.0.0.1:9")
+    answer = function.invoke(front_named("rest-api").event_of("GET", "/healthz", [], None))
+    assert answer["statusCode"] == 200
+    warned = [line["message"] for line in function.program.log() if line["level"] == "WARN"]
+    assert {"no connection to STS yet", "no connection to SageMaker yet"} <= set(warned)

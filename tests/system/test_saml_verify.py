@@ -299,3 +299,61 @@ def test_explain_speaks_on_standard_error_and_changes_nothing_else(verify):
 
 def test_output_json_is_understood_as_everywhere(verify):
     assert accepted(verify(fixture(PLAIN), "--output", "json")) == EXPECTED[PLAIN]["output"]
+
+
+def case(folder, response, *more):
+    """The command on one of the small inputs from real life."""
+    folder = FIXTURES / "cases" / folder
+    return run(
+        "saml", "verify", "--idp-metadata", folder / "idp.xml",
+        "--sp-entity-id", "https://studio.example.com/saml/metadata",
+        "--acs-url", "https://studio.example.com/saml/acs",
+        "--at", "2026-06-01T12:00:00Z", *more, folder / f"{response}.xml",
+    )
+
+
+def refusal(done):
+    assert done.returncode == 3, done.stderr
+    return json.loads(done.stderr.splitlines()[-1])["error"]
+
+
+def test_of_a_chain_only_the_certificate_that_issued_none_signs():
+    assert case("x509data-chain", "leaf").returncode == 0
+    assert refusal(case("x509data-chain", "ca"))["code"] == "signature_invalid"
+
+
+def test_times_at_the_end_of_the_year_9999_are_later_than_now():
+    for response in ["conditions", "session"]:
+        done = case("far-future", response)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["not_on_or_after"] > "2026-06-01"
+
+
+def test_why_metadata_is_refused_is_said():
+    for more in [[], ["--explain"]]:
+        error = refusal(case("metadata-reason", "response", *more))
+        assert error["code"] == "metadata_key_missing"
+        assert "the certificate is not base64" in error["message"]
+
+
+def test_metadata_in_another_encoding_is_refused_with_what_to_do(folder, verify, tmp_path):
+    text = (folder / "idp.xml").read_text()
+    (tmp_path / "idp.xml").write_bytes(text.encode("utf-16"))
+    response = FIXTURES / "responses" / "attributes.xml"
+    arguments = ["--sp-entity-id", SP, "--acs-url", ACS, "--at", NOW, response]
+    done = run("saml", "verify", "--idp-metadata", tmp_path / "idp.xml", *arguments)
+    assert "save it as UTF-8" in refusal(done)["message"]
+    (tmp_path / "idp.xml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert run("saml", "verify", "--idp-metadata", tmp_path / "idp.xml", *arguments).returncode == 0
+
+
+def test_a_response_that_was_formatted_after_it_was_signed_is_explained(folder, tmp_path):
+    xml = (FIXTURES / "responses" / "xmlsec-assertion-signed.xml").read_text()
+    (tmp_path / "response.xml").write_text(xml.replace("><", ">\n  <"))
+    arguments = ["--sp-entity-id", SP, "--acs-url", ACS, "--at", NOW, tmp_path / "response.xml"]
+    done = run("saml", "verify", "--explain", "--idp-metadata", folder / "idp.xml", *arguments)
+    assert refusal(done)["code"] in ("digest_mismatch", "signature_invalid")
+    assert "formatted after it was signed" in " ".join(done.stderr.split())
+    (tmp_path / "response.xml").write_text(xml.replace("ann@example.org", "eve@example.org"))
+    done = run("saml", "verify", "--explain", "--idp-metadata", folder / "idp.xml", *arguments)
+    assert refusal(done)["code"] == "digest_mismatch" and "formatted" not in done.stderr

@@ -225,3 +225,46 @@ def test_after_the_signal_what_has_begun_is_answered_and_nothing_new_begins(worl
             broker.browser().get("/healthz")
         assert answer.result().status == 303
     assert broker.program.process.wait(timeout=10) == 0
+
+
+def test_a_container_that_is_stopped_amid_sign_ins_is_red_first_and_finishes_what_it_began(world, aws):
+    """As ECS and Kubernetes stop it: people still come until the load balancer has seen that it is red."""
+    broker = world.serve(drain=3)
+    aws.fault(service="dynamodb", operation="PutItem", effect="delay", ms=500)
+    health, answers, stopped = [], [], []
+
+    def sign_in(number):
+        time.sleep(number * 0.2)
+        _, answer = broker.sign_in(teams=["team1", "team3"])
+        answers.append((time.monotonic(), answer))
+
+    def look():
+        while broker.program.is_alive:
+            try:
+                answer = broker.browser().get("/healthz")
+                health.append((time.monotonic(), answer.status, answer.header("connection")))
+            except (OSError, http.client.HTTPException):
+                health.append((time.monotonic(), "refused", None))
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(12) as people:
+        looking = people.submit(look)
+        coming = [people.submit(sign_in, number) for number in range(10)]
+        time.sleep(0.7)
+        stopped.append(time.monotonic())
+        broker.program.process.send_signal(signal.SIGTERM)
+        for one in coming:
+            one.result()
+        looking.result()
+    assert broker.program.process.returncode == 0
+
+    # Everybody was signed in, also those who came after the signal.
+    assert [answer.status for _, answer in answers] == [303] * 10
+    assert sum(at > stopped[0] for at, _ in answers) >= 5
+    # Green, red while everything goes on, and only then refused.
+    seen = [status for at, status, _ in health if at > stopped[0] + 0.3]
+    assert seen[0] == 503 and set(seen) <= {503, "refused"}
+    assert seen == sorted(seen, key=lambda status: status == "refused")
+    red = [at for at, status, _ in health if status == 503]
+    assert red[-1] - stopped[0] > 2
+    assert {connection for _, status, connection in health if status == 503} == {"close"}

@@ -122,6 +122,20 @@ def test_a_group_of_the_assertion_gives_access_and_no_other_does(broker, aws):
     assert browser.get(f"/teams/{team['team_id']}").code == "not_entitled"
 
 
+def test_a_group_that_is_bound_to_one_idp_counts_nowhere_else(broker, aws):
+    one, other = (broker.world.new_idp(groups_attribute="groups") for _ in range(2))
+    group = unique("group-")
+    team = aws.new_team(groups=[f"{one}#{group}"])
+    assert broker.sign_in(issuer=one, groups=group)[1].opens_studio()
+    # Nobody else says it: neither the name, nor the whole text as a name of its own.
+    for said in [group, f"{one}#{group}"]:
+        browser = broker.signed_in(issuer=other, user_id=unique("user-"), groups=said)
+        assert browser.get(f"/teams/{team['team_id']}").code == "not_entitled", said
+    # Nor its own IdP by the whole text.
+    browser = broker.signed_in(issuer=one, user_id=unique("user-"), groups=f"{one}#{group}")
+    assert browser.get(f"/teams/{team['team_id']}").code == "not_entitled"
+
+
 def test_groups_count_only_where_the_idps_item_names_their_attribute(broker, aws):
     group = unique("group-")
     aws.new_team(groups=[group])

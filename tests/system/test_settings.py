@@ -57,6 +57,7 @@ BAD = {
     "STUDIO_BROKER_CLIENT_ADDRESS": "forwarded:0",
     "STUDIO_BROKER_CONTACT": "nobody",
     "STUDIO_BROKER_TLS_ROOTS": "none",
+    "STUDIO_BROKER_URL_HOSTS": "com,https://x",
     "STUDIO_BROKER_SP_KEY": "no key",
     "STUDIO_BROKER_LOG": "a=b=c",
 }

@@ -197,7 +197,7 @@ class World:
         self.aws.as_usual()
         self.started = []
 
-    def serve(self, public_url=PUBLIC_URL, **settings):
+    def serve(self, public_url=PUBLIC_URL, drain=0, **settings):
         """`studio-broker serve` on this AWS; without a cache, so that changes count at once."""
         folder = self.folder / unique("serve")
         settings = {
@@ -205,7 +205,7 @@ class World:
             "STUDIO_BROKER_TEAM_CACHE_SECONDS": 0,
             **settings,
         }
-        arguments = ["serve", "--listen", "127.0.0.1:0", "--output", "json"]
+        arguments = ["serve", "--listen", "127.0.0.1:0", "--drain", drain, "--output", "json"]
         program = Program(folder, arguments, self.aws.environment(**settings))
         self.started.append(program)
         port = int(program.first_line()["listen"].rpartition(":")[2])

@@ -29,6 +29,8 @@ NOT_MADE = {
     "AWS::ApiGateway::Account", "AWS::ApiGateway::Stage", "AWS::CloudWatch::Alarm",
     "AWS::Logs::MetricFilter", "AWS::SSM::Parameter", "AWS::WAFv2::WebACL", "AWS::WAFv2::WebACLAssociation",
     "AWS::WAFv2::LoggingConfiguration", "AWS::Lambda::EventSourceMapping",
+    "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
 }  # fmt: skip
 
 

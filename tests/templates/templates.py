@@ -73,6 +73,10 @@ class Rendering(render._Rendering):
         }.get(resource["Type"])
         if resource["Type"] == "AWS::ApiGateway::RestApi":
             return "a1b2c3d4e5"
+        if resource["Type"] == "AWS::Lambda::Alias":
+            place = f"{self.region}:{self.account}"
+            arn = f"arn:{self.pseudo['AWS::Partition']}:lambda:{place}:function"
+            return f"{arn}:{properties['FunctionName']}:{properties['Name']}"
         if resource["Type"] == "AWS::EC2::VPCEndpoint":
             return "vpce-0aaaaaaaaaaaaaaa0"
         return properties.get(named) or super()._ref(name)
@@ -117,7 +121,10 @@ class Resolving(Rendering):
 
     def _ref(self, name):
         if name in self.template["Resources"] and name not in self.parameters:
-            self._existing(name)
+            resource = self._existing(name)
+            if resource["Type"] == "AWS::Lambda::Alias":
+                # moto makes none: what calls the alias calls the function itself.
+                return {"Ref": self._value(resource["Properties"])["FunctionName"]["Ref"]}
             return {"Ref": name}
         return super()._ref(name)
 

@@ -121,7 +121,7 @@ def test_no_circle_even_with_all_options_at_once():
     resources = translated(HUB)["Resources"]
     order = graph.order(resources)
     assert order.index("RestApi") < order.index("Address") < order.index("BrokerFunction")
-    assert order.index("BrokerFunction") < order.index("EveryPathMethod") < order.index("Deployment1Regional")
+    assert order.index("BrokerFunction") < order.index("EveryPathMethod") < order.index("Deployment2Regional")
 
 
 def test_what_a_reference_names_exists_whatever_the_conditions():
@@ -167,7 +167,7 @@ def test_another_kind_of_api_gets_another_deployment():
 
 
 def test_a_changed_api_has_deployments_with_a_new_number():
-    """Whoever changes these resources renames Deployment1… to Deployment2…, and notes both here."""
+    """Whoever changes these resources renames Deployment2… to Deployment3…, and notes both here."""
     resources = render.load(HUB)["Resources"]
     api = {
         name: resource
@@ -182,7 +182,7 @@ def test_a_changed_api_has_deployments_with_a_new_number():
         for name, resource in resources.items()
         if resource["Type"] == "AWS::ApiGateway::Deployment"
     }
-    assert (digest, numbers) == ("536ad5183858", {"1"})
+    assert (digest, numbers) == ("238adc589867", {"2"})
 
 
 def test_a_private_api_is_reached_through_its_endpoint_only():

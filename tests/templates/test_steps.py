@@ -8,7 +8,7 @@ import pytest
 from steps import (
     ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
 )  # fmt: skip
-from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, render
+from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render
 
 GUIDE, UNITS = "README.md", "organization/README.md"
 HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
@@ -216,8 +216,7 @@ def test_no_stack_name_stands_for_two_templates():
     assert set(named[build]) == {"the hub's"}
 
 
-OURS = [path for folder in ("hub", "organization", "spoke") for path in sorted((INFRA / folder).glob("*.yaml"))]
-OTHERS = [path for path in OURS if path != HUB]
+OTHERS = [path for path in all_templates() if path != HUB]
 
 
 @pytest.mark.parametrize("template", OTHERS, ids=lambda path: path.stem + " of " + path.parent.name)
@@ -251,11 +250,11 @@ def test_the_stack_policy_keeps_a_hub_that_has_no_such_parameter_yet(organizatio
 
 def test_every_template_says_which_one_it_is():
     kinds = {}
-    for path in OURS:
+    for path in all_templates():
         parameter = render.load(path)["Parameters"]["Template"]
         assert parameter["AllowedValues"] == [parameter["Default"]]
         kinds[parameter["Default"]] = path
-    assert len(kinds) == len(OURS)
+    assert len(kinds) == len(all_templates())
 
 
 def test_the_longest_name_that_the_guide_allows_makes_names_that_aws_takes(organization):

@@ -478,3 +478,56 @@ fn an_element_has_at_most_64_attributes_and_declarations() {
     assert_eq!(with_attributes(&many(0, 65)), "too_many_attributes");
     assert_eq!(with_attributes(&many(33, 32)), "too_many_attributes");
 }
+
+/// The least of some runs, in ms.
+fn least(xml: &str) -> f64 {
+    let time = || {
+        let begin = cpu_seconds();
+        let _ = code(xml);
+        (cpu_seconds() - begin) * 1e3
+    };
+    (0..7).map(|_| time()).fold(f64::MAX, f64::min)
+}
+
+/// A signed response into which somebody wrote an advice afterwards.
+fn advised(declarations: &str, content: &str) -> String {
+    let open = "<saml:AuthnStatement";
+    tamper(
+        &valid().xml(),
+        open,
+        &format!("<saml:Advice{declarations}>{content}</saml:Advice>{open}"),
+    )
+}
+
+/// The same attributes, whatever the length of their namespace; quadratic work took fifty times as long.
+#[test]
+fn long_namespaces_cost_no_more_than_short_ones() {
+    let attributes: String = (0..60)
+        .map(|nth| {
+            let nth = nth * 37 % 60;
+            let prefix = ["p", "q"][nth % 2];
+            format!(
+                " {prefix}:{}{}=\"\"",
+                char::from(b'a' + (nth / 26) as u8),
+                char::from(b'a' + (nth % 26) as u8)
+            )
+        })
+        .collect();
+    let elements = format!("<a{attributes}/>").repeat(200);
+    let with = |length: usize| {
+        let uri = "u".repeat(length);
+        advised(&format!(" xmlns:p=\"{uri}1\" xmlns:q=\"{uri}2\""), &elements)
+    };
+    // Eight elements write them out to the limit of what is digested.
+    let (short, long) = (least(&with(1)), least(&with(60_000)));
+    assert!(long < 4.0 * short + 20.0, "short {short:.1} ms, long {long:.1} ms");
+}
+
+/// Eighty levels of looking upwards took eighty times as long.
+#[test]
+fn what_stands_deep_in_an_advice_costs_no_more_than_beside_it() {
+    let assertions = "<saml:Assertion/>".repeat(12_000);
+    let deep = format!("{}{assertions}{}", "<saml:x>".repeat(58), "</saml:x>".repeat(58));
+    let (flat, deep) = (least(&advised("", &assertions)), least(&advised("", &deep)));
+    assert!(deep < 2.0 * flat + 10.0, "flat {flat:.1} ms, deep {deep:.1} ms");
+}

@@ -10,6 +10,7 @@
 
 mod accepts;
 mod attacks;
+mod cases;
 mod differential;
 mod encryption;
 mod form;

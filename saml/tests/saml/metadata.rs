@@ -94,10 +94,11 @@ fn keys_without_use_sign_and_keys_for_encryption_do_not() {
 }
 
 #[test]
-fn several_certificates_in_one_key_descriptor_each_count() {
+fn each_x509_data_of_a_key_descriptor_counts_with_one_key() {
     let more = |key: &str| {
         format!(
-            "</ds:X509Certificate><ds:X509Certificate>\n{}\n</ds:X509Certificate>",
+            "</ds:X509Certificate></ds:X509Data><ds:X509Data><ds:X509Certificate>\n{}\n\
+             </ds:X509Certificate>",
             certificate(key)
         )
     };

@@ -1,5 +1,8 @@
 //! What is refused, each with its code. Every test changes one thing about a valid response.
 
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use strict_saml::{Rejection, RequireSigned};
 
 use crate::support::*;
@@ -80,6 +83,23 @@ fn a_changed_signature_value_is_refused() {
 fn a_changed_signed_info_is_refused() {
     let xml = tamper(&valid().xml(), "<ds:DigestValue>", "<ds:DigestValue>AAAA");
     assert_eq!(code(xml), "signature_invalid");
+}
+
+/// Signed by a genuine key, so that only the comparison of digests can refuse it.
+#[test]
+fn a_digest_that_only_begins_or_ends_like_the_genuine_one_is_refused() {
+    let genuine = digest::digest(&digest::SHA256, valid().assertion.as_bytes());
+    let genuine = genuine.as_ref();
+    let with = |digest: &[u8]| {
+        code(valid().edit_info(&STANDARD.encode(genuine), &STANDARD.encode(digest)).xml())
+    };
+    assert_eq!(with(genuine), "accepted");
+    for length in [1, 16, 31] {
+        assert_eq!(with(&genuine[..length]), "digest_mismatch", "the first {length} bytes");
+        assert_eq!(with(&genuine[32 - length..]), "digest_mismatch", "the last {length} bytes");
+    }
+    assert_eq!(with(&[genuine, &[0]].concat()), "digest_mismatch");
+    assert_eq!(with(&[genuine, genuine].concat()), "digest_mismatch");
 }
 
 #[test]
@@ -896,8 +916,8 @@ fn a_time_that_is_not_utc_with_z_is_refused() {
         "2026-12-31T23:59:60Z",
         "-2026-11-22T12:10:00Z",
         "+2026-11-22T12:10:00Z",
-        "12026-11-22T12:10:00Z",
-        "99999-11-22T12:10:00Z",
+        "012026-11-22T12:10:00Z",
+        "12026-11-31T12:10:00Z",
         "20261122T121000Z",
         "1795608600",
     ] {
@@ -906,6 +926,16 @@ fn a_time_that_is_not_utc_with_z_is_refused() {
         assert_eq!(edited("2026-11-22T12:05:00Z", time), "time_malformed", "{time}");
         let session = format!("SessionIndex=\"_s1\" SessionNotOnOrAfter=\"{time}\"");
         assert_eq!(edited("SessionIndex=\"_s1\"", &session), "time_malformed", "{time}");
+    }
+}
+
+/// The contract: they count as that moment, which is later than now.
+#[test]
+fn a_time_beyond_the_year_9999_is_later_than_now() {
+    for time in ["9999-12-31T23:59:59.9999999Z", "12026-11-22T12:10:00Z", "99999-12-31T00:00:00Z"] {
+        assert_eq!(edited("2026-11-22T12:10:00Z", time), "accepted", "{time}");
+        assert_eq!(edited("2026-11-22T12:05:00Z", time), "accepted", "{time}");
+        assert_eq!(edited("2026-11-22T11:55:00Z", time), "not_yet_valid", "{time}");
     }
 }
 

@@ -18,11 +18,11 @@ use crate::cli::output::{
 };
 use crate::cli::{Exit, completions};
 use crate::mappings::{Mapping, Stored};
-use crate::team::TeamId;
 use crate::team::entitlement::{self, Case, Grants, Said, Target};
 use crate::team::idp::{Idp, must_be_user_id};
 use crate::team::item::excerpt;
 use crate::team::owner::{Owner, profile_name};
+use crate::team::{TeamId, groups_as_written};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -75,9 +75,11 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let mut findings = mappings.unusable_idps();
     let idps = idps(&mappings, &arguments)?;
+    let entity_ids: Vec<_> = mappings.idps.keys().cloned().collect();
     let mut voices = Vec::new();
     for idp in &idps {
-        let (voice, error) = voice(&hub, idp, &arguments, now).await;
+        let (mut voice, error) = voice(&hub, idp, &arguments, now).await;
+        voice.groups = groups_as_written(&idp.entity_id, &voice.groups, &entity_ids);
         voices.push(voice);
         let id = idp.identity_store_id.clone().unwrap_or_default();
         findings.extend(error.map(|e| Finding::of_error(format!("identity store {id}"), &e)));

@@ -298,6 +298,7 @@ mod tests {
         Mappings {
             teams: BTreeMap::from([("a".to_owned(), stored(Table::Teams, &team))]),
             idps: BTreeMap::from([("i".to_owned(), stored(Table::Idps, &idp))]),
+            earlier: std::collections::BTreeSet::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::{SignedDuration, Timestamp};
 
+use super::Asked;
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::Administrator;
 use crate::cli::findings::{Cause, Finding};
@@ -16,6 +17,8 @@ use crate::cli::fleet::{Mappings, alike};
 use crate::cli::hub::Hub;
 use crate::cli::output::word;
 use crate::config::{SettingFaults, Settings};
+use crate::mappings::change::cut;
+use crate::mappings::{Stored, advice, plan};
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
@@ -150,8 +153,11 @@ async fn table(
         Err(_) if is_state => {}
         Err(error) => findings.push(Finding::of_error(&subject, &error)),
     }
+    let strong = table.multi_region_consistency == Some(MultiRegionConsistency::Strong);
     match ttl.map(|sent| sorted("dynamodb:DescribeTimeToLive", sent)) {
         None => {}
+        // Such tables know no time to live; what is old there is removed by hand.
+        Some(_) if strong => {}
         Some(Ok(output)) => {
             let described = output.time_to_live_description;
             let on = described.as_ref().and_then(|d| d.time_to_live_status.clone());
@@ -218,8 +224,13 @@ fn structure(table: &TableDescription, wanted: &Wanted<'_>) -> Vec<Finding> {
 const ENDS_SOON_DAYS: i64 = 30;
 
 /// Checks what the tables hold: items, identity providers and their pairs, team ids.
-pub(super) async fn mappings(hub: &Hub, mappings: &Mappings, now: Timestamp) -> Vec<Finding> {
-    let mut findings = items(mappings);
+pub(super) async fn mappings(
+    hub: &Hub,
+    mappings: &Mappings,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut findings = items(mappings, asked);
     let idps: Vec<&Idp> =
         mappings.idps.values().filter_map(|stored| stored.mapping()?.idp()).collect();
     let enabled: Vec<&Idp> = idps.into_iter().filter(|idp| idp.enabled).collect();
@@ -234,16 +245,31 @@ pub(super) async fn mappings(hub: &Hub, mappings: &Mappings, now: Timestamp) -> 
         findings.extend(unknown_teams(idp, &team_ids));
     }
     findings.extend(shared_people(&enabled, &team_ids));
+    findings.extend(shared_groups(mappings, asked));
     findings.extend(stores(hub, &enabled).await);
     findings
 }
 
-fn items(mappings: &Mappings) -> Vec<Finding> {
-    let mut findings = mappings.unusable_teams(&[]);
+fn items(mappings: &Mappings, asked: &Asked<'_>) -> Vec<Finding> {
+    let is_asked =
+        |key: &str| mappings.teams.get(key).is_some_and(|stored| asked.includes(key, stored));
+    let wanted: Vec<_> = mappings.teams.keys().filter(|key| is_asked(key)).cloned().collect();
+    // An empty list would mean all of them.
+    let mut findings = match wanted.is_empty() {
+        true => Vec::new(),
+        false => mappings.unusable_teams(&wanted),
+    };
     findings.extend(mappings.unusable_idps());
+    for (key, stored) in mappings.teams.iter().filter(|(key, _)| is_asked(key)) {
+        let team = stored.mapping().and_then(|mapping| mapping.team());
+        for advice in team.map(advice::of_team).unwrap_or_default() {
+            let fix = format!("studio-broker teams show {}", word(key));
+            findings.push(Finding::new(Cause::Doubtful, format!("team {key}"), advice, fix));
+        }
+    }
     let both = [("team", &mappings.teams, "teams"), ("IdP", &mappings.idps, "idps")];
     for (noun, items, command) in both {
-        for (key, stored) in items {
+        for (key, stored) in items.iter().filter(|(key, _)| noun == "IdP" || is_asked(key)) {
             let subject = format!("{noun} {key}");
             let fix = format!("studio-broker {command} show {}", word(key));
             let unknown = &stored.unknown_attributes;
@@ -254,7 +280,8 @@ fn items(mappings: &Mappings) -> Vec<Finding> {
             }
         }
     }
-    for ids in alike(&mappings.teams) {
+    let similar = alike(&mappings.teams).into_iter();
+    for ids in similar.filter(|ids| ids.iter().any(|id| is_asked(id))) {
         let last = word(ids.last().copied().unwrap_or_default());
         let fix = format!("studio-broker teams remove {last}");
         let (subject, found) = (format!("teams {}", ids.join(", ")), "their profiles are the same");
@@ -301,6 +328,24 @@ fn unknown_teams(idp: &Idp, team_ids: &[TeamId]) -> Vec<Finding> {
     let found = format!("allowed_teams names {}", unknown.join(", "));
     let fix = format!("studio-broker idps show {}", word(&idp.entity_id));
     vec![Finding::new(Cause::UnknownTeam, format!("IdP {}", idp.entity_id), found, fix)]
+}
+
+/// Teams whose bare groups can be said in several directories: whoever rules one of these can let anybody
+/// of it in.
+fn shared_groups(mappings: &Mappings, asked: &Asked<'_>) -> Vec<Finding> {
+    let idps: Vec<&Idp> =
+        mappings.idps.values().filter_map(|stored| stored.mapping()?.idp()).collect();
+    let of = |(key, stored): (&String, &Stored)| {
+        let team = stored.mapping()?.team().filter(|_| asked.includes(key, stored))?;
+        let (groups, directories) = plan::shared_groups(team, &idps)?;
+        let groups: Vec<_> = groups.into_iter().map(excerpt).collect();
+        let found =
+            format!("{} in the directories {}", cut(&groups, 5).join(", "), directories.join(", "));
+        let fix =
+            "write entity-id#group, with the entity ID of the identity provider that is meant";
+        Some(Finding::new(Cause::SharedGroups, format!("team {key}"), found, fix))
+    };
+    mappings.teams.iter().filter_map(of).collect()
 }
 
 /// Pairs of one directory whose teams overlap: either can sign in as a person of the other.

@@ -19,26 +19,35 @@ use serde_json::{Value, json};
 use self::permissions::HubTables;
 use self::target::{Checked, Checks};
 use super::Exit;
-use super::findings::{Cause, Finding, lines, tally};
+use super::findings::{Cause, Finding, Level, lines, tally};
 use super::fleet::{self, Mappings, PARALLEL, Place};
 use super::hub::Hub;
 use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styled};
 use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
 use crate::config::environment;
-use crate::mappings::Table;
+use crate::mappings::{Stored, Table};
 use crate::team::RoleArn;
 use crate::team::item::Attribute;
 
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Example:\n  studio-broker doctor",
-    after_help = "Run it with credentials of an administrator of the hub account, and with the settings\n(STUDIO_BROKER_…, AWS_…) that the broker has. It changes nothing.\n\nExit codes: 0 nothing found, 1 failed, 2 usage, 3 findings, 4 not authorised in the hub account."
+    after_help = "Run it with credentials of an administrator of the hub account, and with the settings\n(STUDIO_BROKER_…, AWS_…) that the broker has. It changes nothing.\n\nExit codes: 0 nothing found that --fail-on counts, 1 failed, 2 usage, 3 findings, 4 not authorised in the\nhub account."
 )]
 pub(super) struct Arguments {
     /// Checks only this team; may be repeated. All teams when absent.
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<String>,
+    /// Checks only the teams of this account; may be repeated.
+    #[arg(long = "account", value_name = "ACCOUNT")]
+    accounts: Vec<String>,
+    /// From which level on findings fail: problem, warning or unproven.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = Level::Problem, hide_possible_values = true)]
+    fail_on: Level,
+    /// Leaves out a finding that is known, by its cause and the team, account or IdP that it is about; may be repeated.
+    #[arg(long, value_name = "CAUSE=TEAM", value_parser = ignored)]
+    ignore: Vec<(Cause, String)>,
     /// ARN of the role that the broker runs with; else the one that the trust policies name.
     #[arg(long, value_name = "ARN", value_parser = role_arn)]
     hub_role: Option<String>,
@@ -89,12 +98,24 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let is_read = |table| unread.iter().all(|(other, _)| *other != table);
     // What hangs on a table that could not be read is not found out; everything else is.
     if is_read(Table::Idps) && is_read(Table::Teams) {
-        findings.extend(hub::mappings(&hub, &mappings, now).await);
+        let asked = Asked { teams: &arguments.teams, accounts: &arguments.accounts };
+        findings.extend(hub::mappings(&hub, &mappings, &asked, now).await);
+        if !asked.is_everything() {
+            let told: Vec<_> = findings.clone();
+            mappings.tell_unusable(&told);
+        }
     }
-    let places = match is_read(Table::Teams) {
+    let mut places = match is_read(Table::Teams) {
         true => mappings.places(&arguments.teams)?,
         false => Vec::new(),
     };
+    if !arguments.accounts.is_empty() {
+        places.retain(|place| arguments.accounts.iter().any(|one| one == place.account.as_str()));
+        if places.is_empty() {
+            let message = "no team that can be used is in the accounts that were asked for";
+            return Err(Failure::usage(message).code("not_found").hint("studio-broker teams list"));
+        }
+    }
     let checks = Checks {
         sdk: &hub.sdk,
         administrator: &administrator,
@@ -117,8 +138,46 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         }
     }
     findings.sort_by(|a, b| (a.level, a.cause, &a.subject).cmp(&(b.level, b.cause, &b.subject)));
-    report(&findings, &summary, started.elapsed(), format);
-    Ok(if findings.is_empty() { Exit::Done } else { exit })
+    let all = findings.len();
+    findings.retain(|finding| !arguments.ignore.iter().any(|known| is_ignored(finding, known)));
+    let ignored = all - findings.len();
+    report(&findings, ignored, &summary, started.elapsed(), format);
+    let fails = findings.iter().any(|finding| finding.level <= arguments.fail_on);
+    Ok(if fails || exit != Exit::Refused { exit } else { Exit::Done })
+}
+
+/// What was asked for: everything, or some teams and accounts.
+pub(super) struct Asked<'a> {
+    teams: &'a [String],
+    accounts: &'a [String],
+}
+
+impl Asked<'_> {
+    fn is_everything(&self) -> bool {
+        self.teams.is_empty() && self.accounts.is_empty()
+    }
+
+    /// Whether a team's item is asked about. One whose account cannot be read is asked about by its id alone.
+    pub(super) fn includes(&self, team: &str, stored: &Stored) -> bool {
+        let account = stored.item.get("account_id").and_then(Value::as_str);
+        let is_named = self.teams.is_empty() || self.teams.iter().any(|one| one == team);
+        let is_there = self.accounts.is_empty()
+            || account.is_some_and(|account| self.accounts.iter().any(|one| one == account));
+        is_named && is_there
+    }
+}
+
+/// Reads `CAUSE=TEAM`.
+fn ignored(text: &str) -> Result<(Cause, String), String> {
+    let (cause, what) = text.split_once('=').ok_or("expected CAUSE=TEAM")?;
+    let cause = Cause::of_code(cause).ok_or_else(|| format!("no finding has the cause {cause}"))?;
+    Ok((cause, what.to_owned()))
+}
+
+/// Whether a finding is of that cause, and about that team, account or `IdP`.
+fn is_ignored(finding: &Finding, (cause, what): &(Cause, String)) -> bool {
+    let mut words = finding.subject.split([' ', '(', ')', ',']);
+    finding.cause == *cause && words.any(|word| word == what)
 }
 
 fn role_arn(text: &str) -> Result<String, String> {
@@ -132,12 +191,26 @@ fn directories(mappings: &Mappings) -> Vec<String> {
     if named.is_empty() { vec!["default".into()] } else { named.into_iter().collect() }
 }
 
+/// An account that was too busy is looked at again before anything about it counts as unproven.
+const MORE_TRIES: usize = 2;
+const PAUSE: Duration = Duration::from_secs(3);
+
 async fn targets(
     checks: &Checks<'_>,
     places: Vec<Place>,
     parallel: usize,
 ) -> Vec<(Checked, Duration)> {
-    let work = |place: Place| async move { Box::pin(checks.place(&place)).await };
+    let work = |place: Place| async move {
+        let mut checked = Box::pin(checks.place(&place)).await;
+        for _ in 0..MORE_TRIES {
+            if checked.findings.iter().all(|finding| finding.cause != Cause::Busy) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            checked = Box::pin(checks.place(&place)).await;
+        }
+        checked
+    };
     fleet::each(places, parallel, "checking accounts", work).await
 }
 
@@ -220,7 +293,7 @@ fn seconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-fn report(findings: &[Finding], summary: &Summary, took: Duration, format: Format) {
+fn report(findings: &[Finding], ignored: usize, summary: &Summary, took: Duration, format: Format) {
     let verdict = if findings.is_empty() { "ok" } else { "findings" };
     if format == Format::Json {
         let proof: Vec<_> =
@@ -228,6 +301,7 @@ fn report(findings: &[Finding], summary: &Summary, took: Duration, format: Forma
         json(&json!({
             "verdict": verdict,
             "findings": findings,
+            "ignored": ignored,
             "checked": {
                 "teams": summary.teams,
                 "idps": summary.idps,
@@ -256,6 +330,9 @@ fn report(findings: &[Finding], summary: &Summary, took: Duration, format: Forma
         data(format!("{} nothing found; {looked_at}", styled(ADDED, "ok:")));
     } else {
         data(format!("{} {}; {looked_at}", styled(STRONG, "verdict:"), tally(findings)));
+    }
+    if ignored > 0 {
+        say(format!("{} left out by --ignore", count(ignored, "finding")));
     }
     if *not_entered > 0 {
         say(format!("{} could not be entered", count(*not_entered, "account")));

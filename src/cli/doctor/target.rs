@@ -12,6 +12,7 @@ use crate::aws::sagemaker::RawAnswer;
 use crate::aws::spoke::{Administrator, DOCTOR_ROLE, Spoke};
 use crate::cli::findings::{Cause, Finding};
 use crate::cli::fleet::{Place, not_entered};
+use crate::mappings::advice;
 use crate::policy::{Decision, Policy, Request};
 use crate::team::Team;
 use crate::team::owner::profile_name;
@@ -172,6 +173,15 @@ async fn domain(spoke: &Spoke, team: &Team) -> Result<Vec<Finding>, AwsError> {
         let found = format!("{domain_id} signs people in by itself: presigned URLs are not for it");
         let fix = "make a domain in IAM mode (the mode of a domain cannot be changed), and map the team to it";
         findings.push(Finding::new(Cause::DomainSso, &subject, found, fix));
+    }
+    let rstudio = domain
+        .domain_settings
+        .as_ref()
+        .and_then(|s| s.r_studio_server_pro_domain_settings.as_ref());
+    if advice::wants_rstudio(team) && rstudio.is_none() {
+        let found = format!("{domain_id} has no RStudio: neither its app nor its settings work");
+        let fix = "make a domain with RStudio (it needs a licence), or take RStudio out of the team's settings";
+        findings.push(Finding::new(Cause::RStudioMissing, &subject, found, fix));
     }
     if domain.status != Some(DomainStatus::InService) {
         let status = domain.status.as_ref().map_or("in no status", DomainStatus::as_str);

@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use self::center::Center;
 use super::Exit;
+use super::again::again;
 use super::fleet::Mappings;
 use super::hub::Hub;
-use super::mapping_file;
 use super::output::{
     ADDED, CHANGED, Failure, Format, STRONG, count, data, hint, json, plain, say, styled, warn,
     word,
@@ -235,7 +235,7 @@ fn no_strangers(plan: &Plan) -> Result<(), Failure> {
         "groups with these names exist already, and their members would get into the teams: {}",
         with_members.join(", ")
     );
-    Err(Failure::usage(message).hint(mapping_file::again("--use-existing-groups")))
+    Err(Failure::usage(message).hint(again("--use-existing-groups")))
 }
 
 /// Makes what is missing. Each step is one that a second run finds done.

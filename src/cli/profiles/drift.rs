@@ -1,6 +1,6 @@
 //! `profiles drift`: profiles that are not as their mapping says, and those that nobody needs any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -11,12 +11,15 @@ use crate::aws::error;
 use crate::aws::profile::{Drift as Differs, Found, Profile};
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
+use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::output::{Failure, Format, count, data, hint, json, say, table, word};
+use crate::cli::output::{Failure, Format, data, does, hint, json, say, table, word};
+use crate::mappings::{Table, places};
 use crate::team::Team;
 use crate::team::idp::Idp;
+use crate::team::item::excerpt;
 use crate::team::owner::{Owner, profile_name_starts_of};
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +30,9 @@ pub(in crate::cli) struct Arguments {
     /// Sends profiles whose settings differ what their mapping says, as their next opening would.
     #[arg(long)]
     repair: bool,
+    /// Searches this account no longer, since it is closed and no team is there.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["team", "repair"])]
+    forget: Option<String>,
     /// How many accounts are looked at at once.
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = fleet::parallel)]
     parallel: usize,
@@ -80,10 +86,23 @@ struct Drift {
 
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
     let hub = Hub::connect().await?;
+    if let Some(account) = &arguments.forget {
+        return forget(&hub, account, format).await;
+    }
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
     let teams = mappings.usable_teams();
-    let places = mappings.places(arguments.team.as_slice())?;
+    // Also those of a team that is gone are found by its tag, and what no team needs is found everywhere.
+    let places = match &arguments.team {
+        Some(team) if mappings.teams.contains_key(team) => {
+            let of_team = mappings.places(arguments.team.as_slice())?;
+            let all = mappings.all_places().into_iter();
+            let looked = all.filter(|place| has_been(&mappings, place, &of_team));
+            // Of a team that cannot be used nobody knows what its profiles should be.
+            if of_team.is_empty() { Vec::new() } else { looked.collect() }
+        }
+        _ => mappings.all_places(),
+    };
     let by_id: BTreeMap<&str, &Arc<Team>> =
         teams.iter().map(|team| (team.team_id.as_str(), team)).collect();
     let idps: Vec<Idp> =
@@ -91,7 +110,11 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let with_groups: Vec<&Team> =
         teams.iter().map(AsRef::as_ref).filter(|team| !team.groups.is_empty()).collect();
     let (people, mut failed) = People::read(&hub, &idps, &with_groups).await;
-    failed.extend(mappings.unusable_teams(arguments.team.as_slice()));
+    match &arguments.team {
+        Some(_) => failed.extend(mappings.unusable_teams(arguments.team.as_slice())),
+        None => failed.extend(mappings.lost_teams(&[])),
+    }
+    mappings.tell_unusable(&failed);
     let judge = Judge { mappings: &mappings, teams: &by_id, people: &people };
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
     let (hub, administrator, arguments, judge) = (&hub, &administrator, &arguments, &judge);
@@ -104,8 +127,8 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
                 return (Vec::new(), vec![not_entered(&place, role, administrator, &error)]);
             }
         };
-        let wanted = Wanted { domains: place.domains(), ..Wanted::default() };
-        match standing(&spoke, &wanted).await {
+        // In every domain of the account: profiles outlive the domain's last team.
+        match standing(&spoke, &Wanted::default()).await {
             Ok((found, failed)) => (judge.all(&spoke, found, arguments).await, failed),
             Err(error) => {
                 let subject = format!("account {}", place.account);
@@ -119,6 +142,13 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         drifts.extend(found);
         failed.extend(findings);
     }
+    if let Some(team) = &arguments.team
+        && !mappings.teams.contains_key(team)
+        && drifts.is_empty()
+        && failed.is_empty()
+    {
+        return Err(mappings.no_team(team));
+    }
     report(&drifts, &failed, format);
     let left = drifts.iter().any(|drift| drift.repaired != Some(Ok(())));
     let refused = drifts.iter().any(|drift| matches!(drift.repaired, Some(Err(_))));
@@ -127,6 +157,47 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         (true, true) => Exit::Refused,
         (true, false) => Exit::Done,
     })
+}
+
+/// Takes an account out of those that are searched, unless a team is there.
+async fn forget(hub: &Hub, account: &str, format: Format) -> Result<Exit, Failure> {
+    let mappings = Mappings::read(hub).await?;
+    let is_there = |place: &places::Place| place.0.as_str() == account;
+    if mappings
+        .teams
+        .values()
+        .filter_map(|stored| places::of_item(&stored.item))
+        .any(|p| is_there(&p))
+    {
+        let message = format!(
+            "teams are in account {}: it is searched as long as they are",
+            excerpt(account)
+        );
+        return Err(Failure::new(Exit::Failed, message).code("account_in_use"));
+    }
+    let known: BTreeSet<_> =
+        mappings.earlier.iter().filter(|place| is_there(place)).cloned().collect();
+    if known.is_empty() {
+        let message = format!("no team was ever seen in account {}", excerpt(account));
+        return Err(Failure::new(Exit::Failed, message).code("not_found"));
+    }
+    let forgotten = hub.tables().forget(&known).await;
+    forgotten.map_err(|error| hub.failure(Table::Teams, error))?;
+    match format {
+        Format::Json => {
+            json(&json!({"forgotten": known.iter().map(places::written).collect::<Vec<_>>()}))
+        }
+        Format::Table => data(format!("account {account} is searched no longer")),
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether a place is one of a team's, or one that teams have left.
+fn has_been(mappings: &Mappings, place: &Place, of_team: &[Place]) -> bool {
+    let same = |other: &Place| other.account == place.account && other.region == place.region;
+    let left =
+        |(account, region, _): &places::Place| *account == place.account && *region == place.region;
+    of_team.iter().any(same) || mappings.earlier.iter().any(left)
 }
 
 /// What profiles are compared with.
@@ -179,8 +250,8 @@ impl Judge<'_> {
             Found::Ready
             | Found::Preparing { .. }
             | Found::Missing
-            | Found::Revoked
             | Found::Untagged(_)
+            | Found::Revoked
             | Found::Adoptable(_) => self.people.gone(owner, team).map(Kind::UserGone),
         }
     }
@@ -241,16 +312,12 @@ fn report(drifts: &[Drift], failed: &[Finding], format: Format) {
     if !rows.is_empty() {
         data(table(["PROFILE", "OWNER", "TEAM", "ACCOUNT", "DRIFT", "DETAIL"], &rows));
     }
-    say(format!(
-        "{} {}",
-        count(drifts.len(), "profile"),
-        if drifts.len() == 1 { "differs" } else { "differ" }
-    ));
+    say(does(drifts.len(), "profile", "differ"));
     lines(failed).iter().for_each(say);
     let repairable =
         |drift: &&Drift| matches!(drift.kind, Kind::Settings(..)) && drift.repaired.is_none();
     if drifts.iter().any(|drift| repairable(&drift)) {
-        hint("studio-broker profiles drift --repair");
+        hint(again("--repair"));
     }
     let gone = drifts.iter().find(|drift| matches!(drift.kind, Kind::TeamGone | Kind::UserGone(_)));
     if let Some(owner) = gone.and_then(|drift| drift.standing.owner()) {

@@ -12,7 +12,9 @@ use super::inventory::{Standing, look};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::profile::{TEAM_TAG, USER_TAG};
 use crate::aws::spoke::Spoke;
+use crate::cli::interrupt::Interrupt;
 use crate::team::DomainId;
+use crate::team::item::excerpt;
 
 /// An app of a profile or of one of its spaces.
 #[derive(Debug, Clone)]
@@ -135,17 +137,22 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What may be ended, and until when it is waited for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Order {
     pub(super) shared_spaces: bool,
     pub(super) deadline: Instant,
+    /// Nothing further is begun once somebody asks to stop.
+    pub(super) interrupt: Interrupt,
 }
 
 /// Ends a profile and everything that hangs on it, or says why it is still there.
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-pub(super) async fn end(spoke: &Spoke, standing: &Standing, order: Order) -> Ended {
+pub(super) async fn end(spoke: &Spoke, standing: &Standing, order: &Order) -> Ended {
     let (mut pause, mut asked) = (FIRST_PAUSE, false);
     loop {
+        if order.interrupt.is_asked() {
+            return Ended::Left("interrupted before it was done".into());
+        }
         let waits_for = match step(spoke, standing, order, &mut asked).await {
             Ok(Step::Gone) => return Ended::Gone,
             Ok(Step::Stuck(why)) => return Ended::Left(why),
@@ -157,7 +164,12 @@ pub(super) async fn end(spoke: &Spoke, standing: &Standing, order: Order) -> End
         if Instant::now() + pause > order.deadline {
             return Ended::Left(format!("still waiting: {waits_for}"));
         }
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = order.interrupt.asked() => {
+                return Ended::Left(format!("interrupted while waiting: {waits_for}"));
+            }
+        }
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
@@ -178,7 +190,7 @@ enum Step {
 async fn step(
     spoke: &Spoke,
     standing: &Standing,
-    order: Order,
+    order: &Order,
     asked: &mut bool,
 ) -> Result<Step, AwsError> {
     let (domain, name) = (&standing.domain, standing.described.name.as_str());
@@ -228,8 +240,12 @@ fn not_the_same(planned: &Standing, now: &Standing) -> Option<String> {
     [TEAM_TAG, USER_TAG].into_iter().find_map(|key| {
         let (then, now) = (planned.tags.get(key), now.tags.get(key));
         (then != now || now.is_none())
-            .then(|| format!("its tag {key} is {now:?} by now, planned was {then:?}"))
+            .then(|| format!("its tag {key} is {} by now, planned was {}", shown(now), shown(then)))
     })
+}
+
+fn shown(tag: Option<&String>) -> String {
+    tag.map_or_else(|| "not there".to_owned(), |tag| excerpt(tag))
 }
 
 async fn delete_app(

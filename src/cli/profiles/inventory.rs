@@ -140,7 +140,14 @@ pub(in crate::cli) async fn look(
 }
 
 /// Names by domain. AWS's filter finds a part of a name in any case; the beginning is compared here.
-async fn names(spoke: &Spoke, wanted: &Wanted) -> Result<Vec<(DomainId, String)>, AwsError> {
+///
+/// # Errors
+///
+/// They could not be listed.
+pub(super) async fn names(
+    spoke: &Spoke,
+    wanted: &Wanted,
+) -> Result<Vec<(DomainId, String)>, AwsError> {
     let mut searches: Vec<Option<&str>> =
         wanted.starts.iter().map(|start| Some(start.as_str())).collect();
     if searches.is_empty() {

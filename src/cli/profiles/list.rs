@@ -33,8 +33,17 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let hub = Hub::connect().await?;
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
-    let mut places = mappings.places(arguments.team.as_slice())?;
-    let mut failed = mappings.unusable_teams(arguments.team.as_slice());
+    let mut places = match &arguments.team {
+        Some(_) => mappings.places(arguments.team.as_slice())?,
+        None => mappings.all_places(),
+    };
+    // An item that cannot be used hides profiles only where nobody knows in which account they are.
+    let mut failed = match &arguments.team {
+        Some(_) => mappings.unusable_teams(arguments.team.as_slice()),
+        None if arguments.account.is_some() => Vec::new(),
+        None => mappings.lost_teams(&[]),
+    };
+    mappings.tell_unusable(&failed);
     if let Some(account) = &arguments.account {
         places.retain(|place| place.account.as_str() == account);
     }

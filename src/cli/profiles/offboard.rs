@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,20 +10,25 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::end::{Belongings, Ended, Order, belongings, end};
-use super::inventory::{Standing, Wanted, standing};
+use super::inventory::{Standing, Wanted, names, standing};
+use super::people::People;
 use super::revoke::{self, Claim, claim};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::mapping_tables::Written;
 use crate::aws::sagemaker::RawAnswer;
+use crate::aws::sessions::has_session;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
+use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::mapping_file;
+use crate::cli::input::text_of;
+use crate::cli::interrupt::{Interrupt, interrupted};
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::config::environment;
-use crate::mappings::Table;
+use crate::mappings::change::cut;
+use crate::mappings::{Table, nearest};
 use crate::team::idp::must_be_user_id;
 use crate::team::item::{Record, excerpt};
 use crate::team::members::Name;
@@ -30,15 +36,24 @@ use crate::team::owner::{DEFAULT_DIRECTORY, Owner, profile_name_starts};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The user id, exactly as the identity provider sends it.
-    #[arg(value_name = "USER")]
-    user: String,
-    /// The directory of the user id; needed where identity providers have several.
+    /// User ids, exactly as the identity provider sends them.
+    #[arg(value_name = "USER", required_unless_present = "file")]
+    users: Vec<String>,
+    /// User ids, one on a line; what follows a # is left out.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The directory of the user ids; needed where identity providers have several.
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<String>,
     /// Does it, without asking.
     #[arg(long)]
     yes: bool,
+    /// Lets them in again: takes them out of denied_users, and does nothing else.
+    #[arg(long, conflicts_with_all = ["shared_spaces", "wait", "parallel", "allow_unknown"])]
+    undeny: bool,
+    /// Refuses also a user id that nothing knows: no profile, no session, no identity store.
+    #[arg(long)]
+    allow_unknown: bool,
     /// Ends shared spaces of the person too, with whatever others keep in them.
     #[arg(long)]
     shared_spaces: bool,
@@ -104,68 +119,363 @@ impl Plan {
 }
 
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
-    // An empty variable of a script would be denied at every IdP, whose items nobody could read then.
-    must_be_user_id(&arguments.user)
-        .map_err(|why| Failure::usage(format!("nobody can have this user id: {why}")))?;
+    let users = users(&arguments)?;
     let hub = Hub::connect().await?;
+    let mappings = if arguments.undeny {
+        let mappings = Mappings::read(&hub).await?;
+        return undeny(&hub, &mappings, &users, &arguments, format).await;
+    } else {
+        Mappings::read(&hub).await?
+    };
     let administrator = administrator(&hub.sdk).await?;
-    let mappings = Mappings::read(&hub).await?;
-    let leaver = leaver(&arguments, &mappings)?;
-    let places = mappings.places(&[])?;
-    let mut plan = find(&hub, &administrator, &leaver, places.clone(), arguments.parallel).await;
-    plan.deny = to_deny(&leaver, &mappings);
-    // Where an item cannot be used, nobody looked for profiles, and nobody is refused.
-    plan.failed.extend(mappings.unusable_teams(&[]));
-    plan.failed.extend(mappings.unusable_idps());
-    if plan.deny.is_empty() && plan.profiles.is_empty() {
-        if !plan.left_alone.is_empty() || !plan.failed.is_empty() {
-            show(&leaver, &plan, format);
-        }
-        report(&leaver, &plan, &[], format);
-        return Ok(if plan.failed.is_empty() { Exit::Done } else { Exit::Failed });
+    // Also where no team is any more: what was made there is there until somebody ends it.
+    let places = mappings.all_places();
+    let mut people = Vec::new();
+    for user in users {
+        let leaver = leaver(&user, &arguments, &mappings)?;
+        let found = find(&hub, &administrator, &leaver, places.clone(), arguments.parallel).await;
+        let plan = completed(found, &leaver, &mappings);
+        people.push((leaver, plan));
     }
-    show(&leaver, &plan, format);
-    if !arguments.yes && !confirmed(&leaver, format) {
-        if format == Format::Json {
-            json(&as_json(&leaver, &plan, None));
+    tell_outside(&mappings, &people);
+    // Where nothing is to be done, nothing wrong is.
+    let unknown = match people.iter().all(|(_, plan)| plan.is_empty()) {
+        true => Vec::new(),
+        false => unknown(&hub, &administrator, &mappings, &places, &people, &arguments).await,
+    };
+    for (leaver, plan) in &people {
+        if !plan.is_empty() || !plan.left_alone.is_empty() || !plan.failed.is_empty() {
+            show(leaver, plan, format);
+        }
+    }
+    if !unknown.is_empty() {
+        unknown.iter().for_each(|one| warn(one.in_words()));
+        if arguments.yes && !arguments.allow_unknown {
+            return Err(nobody_knows(&unknown));
+        }
+    }
+    if people.iter().all(|(_, plan)| plan.is_empty()) {
+        people.iter().for_each(|(leaver, plan)| report(leaver, plan, &[], format));
+        print_json(&people, Some(&[]), format);
+        let failed = people.iter().any(|(_, plan)| !plan.failed.is_empty());
+        return Ok(if failed { Exit::Failed } else { Exit::Done });
+    }
+    if !arguments.yes && !unknown.is_empty() && !arguments.allow_unknown {
+        print_json(&people, None, format);
+        if format == Format::Table {
+            hint(again("--yes --allow-unknown"));
         }
         return Ok(Exit::Refused);
     }
+    if !arguments.yes && !confirmed(&people, format) {
+        print_json(&people, None, format);
+        return Ok(Exit::Refused);
+    }
+    let interrupt = Interrupt::listen();
     // What is open ends at once; what cannot be tagged is ended like the rest.
-    let work: Vec<_> =
-        plan.profiles.iter().map(|p| (p.spoke.clone(), p.standing.clone())).collect();
-    plan.failed.extend(revoke::revoke(work, arguments.parallel).await);
+    for (_, plan) in &mut people {
+        let open: Vec<_> =
+            plan.profiles.iter().map(|p| (p.spoke.clone(), p.standing.clone())).collect();
+        plan.failed.extend(revoke::revoke(open, arguments.parallel).await);
+    }
     let denied_at = fleet::now();
-    for entity_id in &plan.deny {
-        deny(&hub, entity_id, &arguments).await?;
+    for (leaver, plan) in &people {
+        for entity_id in &plan.deny {
+            if interrupt.is_asked() {
+                return Err(interrupted_between(&people, &arguments));
+            }
+            deny(&hub, entity_id, &leaver.user, &arguments).await?;
+            tell(format, || {
+                format!("refused: {} at IdP {}", plain(&leaver.user), plain(entity_id))
+            });
+        }
     }
-    let wait = if plan.deny.is_empty() { Duration::ZERO } else { noticed(&hub, format) };
-    let work = Work { hub: &hub, administrator: &administrator, leaver: &leaver, places };
-    let (ended, late) = work.carry_out(&plan, &arguments, denied_at + wait).await;
-    if format == Format::Table {
-        tell_left(&late);
-    }
-    plan.left_alone.extend(late.left_alone);
-    plan.failed.extend(late.failed);
-    report(&leaver, &plan, &ended, format);
-    let left = ended.iter().any(|(_, ended)| *ended != Ended::Gone);
-    if left || !plan.failed.is_empty() {
+    let nobody = people.iter().all(|(_, plan)| plan.deny.is_empty());
+    let wait = if nobody { Duration::ZERO } else { noticed(&hub, format) };
+    let mut all_ended = Vec::new();
+    for (leaver, plan) in &mut people {
+        let places = places.clone();
+        let work = Work {
+            hub: &hub,
+            administrator: &administrator,
+            leaver,
+            places,
+            format,
+            interrupt: &interrupt,
+        };
+        let (ended, late) = work.carry_out(plan, &arguments, denied_at + wait).await;
         if format == Format::Table {
-            hint(again(&arguments));
+            tell_left(&late);
+        }
+        plan.left_alone.extend(late.left_alone);
+        plan.failed.extend(late.failed);
+        all_ended.push(ended);
+    }
+    for ((leaver, plan), ended) in people.iter().zip(&all_ended) {
+        report(leaver, plan, ended, format);
+    }
+    print_json(&people, Some(&all_ended), format);
+    if interrupt.is_asked() {
+        let ended = all_ended.iter().flatten();
+        let gone = ended.clone().filter(|(_, ended)| *ended == Ended::Gone).count();
+        let left: Vec<_> = ended
+            .filter(|(_, ended)| *ended != Ended::Gone)
+            .map(|(planned, _)| planned.standing.place())
+            .collect();
+        let message = format!(
+            "interrupted: {gone} of {} gone; left: {}; deletions that were begun go on, and the same command goes on from there",
+            count(gone + left.len(), "profile"),
+            if left.is_empty() {
+                "nothing that was found".to_owned()
+            } else {
+                cut(&left, 10).join(", ")
+            }
+        );
+        return Err(interrupted(message).hint(again_with_yes(&arguments)));
+    }
+    let left = all_ended.iter().flatten().any(|(_, ended)| *ended != Ended::Gone);
+    if left || people.iter().any(|(_, plan)| !plan.failed.is_empty()) {
+        if format == Format::Table {
+            hint(again_with_yes(&arguments));
         }
         return Ok(Exit::Failed);
     }
     Ok(Exit::Done)
 }
 
+/// The people, each once. An empty variable of a script would be denied at every IdP, whose items nobody
+/// could read then.
+fn users(arguments: &Arguments) -> Result<Vec<String>, Failure> {
+    let mut users = arguments.users.clone();
+    if let Some(path) = &arguments.file {
+        let text = text_of(path).map_err(|error| {
+            let name = plain(&path.to_string_lossy());
+            Failure::usage(format!("{name}: {error}")).code("file_unreadable")
+        })?;
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        users.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    if users.is_empty() {
+        return Err(Failure::usage("nobody is named: the file holds no user id"));
+    }
+    let mut seen = BTreeSet::new();
+    users.retain(|user| seen.insert(user.clone()));
+    for user in &users {
+        must_be_user_id(user)
+            .map_err(|why| Failure::usage(format!("nobody can have this user id: {why}")))?;
+    }
+    Ok(users)
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    fn is_empty(&self) -> bool {
+        self.deny.is_empty() && self.profiles.is_empty()
+    }
+}
+
+/// What was found, with whom is to refuse the person, and what nobody could look into.
+fn completed(mut plan: Plan, leaver: &Leaver, mappings: &Mappings) -> Plan {
+    plan.deny = to_deny(leaver, mappings);
+    plan.failed.extend(mappings.lost_teams(&[]));
+    plan.failed.extend(unusable_idps(leaver, mappings));
+    plan
+}
+
+/// The `IdPs` that cannot be used and may be of the person's directory: nobody is refused there.
+fn unusable_idps(leaver: &Leaver, mappings: &Mappings) -> Vec<Finding> {
+    let may_be = |finding: &Finding| {
+        let key = finding.subject.strip_prefix("IdP ").unwrap_or_default();
+        let item = mappings.idps.get(key).map(|stored| &stored.item);
+        let directory = item.and_then(|item| item.get("directory"));
+        directory
+            .is_none_or(|directory| directory.as_str().is_none_or(|one| one == leaver.directory))
+    };
+    mappings.unusable_idps().into_iter().filter(may_be).collect()
+}
+
+fn tell_outside(mappings: &Mappings, people: &[(Leaver, Plan)]) {
+    let asked: Vec<Finding> = people.iter().flat_map(|(_, plan)| plan.failed.clone()).collect();
+    mappings.tell_unusable(&asked);
+}
+
+/// Says something for people while it happens.
+fn tell(format: Format, text: impl FnOnce() -> String) {
+    if format == Format::Table {
+        data(text());
+    }
+}
+
+/// Somebody whom nothing knows.
+struct Unknown {
+    user: String,
+    /// User ids and owners that look alike.
+    near: Vec<String>,
+}
+
+impl Unknown {
+    fn in_words(&self) -> String {
+        let perhaps = match self.near.is_empty() {
+            true => String::new(),
+            false => {
+                let near: Vec<_> = self.near.iter().map(|one| excerpt(one)).collect();
+                format!("; perhaps {}", near.join(" or "))
+            }
+        };
+        format!(
+            "nothing knows {}: no profile, no session, no identity store{perhaps}",
+            excerpt(&self.user)
+        )
+    }
+}
+
+/// Those of the people whom neither a profile, an `IdP`'s list, a session nor an identity store knows.
+async fn unknown(
+    hub: &Hub,
+    administrator: &Administrator,
+    mappings: &Mappings,
+    places: &[Place],
+    people: &[(Leaver, Plan)],
+    arguments: &Arguments,
+) -> Vec<Unknown> {
+    let is_denied = |leaver: &Leaver| {
+        let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
+        let mut of_directory = idps.filter(|idp| idp.directory == leaver.directory);
+        of_directory.any(|idp| idp.denied_users.contains(&leaver.user))
+    };
+    let doubtful: Vec<&Leaver> = people
+        .iter()
+        .filter(|(_, plan)| plan.profiles.is_empty() && plan.left_alone.is_empty())
+        .map(|(leaver, _)| leaver)
+        .filter(|leaver| !is_denied(leaver))
+        .collect();
+    if doubtful.is_empty() {
+        return Vec::new();
+    }
+    let idps: Vec<_> =
+        mappings.idps.values().filter_map(|stored| stored.mapping()?.idp().cloned()).collect();
+    // What a store cannot say, it does not know either: then the flag is needed.
+    let (stored, _) = People::read(hub, &idps, &[]).await;
+    let client = aws_sdk_dynamodb::Client::new(&hub.sdk);
+    let state_table = environment("STUDIO_BROKER_STATE_TABLE").filter(|name| !name.is_empty());
+    let state_table = state_table.unwrap_or_else(|| "studio-broker-state".to_owned());
+    let mut unknown = Vec::new();
+    for leaver in doubtful {
+        let in_session = has_session(&client, &state_table, &leaver.directory, &leaver.user).await;
+        if !stored.knows(leaver.owner.as_str()) && !in_session.unwrap_or(false) {
+            unknown.push(leaver);
+        }
+    }
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let owners = all_owners(hub, administrator, places, arguments.parallel).await;
+    let near = |leaver: &&Leaver| {
+        let known = owners.iter().map(String::as_str).chain(stored.user_names());
+        let near = nearest(&leaver.user, known).into_iter().map(str::to_owned).collect();
+        Unknown { user: leaver.user.clone(), near }
+    };
+    unknown.iter().map(near).collect()
+}
+
+/// The owners of all profiles, as far as their names tell: what stands before the last hyphen.
+async fn all_owners(
+    hub: &Hub,
+    administrator: &Administrator,
+    places: &[Place],
+    parallel: usize,
+) -> BTreeSet<String> {
+    let looked = each(places.to_vec(), parallel, "looking for near ids", |place| async move {
+        let Place { account, region, .. } = &place;
+        let entered = Spoke::enter(&hub.sdk, account, region, LIFECYCLE_ROLE, administrator).await;
+        let Ok(spoke) = entered else { return Vec::new() };
+        names(&spoke, &Wanted::default()).await.unwrap_or_default()
+    })
+    .await;
+    let names = looked.into_iter().flat_map(|(names, _)| names);
+    names.filter_map(|(_, name)| Some(name.rsplit_once('-')?.0.to_owned())).collect()
+}
+
+fn nobody_knows(unknown: &[Unknown]) -> Failure {
+    let users: Vec<_> = unknown.iter().map(|one| excerpt(&one.user)).collect();
+    let each: Vec<_> =
+        unknown.iter().map(|one| json!({"user": one.user, "nearest": one.near})).collect();
+    Failure::usage(format!("nothing was done: nobody knows {}", cut(&users, 10).join(", ")))
+        .code("user_unknown")
+        .with("unknown", Value::Array(each))
+        .hint(again("--allow-unknown"))
+}
+
+fn interrupted_between(people: &[(Leaver, Plan)], arguments: &Arguments) -> Failure {
+    let users: Vec<_> = people.iter().map(|(leaver, _)| excerpt(&leaver.user)).collect();
+    let message = format!(
+        "interrupted before everybody was refused and anything was ended: {}",
+        cut(&users, 10).join(", ")
+    );
+    interrupted(message).hint(again_with_yes(arguments))
+}
+
 /// The same command with all its options, carried out.
-fn again(arguments: &Arguments) -> String {
-    mapping_file::again(if arguments.yes { "" } else { "--yes" })
+fn again_with_yes(arguments: &Arguments) -> Option<String> {
+    again(if arguments.yes { "" } else { "--yes" })
+}
+
+/// One object: of one person itself, of several a list.
+fn print_json(people: &[(Leaver, Plan)], ended: Option<&[Vec<(Planned, Ended)>]>, format: Format) {
+    if format == Format::Table {
+        return;
+    }
+    let nothing = Vec::new();
+    let of = |i: usize| ended.map(|ended| ended.get(i).unwrap_or(&nothing).as_slice());
+    let each = people.iter().enumerate().map(|(i, (leaver, plan))| as_json(leaver, plan, of(i)));
+    let each: Vec<_> = each.collect();
+    match each.as_slice() {
+        [only] => json(only),
+        all => json(&json!({ "people": all })),
+    }
+}
+
+/// Lets people in again.
+async fn undeny(
+    hub: &Hub,
+    mappings: &Mappings,
+    users: &[String],
+    arguments: &Arguments,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let mut done = Vec::new();
+    for user in users {
+        let leaver = leaver(user, arguments, mappings)?;
+        let idps =
+            mappings.idps.iter().filter_map(|(key, stored)| Some((key, stored.mapping()?.idp()?)));
+        let denying = idps.filter(|(_, idp)| {
+            idp.directory == leaver.directory && idp.denied_users.contains(user)
+        });
+        let mut at = Vec::new();
+        for (entity_id, _) in denying {
+            change_denied(hub, entity_id, arguments, |read| without_denied(read, user)).await?;
+            tell(format, || {
+                format!("may sign in again: {} at IdP {}", plain(user), plain(entity_id))
+            });
+            at.push(entity_id.clone());
+        }
+        if at.is_empty() {
+            tell(format, || format!("{} is refused nowhere", plain(user)));
+        }
+        done.push(json!({"user": user, "directory": leaver.directory, "undenied_at": at}));
+    }
+    if format == Format::Json {
+        match done.as_slice() {
+            [only] => json(only),
+            all => json(&json!({ "people": all })),
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// The person, in the one directory that the `IdPs` have or that was named. While an `IdP` cannot be
 /// used, its directory is unknown, so that none is taken for the only one.
-fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure> {
+fn leaver(user: &str, arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure> {
     let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
     let known: BTreeSet<_> = idps.map(|idp| idp.directory.clone()).collect();
     let unusable = mappings.unusable_idps();
@@ -193,7 +503,7 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
             let known = known.first().map_or(DEFAULT_DIRECTORY, String::as_str);
             let fixes = unusable.into_iter().map(|one| one.fix);
             let failure = fixes.fold(Failure::usage(message), Failure::hint);
-            return Err(failure.hint(mapping_file::again(&format!("--directory {}", word(known)))));
+            return Err(failure.hint(again(&format!("--directory {}", word(known)))));
         }
         (None, 0) => DEFAULT_DIRECTORY.into(),
         (None, 1) => known.into_iter().next().unwrap_or_default(),
@@ -205,11 +515,11 @@ fn leaver(arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure>
             );
             let option =
                 format!("--directory {}", known.first().map_or_else(String::new, |one| word(one)));
-            return Err(Failure::usage(message).hint(mapping_file::again(&option)));
+            return Err(Failure::usage(message).hint(again(&option)));
         }
     };
-    let owner = Owner::new(&directory, &arguments.user);
-    Ok(Leaver { user: arguments.user.clone(), directory, owner })
+    let owner = Owner::new(&directory, user);
+    Ok(Leaver { user: user.to_owned(), directory, owner })
 }
 
 /// The `IdPs` of the directory that do not refuse the person yet.
@@ -290,30 +600,52 @@ async fn planned(spoke: &Spoke, standing: &Standing) -> Result<Planned, AwsError
 }
 
 /// On a terminal somebody is asked; everywhere else the plan is all there is.
-fn confirmed(leaver: &Leaver, format: Format) -> bool {
+fn confirmed(people: &[(Leaver, Plan)], format: Format) -> bool {
     if format == Format::Json || !std::io::stdin().is_terminal() {
         if format == Format::Table {
-            hint(mapping_file::again("--yes"));
+            hint(again("--yes"));
         }
         return false;
     }
-    say(format!("To do all this, type the user id: {}", plain(&leaver.user)));
+    let wanted = match people {
+        [(only, _)] => {
+            say(format!("To do all this, type the user id: {}", plain(&only.user)));
+            only.user.clone()
+        }
+        all => {
+            say(format!("To do all this, type how many people these are: {}", all.len()));
+            all.len().to_string()
+        }
+    };
     let mut typed = String::new();
-    std::io::stdin().read_line(&mut typed).is_ok()
-        && typed.trim_end_matches(['\r', '\n']) == leaver.user
+    std::io::stdin().read_line(&mut typed).is_ok() && typed.trim_end_matches(['\r', '\n']) == wanted
 }
 
 /// How often an IdP that changes under us is read again.
 const DENY_ATTEMPTS: usize = 3;
 
 /// Adds the person to the `denied_users` of an IdP, whatever else changes in it meanwhile.
-async fn deny(hub: &Hub, entity_id: &str, arguments: &Arguments) -> Result<(), Failure> {
-    let user = arguments.user.as_str();
+async fn deny(
+    hub: &Hub,
+    entity_id: &str,
+    user: &str,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    change_denied(hub, entity_id, arguments, |read| with_denied(read, user)).await
+}
+
+/// Changes the `denied_users` of an IdP, whatever else changes in it meanwhile.
+async fn change_denied(
+    hub: &Hub,
+    entity_id: &str,
+    arguments: &Arguments,
+    change: impl Fn(&Record) -> Option<Record>,
+) -> Result<(), Failure> {
     let tables = hub.tables();
     for _ in 0..DENY_ATTEMPTS {
         let mut idps = tables.all(Table::Idps).await.map_err(|e| hub.failure(Table::Idps, e))?;
         let Some(read) = idps.remove(entity_id) else { return Ok(()) };
-        let Some(wanted) = with_denied(&read, user) else { return Ok(()) };
+        let Some(wanted) = change(&read) else { return Ok(()) };
         let written = tables.write(Table::Idps, entity_id, Some(&read), &wanted).await;
         match written.map_err(|e| hub.failure(Table::Idps, e))? {
             Written::Done => return Ok(()),
@@ -321,7 +653,27 @@ async fn deny(hub: &Hub, entity_id: &str, arguments: &Arguments) -> Result<(), F
         }
     }
     let message = format!("somebody keeps changing the IdP {}", excerpt(entity_id));
-    Err(Failure::new(Exit::Conflict, message).hint(again(arguments)))
+    Err(Failure::new(Exit::Conflict, message).hint(again_with_yes(arguments)))
+}
+
+/// The item with one denied user less; `None` where nobody is denied by that id.
+fn without_denied(read: &Record, user: &str) -> Option<Record> {
+    let mut wanted = read.clone();
+    let is_empty = match wanted.get_mut("denied_users")? {
+        AttributeValue::Ss(set) => {
+            set.retain(|id| id != user);
+            set.is_empty()
+        }
+        AttributeValue::L(list) => {
+            list.retain(|id| id.as_s().map(String::as_str) != Ok(user));
+            list.is_empty()
+        }
+        _ => return None,
+    };
+    if is_empty {
+        wanted.remove("denied_users");
+    }
+    (wanted != *read).then_some(wanted)
 }
 
 /// The item with one more denied user, as the list or set that it is; `None` when he is there.
@@ -365,7 +717,7 @@ fn noticed(hub: &Hub, format: Format) -> Duration {
             format!("set {VARIABLE} here as the broker has it to wait no longer than it needs")
         };
         say(format!(
-            "The broker may not know of the denial for {seconds} s: profiles are looked for again then ({whose})."
+            "The broker may not know of the denial for {seconds} s, as long as it may believe an identity provider's item; until then an open session can make a profile, so they are looked for again then ({whose})."
         ));
     }
     wait
@@ -380,6 +732,8 @@ struct Work<'a> {
     administrator: &'a Administrator,
     leaver: &'a Leaver,
     places: Vec<Place>,
+    format: Format,
+    interrupt: &'a Interrupt,
 }
 
 impl Work<'_> {
@@ -392,9 +746,11 @@ impl Work<'_> {
         arguments: &Arguments,
         noticed_at: std::time::Instant,
     ) -> (Vec<(Planned, Ended)>, Plan) {
-        let Self { hub, administrator, leaver, places } = self;
+        let Self { hub, administrator, leaver, places, format, interrupt } = self;
         let deadline = Instant::now() + Duration::from_secs(arguments.wait * 60);
-        let order = Order { shared_spaces: arguments.shared_spaces, deadline };
+        let shared_spaces = arguments.shared_spaces;
+        let order = Order { shared_spaces, deadline, interrupt: (*interrupt).clone() };
+        let order = &order;
         let mut ended: BTreeMap<String, (Planned, Ended)> = BTreeMap::new();
         let mut late = Plan::default();
         let mut profiles = plan.profiles.clone();
@@ -402,6 +758,7 @@ impl Work<'_> {
             let done =
                 each(profiles, arguments.parallel, "ending profiles", |planned| async move {
                     let outcome = Box::pin(end(&planned.spoke, &planned.standing, order)).await;
+                    tell(*format, || ended_line(&planned, &outcome));
                     (planned, outcome)
                 })
                 .await;
@@ -409,10 +766,13 @@ impl Work<'_> {
                 ended.insert(planned.standing.place(), (planned, outcome));
             }
             // Only a denial of this very run can have gone unnoticed so far.
-            if plan.deny.is_empty() || round + 1 == ROUNDS {
+            if plan.deny.is_empty() || round + 1 == ROUNDS || interrupt.is_asked() {
                 break;
             }
-            tokio::time::sleep(noticed_at.saturating_duration_since(fleet::now())).await;
+            tokio::select! {
+                () = tokio::time::sleep(noticed_at.saturating_duration_since(fleet::now())) => {}
+                () = interrupt.asked() => break,
+            }
             let again = find(hub, administrator, leaver, places.clone(), arguments.parallel).await;
             late.add_new(again.left_alone, again.failed, plan);
             let stuck = |planned: &Planned| {
@@ -480,9 +840,21 @@ fn home(standing: &Standing, file_system: Option<&str>) -> Option<String> {
     Some(format!("/{uid} on {}", file_system.unwrap_or("the domain's EFS")))
 }
 
+/// How a profile's end came out, when it did.
+fn ended_line(planned: &Planned, outcome: &Ended) -> String {
+    let Planned { standing, file_system, .. } = planned;
+    match outcome {
+        Ended::Gone => {
+            let kept = home(standing, file_system.as_deref());
+            let kept = kept.map(|home| format!("; home directory {home} remains"));
+            format!("gone: profile {}{}", standing.place(), kept.unwrap_or_default())
+        }
+        Ended::Left(why) => format!("left: profile {}: {}", standing.place(), plain(why)),
+    }
+}
+
 fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Format) {
     if format == Format::Json {
-        json(&as_json(leaver, plan, Some(ended)));
         return;
     }
     if plan.deny.is_empty() && ended.is_empty() {
@@ -491,20 +863,6 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
             data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
         }
         return;
-    }
-    for entity_id in &plan.deny {
-        data(format!("refused at IdP {}", plain(entity_id)));
-    }
-    for (planned, outcome) in ended {
-        let Planned { standing, file_system, .. } = planned;
-        match outcome {
-            Ended::Gone => {
-                let kept = home(standing, file_system.as_deref());
-                let kept = kept.map(|home| format!("; home directory {home} remains"));
-                data(format!("gone: profile {}{}", standing.place(), kept.unwrap_or_default()));
-            }
-            Ended::Left(why) => data(format!("left: profile {}: {}", standing.place(), plain(why))),
-        }
     }
     let gone = ended.iter().filter(|(_, ended)| *ended == Ended::Gone).count();
     say(format!("{} of {} gone", gone, count(ended.len(), "profile")));
@@ -580,6 +938,12 @@ mod tests {
         let after = with_denied(&denied(set.clone()), "b").unwrap();
         assert_eq!(after["denied_users"], AttributeValue::Ss(vec!["a".into(), "b".into()]));
         assert_eq!(with_denied(&denied(set), "a"), None);
+        let both = AttributeValue::L(vec![text("a"), text("b")]);
+        let after = without_denied(&denied(both), "b").unwrap();
+        assert_eq!(after["denied_users"], AttributeValue::L(vec![text("a")]));
+        let one = denied(AttributeValue::Ss(vec!["a".into()]));
+        assert_eq!(without_denied(&one, "a").unwrap(), Record::new());
+        assert_eq!(without_denied(&one, "b"), None);
         let after = with_denied(&Record::new(), "b").unwrap();
         assert_eq!(after["denied_users"], AttributeValue::L(vec![text("b")]));
     }

@@ -12,9 +12,9 @@ use aws_sdk_identitystore::{Client, config};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::cli::findings::Finding;
 use crate::cli::hub::Hub;
-use crate::team::Team;
 use crate::team::idp::Idp;
 use crate::team::owner::Owner;
+use crate::team::{Team, group_of};
 
 /// The people of all identity stores.
 #[derive(Debug, Default)]
@@ -22,6 +22,18 @@ pub(in crate::cli) struct People {
     stores: Vec<Store>,
     /// `IdPs` without a store: whoever comes through them is not known here.
     without_store: Vec<Idp>,
+    /// By which a group of one IdP is told.
+    entity_ids: Vec<String>,
+}
+
+/// The groups of a team that count at an IdP, by their names there.
+fn groups_at<'a>(
+    team: &'a Team,
+    idp: &'a Idp,
+    entity_ids: &'a [String],
+) -> impl Iterator<Item = &'a str> {
+    let each = team.groups.iter().map(move |written| group_of(written, entity_ids));
+    each.filter(|(only, _)| only.is_none_or(|only| only == idp.entity_id)).map(|(_, group)| group)
 }
 
 #[derive(Debug)]
@@ -40,14 +52,15 @@ impl People {
         idps: &[Idp],
         teams: &[&Team],
     ) -> (Self, Vec<Finding>) {
-        let mut people = Self::default();
+        let entity_ids: Vec<_> = idps.iter().map(|idp| idp.entity_id.clone()).collect();
+        let mut people = Self { entity_ids: entity_ids.clone(), ..Self::default() };
         let mut failed = Vec::new();
         for idp in idps.iter().filter(|idp| idp.enabled) {
             let Some(id) = &idp.identity_store_id else {
                 people.without_store.push(idp.clone());
                 continue;
             };
-            match store(hub, idp, id, teams).await {
+            match store(hub, idp, id, teams, &entity_ids).await {
                 Ok(store) => people.stores.push(store),
                 // Nobody is gone because a store does not answer.
                 Err(error) => {
@@ -59,6 +72,16 @@ impl People {
         (people, failed)
     }
 
+    /// Whether a store knows somebody whose owner this is.
+    pub(super) fn knows(&self, owner: &str) -> bool {
+        self.stores.iter().any(|store| store.owners.values().any(|owners| owners.contains(owner)))
+    }
+
+    /// The owners that stores know: user ids as they are, where they need no digest.
+    pub(super) fn user_names(&self) -> impl Iterator<Item = &str> {
+        self.stores.iter().flat_map(|store| store.owners.values().flatten().map(String::as_str))
+    }
+
     /// Everybody whom a group of a store gives one of the teams: the `IdP`, the owners that the person may
     /// be, and the group.
     pub(in crate::cli) fn members<'a>(
@@ -68,12 +91,12 @@ impl People {
         let stores = self.stores.iter();
         let stores = stores.filter(|store| store.idp.allowed_teams.allow(&team.team_id));
         stores.flat_map(move |store| {
-            let groups = team.groups.iter();
+            let groups = groups_at(team, &store.idp, &self.entity_ids);
             let groups = groups.filter_map(|group| Some((group, store.members.get(group)?)));
             groups.flat_map(move |(group, members)| {
                 let known = members.iter();
                 let known = known.filter_map(|user| Some((user, store.owners.get(user)?)));
-                known.map(move |(user, owners)| (&store.idp, user.as_str(), owners, group.as_str()))
+                known.map(move |(user, owners)| (&store.idp, user.as_str(), owners, group))
             })
         })
     }
@@ -96,14 +119,21 @@ impl People {
             return Some("no identity store knows the person");
         }
         let member = known.iter().any(|(store, user)| {
-            let mut groups = team.groups.iter().filter_map(|group| store.members.get(group));
+            let here = groups_at(team, &store.idp, &self.entity_ids);
+            let mut groups = here.filter_map(|group| store.members.get(group));
             groups.any(|members| members.contains(*user))
         });
         (!member).then_some("the person is in none of the team's groups")
     }
 }
 
-async fn store(hub: &Hub, idp: &Idp, id: &str, teams: &[&Team]) -> Result<Store, AwsError> {
+async fn store(
+    hub: &Hub,
+    idp: &Idp,
+    id: &str,
+    teams: &[&Team],
+    entity_ids: &[String],
+) -> Result<Store, AwsError> {
     let mut config = config::Builder::from(&hub.sdk);
     if let Some(region) = &idp.identity_store_region {
         config = config.region(SdkRegion::new(region.to_string()));
@@ -113,11 +143,11 @@ async fn store(hub: &Hub, idp: &Idp, id: &str, teams: &[&Team]) -> Result<Store,
     let groups: BTreeSet<_> = teams
         .iter()
         .filter(|team| idp.allowed_teams.allow(&team.team_id))
-        .flat_map(|team| &team.groups)
+        .flat_map(|team| groups_at(team, idp, entity_ids))
         .collect();
     let mut members = BTreeMap::new();
     for group in groups {
-        members.insert(group.clone(), members_of(&client, id, group).await?);
+        members.insert(group.to_owned(), members_of(&client, id, group).await?);
     }
     Ok(Store { idp: idp.clone(), owners, members })
 }

@@ -15,10 +15,10 @@ use crate::aws::error::{AwsError, sorted};
 use crate::aws::profile::{REVOKED_TAG, is_revoked};
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
+use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::mapping_file::again;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::cli::person::person;
 use crate::team::TeamId;
@@ -92,7 +92,10 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let administrator = administrator(&hub.sdk).await?;
     let mappings = Mappings::read(&hub).await?;
     let name = person(&arguments.user, arguments.directory.as_deref(), &mappings)?;
-    let places = mappings.places(arguments.team.as_slice())?;
+    let places = match &arguments.team {
+        Some(_) => mappings.places(arguments.team.as_slice())?,
+        None => mappings.all_places(),
+    };
     let mut plan = find(&hub, &administrator, &name, places, &arguments).await;
     plan.failed.extend(mappings.unusable_teams(arguments.team.as_slice()));
     if format == Format::Table {

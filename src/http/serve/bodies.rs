@@ -24,13 +24,13 @@ const MADE_FREE: usize = 16;
 /// What each request holds beside what arrives.
 const ITSELF: usize = 1024;
 /// What has arrived lately: within this time and the one before.
-const LATELY: Duration = Duration::from_millis(300);
+const LATELY: Duration = Duration::from_millis(150);
 /// A body that has just begun counts as if so much had arrived lately.
 const FAST: usize = SMALL;
 /// How long a body waits for room …
 const PATIENCE: Duration = Duration::from_millis(1_000);
-/// … looking for it this often.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// … looking for it this often; and as often, at most, it is asked who is slow, however many wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 const FULL: &str = "others hold all the room for bodies";
 
@@ -70,6 +70,8 @@ struct Held {
     of_size: HashMap<Size, usize>,
     /// The same by client.
     of_peer: HashMap<(Size, Peer), usize>,
+    /// When nobody was slower than so fast, where there was no room.
+    nobody_slower: HashMap<(Size, Option<Peer>), (usize, Instant)>,
 }
 
 /// One body.
@@ -190,6 +192,11 @@ impl Held {
         if self.held(size, peer) + needed <= room {
             return;
         }
+        let known = self.nobody_slower.get(&(size, peer));
+        if known.is_some_and(|(than, at)| speed <= *than && now.duration_since(*at) < LOOK_AGAIN) {
+            return;
+        }
+        self.nobody_slower.retain(|_, (_, at)| now.duration_since(*at) < LOOK_AGAIN);
         let mut slower: Vec<_> = self
             .bodies
             .iter()
@@ -199,6 +206,9 @@ impl Held {
             .filter(|(others, ..)| *others < speed)
             .collect();
         slower.sort_unstable();
+        if slower.is_empty() {
+            self.nobody_slower.insert((size, peer), (speed, now));
+        }
         let goal = (room - room / MADE_FREE).saturating_sub(needed);
         for (.., other) in slower {
             if self.held(size, peer) <= goal {

@@ -126,6 +126,7 @@ pub(super) struct UnderWay(Arc<Connection>);
 pub(super) struct Answering {
     connection: Arc<Connection>,
     is_being_made: AtomicBool,
+    is_taken: AtomicBool,
 }
 
 impl Connection {
@@ -155,7 +156,11 @@ impl Connection {
     /// A request has been read, and is being answered.
     pub(super) fn answer(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::Relaxed);
-        Answering { connection: Arc::clone(self), is_being_made: AtomicBool::new(true) }
+        Answering {
+            connection: Arc::clone(self),
+            is_being_made: AtomicBool::new(true),
+            is_taken: AtomicBool::new(false),
+        }
     }
 
     fn useless_since(&self) -> Option<Instant> {
@@ -197,12 +202,19 @@ impl Answering {
             self.connection.answering.fetch_sub(1, Ordering::Relaxed);
         }
     }
+
+    /// The connection has taken it; one that resets its streams has not.
+    pub(super) fn is_taken(&self) {
+        self.is_taken.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
         self.is_made();
-        *lock(&self.connection.of_use_at) = now();
+        if self.is_taken.load(Ordering::Relaxed) {
+            *lock(&self.connection.of_use_at) = now();
+        }
     }
 }
 
@@ -297,6 +309,10 @@ mod tests {
         assert_eq!(connection.useless_since(), None, "it is being made");
         answer.is_made();
         assert_eq!(connection.useless_since(), Some(since), "nobody has taken it");
+        drop(answer);
+        assert_eq!(connection.useless_since(), Some(since), "its stream was reset");
+        let answer = connection.answer();
+        answer.is_taken();
         drop(answer);
         assert!(connection.useless_since() > Some(since));
     }

@@ -96,6 +96,10 @@ POST   /_control/settings            changes those that are named:
          tags_delay_ms         ListTags and policies see the tags of a new profile so much later than
                                Describe sees the profile (IAM is eventually consistent: IAM user guide,
                                troubleshooting)
+         strong_tables         whether the tables are global ones of multi-Region strong consistency,
+                               which know no transactions (false)
+         cut_off_regions       Regions whose tables have lost the others: they answer eventually
+                               consistent reads with what they held then, and refuse all else ([])
          rates                 [{service, operation, per_second, burst}]: token buckets for each
                                account; above them ThrottlingException
 GET    /_control/recording           takes the requests and answers that were recorded, word for word
@@ -150,6 +154,8 @@ pub(crate) struct Settings {
     pub(crate) roles: HashMap<String, Option<Documents>>,
     pub(crate) recording: bool,
     pub(crate) studio_url_uses: u32,
+    pub(crate) strong_tables: bool,
+    pub(crate) cut_off_regions: Vec<String>,
     pub(crate) studio_host: StudioHost,
     pub(crate) leaves_out_empty: bool,
     pub(crate) keeps_settings: Vec<String>,
@@ -179,6 +185,8 @@ impl Default for Settings {
             roles: HashMap::new(),
             recording: false,
             studio_url_uses: 0,
+            strong_tables: false,
+            cut_off_regions: Vec::new(),
             studio_host: StudioHost::Local,
             leaves_out_empty: false,
             keeps_settings: Vec::new(),
@@ -549,6 +557,10 @@ pub(crate) fn answer(simulator: &Simulator, request: &Request<Bytes>) -> Respons
         (&Method::GET, "settings") => ok(json!(control.settings())),
         (&Method::POST, "settings") => match change(&control.settings(), request.body()) {
             Ok(settings) => {
+                simulator.dynamodb.strong(settings.strong_tables);
+                if let Err(error) = simulator.dynamodb.cut_off(&settings.cut_off_regions) {
+                    return malformed(&error.to_string());
+                }
                 let answer = ok(json!(settings));
                 let mut inner = control.lock();
                 inner.settings = settings;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::TableNames;
+use super::replicas::{CutOff, is_eventually_consistent_read};
 
 /// Why the embedded database does not start or answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,10 @@ pub(crate) struct DynamoDb {
     recoverable: Arc<Mutex<BTreeSet<String>>>,
     /// Counts calls that may have changed something.
     changes: Arc<AtomicU64>,
+    tables: Arc<TableNames>,
+    cut_off: CutOff,
+    /// Whether the tables are global ones of multi-Region strong consistency.
+    strong: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -70,24 +75,60 @@ impl DynamoDb {
             Some(folder) => Database::new(&folder.join("dynamodb.sqlite").to_string_lossy())?,
             None => Database::memory()?,
         };
-        create_table(&database, &tables.teams, "team_id")?;
-        create_table(&database, &tables.idps, "entity_id")?;
-        create_table(&database, &tables.state, "pk")?;
+        create_tables(&database, tables)?;
         let own = [&tables.teams, &tables.idps, &tables.state].map(Clone::clone);
         let recoverable = Arc::new(Mutex::new(BTreeSet::from(own)));
-        Ok(Self { database, recoverable, changes: Arc::default() })
+        let (changes, tables) = (Arc::default(), Arc::new(tables.clone()));
+        let (cut_off, strong) = (CutOff::default(), Arc::default());
+        Ok(Self { database, recoverable, changes, tables, cut_off, strong })
     }
 
-    /// Performs a client's operation.
-    pub(crate) async fn perform(&self, operation: String, body: Bytes) -> Answer {
+    /// Whether the tables are global ones of multi-Region strong consistency from now on.
+    pub(crate) fn strong(&self, strong: bool) {
+        self.strong.store(strong, Ordering::Relaxed);
+    }
+
+    /// Cuts these Regions off from the others, and no others.
+    pub(crate) fn cut_off(&self, regions: &[String]) -> Result<(), DatabaseError> {
+        self.cut_off.set(regions, || {
+            let copy = Database::memory()?;
+            create_tables(&copy, &self.tables)?;
+            for table in [&self.tables.teams, &self.tables.idps, &self.tables.state] {
+                for item in self.typed_items(table)? {
+                    copy.put_item(request(json!({"TableName": table, "Item": item}))?)?;
+                }
+            }
+            Ok(copy)
+        })
+    }
+
+    /// Performs an operation of a client in a Region.
+    pub(crate) async fn perform(&self, operation: String, body: Bytes, region: &str) -> Answer {
+        let held = self.cut_off.held_by(region);
         let reads = ["GetItem", "BatchGetItem", "Query", "Scan", "DescribeTable"];
         let is_read = reads.contains(&operation.as_str());
         let of_backups = operation.ends_with("ContinuousBackups");
         let this = self.clone();
-        let done = tokio::task::spawn_blocking(move || match operation.as_str() {
+        let done = tokio::task::spawn_blocking(move || {
+            match operation.as_str() {
+            operation if held.is_some() => match held {
+                Some(held) if is_eventually_consistent_read(operation, &body) => {
+                    dispatch(&held, operation, &body)
+                }
+                _ => Err(DynoxideError::InternalServerError(
+                    "no second Region of the global table is in reach".into(),
+                )),
+            },
+            "TransactWriteItems" | "TransactGetItems" if this.strong.load(Ordering::Relaxed) => {
+                Err(DynoxideError::ValidationException(
+                    "transactions are not supported for global tables of multi-Region strong consistency"
+                        .into(),
+                ))
+            }
             "DescribeContinuousBackups" => this.backups(&body, false),
             "UpdateContinuousBackups" => this.backups(&body, true),
             operation => dispatch(&this.database, operation, &body),
+        }
         });
         let done = done.await;
         if !is_read {
@@ -107,7 +148,7 @@ impl DynamoDb {
                 .to_string(),
                 error: Some("TableNotFoundException"),
             },
-            Ok(body) => Answer { status: StatusCode::OK, body, error: None },
+            Ok(body) => Answer { status: StatusCode::OK, body: as_aws(body), error: None },
             Err(error) => Answer {
                 status: StatusCode::from_u16(error.status_code())
                     .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
@@ -171,6 +212,16 @@ impl DynamoDb {
 
     /// All items of a table as plain JSON (numbers stay text).
     pub(crate) fn items(&self, table: &str) -> Result<Vec<Map<String, Value>>, DatabaseError> {
+        let typed = self.typed_items(table)?;
+        let members = |item: &Value| {
+            let members = item.as_object().into_iter().flatten();
+            members.map(|(name, value)| (name.clone(), plain(value))).collect()
+        };
+        Ok(typed.iter().map(members).collect())
+    }
+
+    /// All items of a table with their types.
+    fn typed_items(&self, table: &str) -> Result<Vec<Value>, DatabaseError> {
         let (mut items, mut start) = (Vec::new(), None);
         loop {
             let mut scan = json!({"TableName": table});
@@ -178,9 +229,8 @@ impl DynamoDb {
                 scan.insert("ExclusiveStartKey".into(), start);
             }
             let mut page = serde_json::to_value(self.database.scan(request(scan)?)?)?;
-            for item in page.get("Items").and_then(Value::as_array).into_iter().flatten() {
-                let members = item.as_object().into_iter().flatten();
-                items.push(members.map(|(name, value)| (name.clone(), plain(value))).collect());
+            if let Some(found) = page.get_mut("Items").and_then(Value::as_array_mut) {
+                items.append(found);
             }
             start = page.get_mut("LastEvaluatedKey").map(Value::take).filter(Value::is_object);
             if start.is_none() {
@@ -298,6 +348,12 @@ fn unreadable(message: &str) -> DynoxideError {
     }
 }
 
+fn create_tables(database: &Database, tables: &TableNames) -> Result<(), DatabaseError> {
+    create_table(database, &tables.teams, "team_id")?;
+    create_table(database, &tables.idps, "entity_id")?;
+    create_table(database, &tables.state, "pk")
+}
+
 fn create_table(database: &Database, name: &str, key: &str) -> Result<(), DatabaseError> {
     let created = database.create_table(request(json!({
         "TableName": name,
@@ -353,6 +409,21 @@ fn plain(attribute: &Value) -> Value {
     }
 }
 
+/// An answer without the one member that the database tells and AWS's own model does not know.
+fn as_aws(body: String) -> String {
+    const OWN: &str = "TableThroughputModeSummary";
+    if !body.contains(OWN) {
+        return body;
+    }
+    let Ok(mut answer) = serde_json::from_str::<Value>(&body) else { return body };
+    for name in ["Table", "TableDescription"] {
+        if let Some(table) = answer.get_mut(name).and_then(Value::as_object_mut) {
+            table.remove(OWN);
+        }
+    }
+    answer.to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,7 +442,7 @@ mod tests {
             ),
         ] {
             let answer =
-                database.perform("GetItem".into(), Bytes::from_static(body.as_bytes())).await;
+                database.perform("GetItem".into(), Bytes::from_static(body.as_bytes()), "x").await;
             assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
             let written: Value = serde_json::from_str(&answer.body).unwrap();
             assert!(written["__type"].as_str().unwrap().ends_with(code), "{body}: {written}");
@@ -396,5 +467,36 @@ mod tests {
             json!({"team_id": "team1", "display_name": "first", "groups": ["a"], "revision": "1"})
         );
         assert_eq!(database.item(&table, "team_id", "team2").unwrap(), None);
+    }
+
+    /// An operation of a client in a Region, whether it was done, and what it answered.
+    async fn ask(database: &DynamoDb, region: &str, operation: &str, body: Value) -> (bool, Value) {
+        let body = Bytes::from(body.to_string());
+        let answer = database.perform(operation.into(), body, region).await;
+        (answer.status == StatusCode::OK, serde_json::from_str(&answer.body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_region_that_is_cut_off_reads_what_it_held_and_does_nothing_else() {
+        let database = DynamoDb::open(None, &TableNames::default()).unwrap();
+        let put = |name: &str| {
+            let item = json!({"team_id": {"S": "team1"}, "display_name": {"S": name}});
+            json!({"TableName": "studio-broker-teams", "Item": item})
+        };
+        let get = |consistent: bool| {
+            let key = json!({"team_id": {"S": "team1"}});
+            json!({"TableName": "studio-broker-teams", "Key": key, "ConsistentRead": consistent})
+        };
+        let name = |answer: &Value| answer["Item"]["display_name"]["S"].clone();
+        assert!(ask(&database, "lost", "PutItem", put("before")).await.0);
+        assert_eq!(name(&ask(&database, "other", "GetItem", get(true)).await.1), "before");
+        database.cut_off(&["lost".into()]).unwrap();
+        assert!(!ask(&database, "lost", "PutItem", put("in vain")).await.0);
+        assert!(!ask(&database, "lost", "GetItem", get(true)).await.0);
+        assert!(ask(&database, "other", "PutItem", put("meanwhile")).await.0);
+        assert_eq!(name(&ask(&database, "lost", "GetItem", get(false)).await.1), "before");
+        assert_eq!(name(&ask(&database, "other", "GetItem", get(true)).await.1), "meanwhile");
+        database.cut_off(&[]).unwrap();
+        assert_eq!(name(&ask(&database, "lost", "GetItem", get(true)).await.1), "meanwhile");
     }
 }

@@ -16,6 +16,7 @@ mod query;
 pub(crate) mod random;
 mod recorder;
 mod refusal;
+mod replicas;
 mod roles;
 mod sagemaker;
 mod service_quotas;
@@ -457,7 +458,8 @@ impl Simulator {
             }
             Service::DynamoDb => {
                 context.authorize_tables(call)?;
-                let answer = self.dynamodb.perform(call.operation.clone(), request.into_body());
+                let (operation, region) = (call.operation.clone(), &caller.region);
+                let answer = self.dynamodb.perform(operation, request.into_body(), region);
                 Ok(Done::Database(answer.await))
             }
         }

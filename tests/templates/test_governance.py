@@ -1,0 +1,103 @@
+"""What an organization asks of every stack: tags, limits of size and cost, web ACLs of its own, FIPS."""
+
+import boto3
+import pytest
+from botocore.config import Config
+from iam import Iam
+from templates import HUB, INFRA, render, stack
+
+DOMAIN, TEAM = INFRA / "spoke" / "domain.yaml", INFRA / "spoke" / "team.yaml"
+DOMAIN_PARAMETERS = {"VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa"}
+WEB_ACL = "arn:aws:wafv2:eu-central-1:111111111111:regional/webacl/company/0f7a2c34-1111-4222-8333-444455556666"
+
+
+def domain(**parameters):
+    return render.render(DOMAIN, {**DOMAIN_PARAMETERS, **parameters}).resources["Domain"]["Properties"]["DefaultUserSettings"]
+
+
+def test_idle_apps_stop_when_somebody_says_after_how_long():
+    assert "JupyterLabAppSettings" not in domain()
+    settings = domain(IdleMinutes=120, LongestIdleMinutes=480)
+    for app in ("JupyterLabAppSettings", "CodeEditorAppSettings"):
+        idle = settings[app]["AppLifecycleManagement"]["IdleSettings"]
+        assert idle == {
+            "LifecycleManagement": "ENABLED", "IdleTimeoutInMinutes": "120",
+            "MinIdleTimeoutInMinutes": 60, "MaxIdleTimeoutInMinutes": "480",
+        }  # fmt: skip
+
+
+def test_volumes_are_bounded():
+    storage = domain(LargestSpaceGigabytes=50)["SpaceStorageSettings"]["DefaultEbsStorageSettings"]
+    assert storage == {"DefaultEbsVolumeSizeInGb": "5", "MaximumEbsVolumeSizeInGb": "50"}
+
+
+@pytest.mark.parametrize(
+    ("instance", "decision"),
+    [("ml.t3.medium", True), ("ml.m5.4xlarge", True), ("system", True), ("ml.p5.48xlarge", False), ("ml.t3.large", False)],
+)
+def test_a_team_runs_on_the_instance_types_that_are_listed(instance, decision):
+    made = render.render(TEAM, {"TeamId": "team1", "InstanceTypes": "ml.t3.medium,ml.m5.*"})
+    limits = made.of_type("AWS::IAM::ManagedPolicy")["InstanceTypesPolicy"]["PolicyDocument"]
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*"}]}
+    iam = Iam()
+    try:
+        for action, resource in (("CreateApp", "app/d-one/ann/JupyterLab/default"), ("CreateTrainingJob", "training-job/x")):
+            answer = iam.decide(
+                "arn:aws:iam::222222222222:role/studio-broker/Studio-team1", f"sagemaker:{action}",
+                f"arn:aws:sagemaker:eu-west-1:222222222222:{resource}", {"sagemaker:InstanceTypes": [instance]},
+                identity={"limits": limits, "everything": everything},
+            )  # fmt: skip
+            assert (answer == "allowed") is decision, (action, answer)
+    finally:
+        iam.close()
+
+
+def test_without_a_list_of_instance_types_there_is_no_limit():
+    made = render.render(TEAM, {"TeamId": "team1"})
+    assert "InstanceTypesPolicy" not in made.resources
+
+
+def test_a_web_acl_of_the_organization_takes_the_place_of_ours():
+    made = stack(HUB, {"WebAcl": "no", "WebAclArn": WEB_ACL})
+    (association,) = made.of_type("AWS::WAFv2::WebACLAssociation").values()
+    assert association["WebACLArn"] == WEB_ACL
+    assert not made.of_type("AWS::WAFv2::WebACL")
+    with pytest.raises(render.Refused, match="set WebAcl to no"):
+        stack(HUB, {"WebAcl": "yes", "WebAclArn": WEB_ACL})
+
+
+def test_managed_rules_are_an_option_and_let_a_saml_response_pass():
+    def rules(**parameters):
+        (acl,) = stack(HUB, {"WebAcl": "yes", **parameters}).of_type("AWS::WAFv2::WebACL").values()
+        return acl["Rules"]
+
+    assert not [rule for rule in rules() if "ManagedRuleGroupStatement" in rule["Statement"]]
+    made = rules(ManagedRules="yes", AllowedCidrs="198.51.100.0/24")
+    managed = [r["Statement"]["ManagedRuleGroupStatement"]["Name"] for r in made if "ManagedRuleGroupStatement" in r["Statement"]]
+    # The core rules block bodies of more than 8 KB: https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html
+    assert managed == ["AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet"]
+    priorities = [rule["Priority"] for rule in made]
+    assert priorities == sorted(set(priorities)), "who is let in by their address has passed the rest"
+
+
+def test_fips_endpoints_are_those_of_the_sdk_and_exist_in_govcloud():
+    plain, fips = stack(HUB), stack(HUB, {"FipsEndpoints": "yes"}, region="us-gov-west-1")
+    variables = [made.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"] for made in (plain, fips)]
+    assert "AWS_USE_FIPS_ENDPOINT" not in variables[0] and variables[1]["AWS_USE_FIPS_ENDPOINT"] == "true"
+    for service in ("dynamodb", "sts", "sagemaker", "secretsmanager"):
+        client = boto3.client(
+            service, region_name="us-gov-west-1", aws_access_key_id="x", aws_secret_access_key="x",
+            config=Config(use_fips_endpoint=True),
+        )  # fmt: skip
+        assert client.meta.endpoint_url.endswith("us-gov-west-1.amazonaws.com")
+    with pytest.raises(render.Refused, match="ordinary names"):
+        stack(HUB, {"FipsEndpoints": "yes", "Network": "new"}, region="us-gov-west-1")
+
+
+def test_no_template_sets_tags_that_a_stacks_own_would_meet():
+    """Tags of the stack go to every resource; those of the templates are names, teams and nothing else."""
+    for path in sorted(INFRA.glob("*/*.yaml")):
+        for name, resource in render.load(path)["Resources"].items():
+            tags = resource.get("Properties", {}).get("Tags", [])
+            keys = set(tags) if isinstance(tags, dict) else {tag["Key"] for tag in tags if "Key" in tag}
+            assert keys <= {"Name", "Team", "StudioBrokerTeam"}, (path.name, name, keys)

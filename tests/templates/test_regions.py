@@ -1,0 +1,127 @@
+"""Two Regions: tables of strong consistency, two hubs that wear one role, and the front."""
+
+import pytest
+from templates import HUB, INFRA, KEY, render, stack
+
+TABLES, FRONT = INFRA / "regions" / "tables.yaml", INFRA / "regions" / "front.yaml"
+FIRST, SECOND, THIRD = "eu-central-1", "eu-west-1", "eu-west-3"
+TWO = {"SecondRegion": SECOND, "ThirdRegion": THIRD}
+#: As infra/regions/README.md has it.
+STREAMS = {
+    f"{name}StreamArn": f"arn:aws:dynamodb:{FIRST}:111111111111:table/studio-broker-{name.lower()}/stream/2026-11-28T00:00:00.000"
+    for name in ("Teams", "Idps")
+}
+HUBS = {
+    FIRST: {"Tables": "shared", "OtherRegion": SECOND, **STREAMS},
+    SECOND: {"Tables": "shared", "OtherRegion": FIRST, "MakesHubRole": "no"},
+}
+
+
+def tables(parameters):
+    made = stack(TABLES, parameters, region=FIRST)
+    return {name: one["Properties"] for name, one in made.resources.items()}
+
+
+def test_the_tables_are_those_of_the_hub():
+    own = stack(HUB).of_type("AWS::DynamoDB::Table")
+    shared = tables({})
+    assert set(shared) == set(own)
+    for name, table in shared.items():
+        for same in ("TableName", "AttributeDefinitions", "KeySchema", "BillingMode"):
+            assert table[same] == own[name][same]
+        (replica,) = table["Replicas"]
+        assert replica["DeletionProtectionEnabled"] is True
+        assert replica["PointInTimeRecoverySpecification"] == own[name]["PointInTimeRecoverySpecification"]
+        assert replica["ReadOnDemandThroughputSettings"]["MaxReadRequestUnits"] == own[name]["OnDemandThroughput"]["MaxReadRequestUnits"]
+        assert table.get("StreamSpecification") == own[name].get("StreamSpecification")
+        assert "MultiRegionConsistency" not in table
+    assert shared["StateTable"]["TimeToLiveSpecification"] == own["StateTable"]["TimeToLiveSpecification"]
+    assert shared["StateTable"]["Replicas"][0]["ResourcePolicy"] == own["StateTable"]["ResourcePolicy"]
+
+
+@pytest.mark.parametrize("third", ["witness", "replica"])
+def test_two_regions_agree_by_a_third(third):
+    for name, table in tables({**TWO, "ThirdHolds": third}).items():
+        assert table["MultiRegionConsistency"] == "STRONG"
+        regions = [replica["Region"] for replica in table["Replicas"]]
+        witnesses = [one["Region"] for one in table.get("GlobalTableWitnesses", [])]
+        assert sorted(regions + witnesses) == sorted([FIRST, SECOND, THIRD])
+        assert witnesses == ([THIRD] if third == "witness" else [])
+        # Such tables know no time to live.
+        assert "TimeToLiveSpecification" not in table
+        for replica in table["Replicas"]:
+            if name == "StateTable":
+                (deny,) = replica["ResourcePolicy"]["PolicyDocument"]["Statement"]
+                assert f":{replica['Region']}:" in deny["Resource"]
+                assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": ["arn:aws:iam::111111111111:role/StudioBrokerHub"]}}
+
+
+def test_the_tables_outlive_the_stack():
+    for resource in stack(TABLES, TWO, region=FIRST).resources.values():
+        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ({"SecondRegion": SECOND}, "exactly three Regions"),
+        ({"SecondRegion": SECOND, "ThirdRegion": SECOND}, "must differ"),
+        ({"SecondRegion": FIRST, "ThirdRegion": THIRD}, "another than the stack's own"),
+        ({**TWO, "KmsKeyArn": KEY}, "needed in both Regions"),
+        ({**TWO, "KmsKeyArn": KEY, "SecondKmsKeyArn": KEY.replace(FIRST, SECOND), "ThirdHolds": "replica"}, "third key"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(parameters, why):
+    with pytest.raises(render.Refused, match=why):
+        stack(TABLES, parameters, region=FIRST)
+
+
+def test_both_hubs_wear_one_role_that_knows_both_regions():
+    first, second = (stack(HUB, parameters, region=region) for region, parameters in HUBS.items())
+    assert "HubRole" in first.resources and "HubRole" not in second.resources
+    arn = "arn:aws:iam::111111111111:role/StudioBrokerHub"
+    assert first.outputs["HubRoleArn"] == second.outputs["HubRoleArn"] == arn
+    assert second.resources["BrokerFunction"]["Properties"]["Role"] == arn
+    (policy,) = [d for name, d in first.permissions("HubRole").items() if name == "Broker"]
+    for made, region in ((first, FIRST), (second, SECOND)):
+        name = made.resources["BrokerFunction"]["Properties"]["FunctionName"]
+        variables = made.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+        statements = {s["Sid"]: s for s in policy["Statement"]}
+        assert f"arn:aws:lambda:{region}:111111111111:function:{name}" in statements["AssumeTargets"]["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]
+        for sid, table in (("ReadTeams", "TEAMS"), ("ReadIdps", "IDPS"), ("ConsumeResponses", "STATE")):
+            arn = f"arn:aws:dynamodb:{region}:111111111111:table/{variables[f'STUDIO_BROKER_{table}_TABLE']}"
+            assert arn in statements[sid]["Resource"]
+        log = made.resources["BrokerLog"]["Properties"]["LogGroupName"]
+        assert f"arn:aws:logs:{region}:111111111111:log-group:{log}:*" in statements["WriteLog"]["Resource"]
+
+
+def test_edited_items_are_checked_once_and_tables_are_made_nowhere():
+    first, second = (stack(HUB, parameters, region=region) for region, parameters in HUBS.items())
+    assert not first.of_type("AWS::DynamoDB::Table") and not second.of_type("AWS::DynamoDB::Table")
+    sources = [m["EventSourceArn"] for m in first.of_type("AWS::Lambda::EventSourceMapping").values()]
+    assert sorted(sources) == sorted(STREAMS.values())
+    assert not second.of_type("AWS::Lambda::EventSourceMapping") and "ValidatorFunction" not in second.resources
+
+
+def test_parameters_of_two_regions_are_refused_for_a_hub_with_tables_of_its_own():
+    with pytest.raises(render.Refused, match="are for Tables shared"):
+        stack(HUB, {"OtherRegion": SECOND})
+    with pytest.raises(render.Refused, match="reads both streams"):
+        stack(HUB, {"Tables": "shared", "TeamsStreamArn": STREAMS["TeamsStreamArn"]})
+
+
+def test_the_front_asks_each_region_by_a_name_of_its_own_and_evacuates_by_hand():
+    parameters = {
+        "DomainName": "studio.example.com", "HostedZoneId": "Z0123456789ABCDEFGHIJ", "Place": "PRIMARY",
+        "DomainTarget": "d-abc.execute-api.eu-central-1.amazonaws.com", "RestApiId": "a1b2c3d4e5",
+        "HealthName": "eu-central-1.studio.example.com",
+        "HealthCertificateArn": "arn:aws:acm:eu-central-1:111111111111:certificate/0f7a2c34-1111-4222-8333-444455556666",
+    }  # fmt: skip
+    made = stack(FRONT, parameters, region=FIRST).resources
+    check = made["HealthCheck"]["Properties"]["HealthCheckConfig"]
+    assert (check["FullyQualifiedDomainName"], check["ResourcePath"]) == (parameters["HealthName"], "/healthz")
+    # Half a minute of looks and half a minute of DNS: what infra/regions/README.md says.
+    assert check["RequestInterval"] * check["FailureThreshold"] == 30
+    record = made["Record"]["Properties"]
+    assert (record["Failover"], record["TTL"], record["Name"]) == ("PRIMARY", "30", "studio.example.com")
+    assert "Record" not in stack(FRONT, {**parameters, "Serves": "no"}, region=FIRST).resources
