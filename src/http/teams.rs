@@ -35,7 +35,7 @@ pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response
         return Err(Failure::NotFound);
     };
     context.facts.unverified.team = Some(unverified(id));
-    match open_or_sign_in(context, &destination).await {
+    match Box::pin(open_or_sign_in(context, &destination)).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
             tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
