@@ -259,7 +259,7 @@ pub(super) fn spaced(
     const OF_SIGNATURES: [&str; 3] =
         ["digest_mismatch", "signature_invalid", "signature_malformed"];
     let of_signatures = |rejection: &Rejection| OF_SIGNATURES.contains(&rejection.code());
-    (of_signatures(rejection) && !without.is_err_and(|other| of_signatures(other))).then_some(
+    (of_signatures(rejection) && !without.is_err_and(of_signatures)).then_some(
         "without the white space between its elements the signature holds: the file was formatted after it was \
          signed (by an editor, a browser's tools or a pretty-printer). Take the form field SAMLResponse as it was \
          posted.",
