@@ -38,7 +38,7 @@ use crate::broker::drift::{self, Act, decide};
 use crate::broker::session::{hex, random};
 use crate::broker::turns::{Line, Step, Turns, spread};
 use crate::team::owner::Owner;
-use crate::team::{Region, Team};
+use crate::team::{Region, SpaceName, Team};
 
 /// Opens profiles.
 #[derive(Debug)]
@@ -928,14 +928,20 @@ impl Visit<'_> {
         }
     }
 
-    /// The space, when it is the team's or the profile's own.
+    /// The space, when it is the team's or the profile's own. What cannot be a space's name is nobody's, and
+    /// SageMaker is not asked about it.
     async fn allowed_space(
         &self,
         profile: &Profile<'_>,
         space: &str,
     ) -> Result<String, OpeningError> {
         let teams_own = profile.team.space_name.as_ref().is_some_and(|own| own.as_str() == space);
-        if teams_own || self.in_turn(Step::Look, || profile.owns_space(space)).await? {
+        if teams_own {
+            return Ok(space.to_owned());
+        }
+        if SpaceName::try_from(space.to_owned()).is_ok()
+            && self.in_turn(Step::Look, || profile.owns_space(space)).await?
+        {
             Ok(space.to_owned())
         } else {
             Err(OpeningError::SpaceRefused)
