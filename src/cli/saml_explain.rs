@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
-use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
+use crate::session::Session;
 use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;

@@ -11,8 +11,8 @@ use super::{Context, Response, pages, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
 use crate::broker::opening::{Opening, Wait, time_left};
-use crate::broker::session::Session;
 use crate::broker::{Refusal, Waiting};
+use crate::session::Session;
 use crate::team::idp::Idp;
 
 pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
