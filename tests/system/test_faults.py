@@ -582,7 +582,7 @@ def test_while_aws_throttles_everything_only_the_first_of_the_line_ask(world, aw
     def wait(browser):
         path, visits = f"/teams/{team['team_id']}", 0
         while time.monotonic() < until:
-            answer = browser.get(path)
+            answer = undisturbed(lambda: browser.get(path))
             assert came_to(answer) == "waits"
             seconds, _, path = answer.header("refresh").partition("; url=")
             time.sleep(int(seconds))
