@@ -234,7 +234,7 @@ mod tests {
             account: None,
             profile: None,
             status: None,
-            changed: None,
+            changed: Some("2026-11-01T10:00:59Z".into()),
             revoked: false,
             denied: false,
         };
@@ -268,10 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn every_moment_is_in_the_same_words() {
+        let page = page(&review());
+        assert!(page.contains("<td class=\"moment\">2026-11-01 10:00 UTC</td>"));
+        assert!(!page.contains("10:00:59"));
+    }
+
+    #[test]
     fn what_ends_in_thirty_days_is_drawn_and_listed() {
         let page = page(&review());
         assert!(page.contains("<title>2026-11-28: 1</title>"));
         assert!(page.contains("<title>2026-12-27: 1</title>"));
+        let scale =
+            "<span>2026-11-28</span><span>one at most on a day</span><span>2026-12-27</span>";
+        assert!(page.contains(scale));
         let part = page.split("id=\"needless\"").next().unwrap();
         assert!(part.contains("2026-11-29 11:00 UTC") && !part.contains("late"));
     }
