@@ -51,6 +51,15 @@ def rows():
             yield *cells[:2], *(set(re.findall("`([^`]+)`", cell)) for cell in cells[2:])
 
 
+def undisturbed(ask, answer_of=lambda asked: asked):
+    """What is asked for before the call in question; who waits in vain on a busy machine asks again."""
+    for _ in range(10):
+        asked = ask()
+        if answer_of(asked).status != 503:
+            break
+    return asked
+
+
 class Case:
     """A person, and a request in which the call is made. What `request` needs is there before the fault
     is ordered; `about` is what tells the call from everybody else's."""
@@ -74,7 +83,7 @@ class Case:
     def session(self, **values):
         """A session of somebody with two teams, which opens neither."""
         values = {"user_id": self.user, "teams": [self.team, "team3"], **values}
-        browser, answer = self.broker.sign_in(**values)
+        browser, answer = undisturbed(lambda: self.broker.sign_in(**values), lambda signed: signed[1])
         assert answer.location == f"{PUBLIC_URL}/", answer
         return browser
 
@@ -133,7 +142,7 @@ class AnswerOfASignIn(SignIn):
     def request(self):
         # Each try is a sign-in that this browser starts anew.
         idp = quote(self.idp, safe="")
-        login = self.browser.get(f"/saml/login?idp={idp}&team={self.team}")
+        login = undisturbed(lambda: self.browser.get(f"/saml/login?idp={idp}&team={self.team}"))
         values = {**self.values, "in_response_to": request_id(login.location)}
         _, answer = self.broker.sign_in(self.browser, **values)
         for _ in range(2):
@@ -573,7 +582,7 @@ def test_while_aws_throttles_everything_only_the_first_of_the_line_ask(world, aw
     def wait(browser):
         path, visits = f"/teams/{team['team_id']}", 0
         while time.monotonic() < until:
-            answer = browser.get(path)
+            answer = undisturbed(lambda: browser.get(path))
             assert came_to(answer) == "waits"
             seconds, _, path = answer.header("refresh").partition("; url=")
             time.sleep(int(seconds))
