@@ -30,7 +30,8 @@ def test_nothing_is_found_where_all_is_well_and_it_says_how_that_is_known(fleet)
     assert any("iam:SimulatePrincipalPolicy" in proof["by"] for proof in report["proof"])
     shown = fleet.run("doctor")
     assert "ok: nothing found; looked at 3 teams, 3 accounts and 1 IdP" in shown.stdout
-    assert shown.stderr == ""
+    # On a busy machine it may say that it waits.
+    assert [line for line in shown.stderr.splitlines() if "has not answered yet" not in line] == []
 
 
 def test_it_never_comes_as_the_broker_and_changes_nothing(fleet):
