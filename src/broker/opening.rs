@@ -20,7 +20,6 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -35,8 +34,8 @@ use crate::aws::updates::{Came, Sent, Turn, Updates};
 use crate::aws::user_settings::excluding;
 use crate::broker::audit::{Audit, Facts, Outcome};
 use crate::broker::drift::{self, Act, decide};
-use crate::broker::session::{hex, random};
 use crate::broker::turns::{Line, Step, Turns, spread};
+use crate::session::{Seen, hex, random};
 use crate::team::owner::Owner;
 use crate::team::{Region, SpaceName, Team};
 
@@ -85,31 +84,6 @@ pub struct Request {
     pub waited: Option<SignedDuration>,
     /// What the session knows about the profile from a visit that another process answered.
     pub seen: Option<Seen>,
-}
-
-/// What a profile was when its person was told to come back: kept in the session, since the next visit
-/// may be answered by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Digest of the owner, the name, and everything in the mapping that the profile depends on.
-    pub profile: String,
-    /// Whether SageMaker prepares it; otherwise it is ready and the owner's.
-    #[serde(default)]
-    pub preparing: bool,
-    /// Whether it was sent its settings, so that whoever sees them applied writes that down.
-    #[serde(default)]
-    pub updated: bool,
-    /// When it was seen, epoch seconds.
-    pub at: i64,
-}
-
-impl Seen {
-    /// Whether the session need not be told.
-    pub fn says_the_same(&self, newer: &Self) -> bool {
-        (&self.profile, self.preparing, self.updated)
-            == (&newer.profile, newer.preparing, newer.updated)
-            && newer.at.saturating_sub(self.at) < TELL_AGAIN
-    }
 }
 
 /// What came of it.
@@ -243,10 +217,6 @@ const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// In line for a URL, waiting for the profile counts up to this long: nobody tells the session when the
 /// profile was opened, and who comes again later is not before everybody else.
 const PREPARING_COUNTS: SignedDuration = SignedDuration::from_secs(30);
-
-/// The session is told again of what it knows for longer than this, in seconds: half of
-/// [`PREPARING_LIFE`].
-const TELL_AGAIN: i64 = 300;
 
 /// The tags of a new profile are seen so soon, in seconds.
 const TAGS_COME_WITHIN: i64 = 60;

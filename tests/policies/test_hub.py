@@ -255,6 +255,25 @@ def test_the_validator_may_no_more_than(iam, case):
     assert iam.decide(principal, action, resource, {}, identity=PLAIN.permissions("ValidatorRole")) == expected
 
 
+PLACES = {
+    "remembers where teams are": ("dynamodb:UpdateItem", TEAMS, ["-places"], "allowed"),
+    "changes a team": ("dynamodb:UpdateItem", TEAMS, ["team1"], "denied"),
+    "changes a team beside": ("dynamodb:UpdateItem", TEAMS, ["-places", "team1"], "denied"),
+    "changes what names no key": ("dynamodb:UpdateItem", TEAMS, [], "denied"),
+    "writes the item of an identity provider": ("dynamodb:UpdateItem", IDPS, ["-places"], "denied"),
+    "reads where teams are": ("dynamodb:GetItem", TEAMS, ["-places"], "denied"),
+    "forgets where teams are": ("dynamodb:DeleteItem", TEAMS, ["-places"], "denied"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_the_validator_writes_one_item_that_is_no_team(iam, case):
+    action, table, keys, expected = PLACES[case]
+    context = {"dynamodb:LeadingKeys": keys} if keys else {}
+    principal = role("stack-ValidatorRole", "111111111111")
+    assert iam.decide(principal, action, table, context, identity=PLAIN.permissions("ValidatorRole")) == expected
+
+
 # ---------------------------------------------------------------- editors of one team
 
 EDITOR = role("aws-reserved/sso.amazonaws.com/AWSReservedSSO_TeamEditor_0a1b", "111111111111")

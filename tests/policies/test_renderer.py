@@ -1,7 +1,9 @@
 """A renderer that nobody here wrote makes the same of the templates as `render.py`.
 
-Two differences of cloud-radar are set aside: it leaves an empty text where AWS::NoValue takes a value
-away, and it refers to a resource by its logical id.
+Three differences of cloud-radar are set aside: it leaves an empty text where AWS::NoValue takes a value
+away, it refers to a resource by its logical id, and a default that is a number stays one, where the service
+makes a text of it
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html).
 """
 
 import pytest
@@ -40,7 +42,7 @@ def comparable(value):
         return {k: comparable(v) for k, v in value.items() if v != "" and k not in REFERENCES}
     if isinstance(value, list):
         return [comparable(item) for item in value if item != ""]
-    return value
+    return str(value) if type(value) is int else value
 
 
 # What stands there is a reference to a resource of the same template.

@@ -19,7 +19,7 @@ def run(tool, *arguments):
     return subprocess.run(
         [TOOLS / venv / "bin" / program, *map(str, arguments)],
         env={**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true"},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
 
 
