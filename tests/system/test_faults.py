@@ -248,7 +248,7 @@ class Presign(Known):
 class PresignForABelieved(Presign):
     def prepare(self):
         super().prepare()
-        assert self.request().opens_studio()
+        assert opens_in_the_end(self.browser, {"team_id": self.team})
 
 
 class Update(Case):
