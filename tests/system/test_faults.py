@@ -248,7 +248,7 @@ class Presign(Known):
 class PresignForABelieved(Presign):
     def prepare(self):
         super().prepare()
-        assert self.request().opens_studio()
+        assert opens_in_the_end(self.browser, {"team_id": self.team})
 
 
 class Update(Case):
@@ -460,6 +460,8 @@ def test_every_call_is_in_the_table_with_every_fault():
     assert listed == [(call, fault) for call in CASES for fault in FAULTS]
 
 
+# The first of them waits until everything has happened.
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "call, fault, once, lasting",
     list(rows()),
