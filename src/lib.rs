@@ -23,6 +23,7 @@ pub mod local;
 pub mod mappings;
 #[cfg(feature = "cli")]
 pub mod policy;
+pub mod session;
 pub mod team;
 pub mod telemetry;
 

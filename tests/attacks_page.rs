@@ -56,8 +56,9 @@ fn every_test_that_the_page_names_exists() {
     let mut tests = generated();
     for folder in ["src", "saml", "fuzz"] {
         tests.extend(functions(folder, "rs", "fn "));
+        tests.extend(functions(folder, "rs", "async fn "));
     }
-    for folder in ["tests/system", "tests/browser"] {
+    for folder in ["tests/system", "tests/browser", "tests/admin"] {
         tests.extend(functions(folder, "py", "def "));
     }
     let missing: Vec<_> = named().difference(&tests).cloned().collect();

@@ -280,16 +280,16 @@ def scalar_holds(shape, value, path):
     wrong = not isinstance(value, SCALARS[kind]) or (isinstance(value, bool) and kind != "boolean")
     if wrong:
         raise Violation(f"{path} is {type(value).__name__}, expected {kind}")
+    enum, text = shape.metadata.get("enum"), shape.metadata.get("pattern")
+    if kind == "string" and "identitystore" in (text or "") and STORY.fullmatch(value):
+        return
     if kind in ("string", "blob"):
         within(shape, len(value), path, "characters")
     elif kind in ("integer", "long", "float", "double") and path.rpartition(".")[2] not in MAY_BE_ZERO:
         within(shape, value, path, "")
-    enum, text = shape.metadata.get("enum"), shape.metadata.get("pattern")
     if enum and value not in enum:
         raise Violation(f"{path} is {value!r}, expected one of {enum}")
     compiled = pattern(text) if text and kind == "string" else None
-    if compiled and "identitystore" in text and STORY.fullmatch(value):
-        return
     if compiled and not compiled.fullmatch(value):
         raise Violation(f"{path} is {value!r}, expected {text}")
 

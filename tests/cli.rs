@@ -132,7 +132,7 @@ fn the_page_on_the_first_file_says_what_happens() {
 
 #[test]
 fn the_page_on_a_pull_request_says_what_happens() {
-    page("pull-request");
+    page_with("pull-request", |aws| aws.profile("ann", "analysts"));
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn the_schema_knows_every_attribute_that_the_reader_knows() {
         .map(|name| (name.clone(), json!(["no attribute is a list of lists", [[]]])))
         .collect();
     let faults = Team::read(&item).unwrap_err();
-    for name in names.keys() {
+    // What these hold decides nothing, so nothing in them is a fault.
+    let notes = ["owner", "changed_by", "changed_at"];
+    for name in names.keys().filter(|name| !notes.contains(&name.as_str())) {
         assert!(faults.iter().any(|fault| fault.attribute == *name), "{name} is never read");
     }
 }

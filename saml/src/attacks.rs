@@ -1,8 +1,8 @@
 //! Known attacks on SAML service providers and on what stands around them: what each does, what stops
 //! it here, and the tests that show it.
 //!
-//! Names of tests are without path. Those that begin with `test_` are in `tests/system/` and
-//! `tests/browser/` of the repository: they attack `studio-broker`, which stands on this crate. The others
+//! Names of tests are without path. Those that begin with `test_` are in `tests/system/`,
+//! `tests/browser/` and `tests/admin/` of the repository: they attack `studio-broker`, which stands on this crate. The others
 //! are in `saml/tests/saml/` or beside the code. Most of the documents are in `tests/fixtures/attacks/`,
 //! made from genuine responses by `tests/fixtures/generate.py`, and have a test each in
 //! `saml/tests/saml/attacks.rs`. Further tests in `saml/tests/saml/rejects.rs` change one thing about a

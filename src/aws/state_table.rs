@@ -42,8 +42,7 @@ use jiff::Timestamp;
 
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
-use crate::broker::opening::Seen;
-use crate::broker::session::{Secret, Session, random};
+use crate::session::{Secret, Seen, Session, random};
 
 /// The table of consumed responses.
 #[derive(Debug, Clone)]

@@ -233,6 +233,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "a test's own moment")]
     fn measure() -> Measure {
         let waited = Some(SignedDuration::from_secs(7));
         Measure { hub: "state".into(), started: Instant::now(), waited, failed: true }

@@ -3,7 +3,7 @@
 //! | step | here | rests on |
 //! | --- | --- | --- |
 //! | verify the response, consume it | [`Broker::sign_in`] | [`strict_saml`], [`crate::aws::state_table`] |
-//! | is the session still good? | [`Broker::session`] | [`crate::broker::session`] |
+//! | is the session still good? | [`Broker::session`] | [`crate::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
 
@@ -11,7 +11,6 @@ pub mod audit;
 pub mod drift;
 pub mod metrics;
 pub mod opening;
-pub mod session;
 pub mod turns;
 
 use std::net::IpAddr;
@@ -37,8 +36,8 @@ use crate::broker::audit::{Audit, Facts, Outcome, unverified};
 use crate::broker::opening::{
     LOOK_AGAIN_THROTTLED, Opener, Opening, OpeningError, Request, Wait, time_left,
 };
-use crate::broker::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
+use crate::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
 use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;

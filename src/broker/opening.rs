@@ -20,7 +20,6 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -35,10 +34,10 @@ use crate::aws::updates::{Came, Sent, Turn, Updates};
 use crate::aws::user_settings::excluding;
 use crate::broker::audit::{Audit, Facts, Outcome};
 use crate::broker::drift::{self, Act, decide};
-use crate::broker::session::{hex, random};
 use crate::broker::turns::{Line, Step, Turns, spread};
+use crate::session::{Seen, hex, random};
 use crate::team::owner::Owner;
-use crate::team::{Region, Team};
+use crate::team::{Region, SpaceName, Team};
 
 /// Opens profiles.
 #[derive(Debug)]
@@ -85,31 +84,6 @@ pub struct Request {
     pub waited: Option<SignedDuration>,
     /// What the session knows about the profile from a visit that another process answered.
     pub seen: Option<Seen>,
-}
-
-/// What a profile was when its person was told to come back: kept in the session, since the next visit
-/// may be answered by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Digest of the owner, the name, and everything in the mapping that the profile depends on.
-    pub profile: String,
-    /// Whether SageMaker prepares it; otherwise it is ready and the owner's.
-    #[serde(default)]
-    pub preparing: bool,
-    /// Whether it was sent its settings, so that whoever sees them applied writes that down.
-    #[serde(default)]
-    pub updated: bool,
-    /// When it was seen, epoch seconds.
-    pub at: i64,
-}
-
-impl Seen {
-    /// Whether the session need not be told.
-    pub fn says_the_same(&self, newer: &Self) -> bool {
-        (&self.profile, self.preparing, self.updated)
-            == (&newer.profile, newer.preparing, newer.updated)
-            && newer.at.saturating_sub(self.at) < TELL_AGAIN
-    }
 }
 
 /// What came of it.
@@ -243,10 +217,6 @@ const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);
 /// In line for a URL, waiting for the profile counts up to this long: nobody tells the session when the
 /// profile was opened, and who comes again later is not before everybody else.
 const PREPARING_COUNTS: SignedDuration = SignedDuration::from_secs(30);
-
-/// The session is told again of what it knows for longer than this, in seconds: half of
-/// [`PREPARING_LIFE`].
-const TELL_AGAIN: i64 = 300;
 
 /// The tags of a new profile are seen so soon, in seconds.
 const TAGS_COME_WITHIN: i64 = 60;
@@ -928,14 +898,20 @@ impl Visit<'_> {
         }
     }
 
-    /// The space, when it is the team's or the profile's own.
+    /// The space, when it is the team's or the profile's own. What cannot be a space's name is nobody's, and
+    /// SageMaker is not asked about it.
     async fn allowed_space(
         &self,
         profile: &Profile<'_>,
         space: &str,
     ) -> Result<String, OpeningError> {
         let teams_own = profile.team.space_name.as_ref().is_some_and(|own| own.as_str() == space);
-        if teams_own || self.in_turn(Step::Look, || profile.owns_space(space)).await? {
+        if teams_own {
+            return Ok(space.to_owned());
+        }
+        if SpaceName::try_from(space.to_owned()).is_ok()
+            && self.in_turn(Step::Look, || profile.owns_space(space)).await?
+        {
             Ok(space.to_owned())
         } else {
             Err(OpeningError::SpaceRefused)

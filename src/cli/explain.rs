@@ -77,27 +77,42 @@ fn known(code: &str) -> Option<Known> {
     Some(Known { code: found, runbook: runbook(code) })
 }
 
-/// Each paragraph, list item or row of a table that names the code, with the heading above it.
+/// Each paragraph, list item or row of a table that names the code, with the heading above it. The rows
+/// come first: they say what to mend, the others when an alarm comes with it.
 fn runbook(code: &str) -> Vec<(String, String)> {
     let name = format!("`{code}`");
     let mut heading = String::new();
-    let mut found = Vec::new();
+    let (mut rows, mut found) = (Vec::new(), Vec::new());
     for line in RUNBOOKS.lines() {
         if let Some(title) = line.strip_prefix("## ") {
             heading = title.to_owned();
         } else if line.contains(&name) {
-            let text = match line.strip_prefix('|') {
+            match line.strip_prefix('|') {
                 // Of a row what is said about the codes of its first cell.
                 Some(row) => match row.trim_end_matches('|').split_once('|') {
-                    Some((first, rest)) if first.contains(&name) => rest.trim(),
-                    _ => continue,
+                    Some((first, rest)) if first.contains(&name) => {
+                        rows.push((heading.clone(), rest.trim().to_owned()));
+                    }
+                    _ => {}
                 },
-                None => line.trim_start_matches("- ").trim(),
-            };
-            found.push((heading.clone(), text.to_owned()));
+                None => found.push((heading.clone(), without_mark(line).to_owned())),
+            }
         }
     }
-    found
+    rows.append(&mut found);
+    rows
+}
+
+/// A list item without what marks it as one: `- ` or its number.
+fn without_mark(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some(("-", rest)) => rest,
+        Some((mark, rest)) if mark.strip_suffix('.').is_some_and(|n| n.parse::<u8>().is_ok()) => {
+            rest
+        }
+        _ => line,
+    }
+    .trim()
 }
 
 fn explain_code(code: &str, format: Format) -> Result<Exit, Failure> {
@@ -197,9 +212,11 @@ mod tests {
     #[test]
     fn a_code_comes_with_its_row_of_the_runbooks() {
         let found = runbook("target_denied");
-        assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, "Administrator needed");
         assert!(found[0].1.starts_with("the spoke's target role"), "{found:?}");
+        assert_eq!(found[1].0, "No openings");
+        assert!(found[1].1.starts_with("`target_denied` everywhere"), "{found:?}");
+        assert_eq!(found.len(), 2, "{found:?}");
         assert!(known("target_denied").is_some() && known("nothing").is_none());
     }
 

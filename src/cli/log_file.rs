@@ -59,7 +59,7 @@ mod tests {
             json!({"events": [{"message": format!("{text}\n")}]}).to_string(),
             json!({"results": [[{"field": "@message", "value": text}]]}).to_string(),
         ] {
-            assert_eq!(of(&log), [inner.clone()], "{log}");
+            assert_eq!(of(&log), std::slice::from_ref(&inner), "{log}");
         }
         assert!(of("").is_empty());
     }

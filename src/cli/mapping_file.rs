@@ -185,7 +185,9 @@ pub(super) async fn apply(arguments: &ApplyArguments, format: Format) -> Result<
     {
         let hub = Hub::connect().await?;
         let state = state(&hub, |_| true).await?;
-        let plan = kept.against(&hub.head().await, &state)?;
+        let mut plan = kept.against(&hub.head().await, &state)?;
+        // What people lose by it is what they have now.
+        returning::call_out(&hub.sdk, &mut plan, files.look_into).await;
         must_be_meant(&hub, &plan, *allow_privileged, format).await?;
         let orders = Orders { removals, consent: Some(consent), together: true, more: None };
         return carry_out(&hub, plan, orders, format).await;
@@ -387,7 +389,7 @@ fn must_be_confirmed(
 fn in_words(risk: Risk, number: usize) -> String {
     match risk {
         Risk::Moved => format!(
-            "{} another account, domain or role, and people lose the profiles that they have",
+            "{} another id, account, domain or role, and people lose the profiles that they have",
             match number {
                 1 => "1 team gets".to_owned(),
                 number => format!("{number} teams get"),

@@ -125,6 +125,10 @@ fn say_what_is_there(change: &mut Change, census: &Census, gone: &[String]) {
             if own == 1 { "its owner opens it" } else { "their owners open them" }
         ));
     }
+    if !census.is_partial && gone.iter().all(|team| of(team) == 0) {
+        // Whose place it takes has no profile: nobody loses one.
+        change.risks.remove(&Risk::Moved);
+    }
     for team in gone.iter().filter(|team| of(team) > 0) {
         change.consequences.push(format!(
             "{bound}{} behind in its domain, with homes: those of team {}",

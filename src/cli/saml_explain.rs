@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::decision::{Outcome, because, but};
 use super::output::{ADDED, CHANGED, REMOVED, count, plain, say, styled};
-use crate::broker::session::Session;
 use crate::mappings::file::MappingFile;
+use crate::session::Session;
 use crate::team::entitlement::{self, Case, Target};
 use crate::team::idp::Idp;
 use crate::team::item::excerpt;
@@ -259,7 +259,7 @@ pub(super) fn spaced(
     const OF_SIGNATURES: [&str; 3] =
         ["digest_mismatch", "signature_invalid", "signature_malformed"];
     let of_signatures = |rejection: &Rejection| OF_SIGNATURES.contains(&rejection.code());
-    (of_signatures(rejection) && !without.is_err_and(|other| of_signatures(other))).then_some(
+    (of_signatures(rejection) && !without.is_err_and(of_signatures)).then_some(
         "without the white space between its elements the signature holds: the file was formatted after it was \
          signed (by an editor, a browser's tools or a pretty-printer). Take the form field SAMLResponse as it was \
          posted.",

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -83,26 +83,27 @@ impl Setting {
 /// All settings as `schemas/settings.json` lists them.
 pub fn settings() -> Value {
     let rows = SETTINGS.iter().map(|setting| {
-        let mut row = json!({
+        let value = match setting.value {
+            Kind::Text { default, .. } => match default {
+                Absent::Required => json!({"required": true}),
+                Absent::Is(text) => json!({"default": text}),
+                Absent::Means(words) => json!({"default_means": words}),
+                Absent::Off => json!({}),
+            },
+            Kind::Number { default, least, most, unit } => {
+                json!({"default": default, "minimum": least, "maximum": most, "unit": unit})
+            }
+        };
+        let words = json!({
             "variable": setting.variable,
             "meaning": setting.meaning,
             "expected": setting.expected(),
         });
-        match setting.value {
-            Kind::Text { default, .. } => match default {
-                Absent::Required => row["required"] = json!(true),
-                Absent::Is(text) => row["default"] = json!(text),
-                Absent::Means(words) => row["default_means"] = json!(words),
-                Absent::Off => {}
-            },
-            Kind::Number { default, least, most, unit } => {
-                row["default"] = json!(default);
-                row["minimum"] = json!(least);
-                row["maximum"] = json!(most);
-                row["unit"] = json!(unit);
-            }
-        }
-        row
+        let members = [words, value].into_iter().filter_map(|part| match part {
+            Value::Object(members) => Some(members),
+            _ => None,
+        });
+        members.flatten().collect::<Map<_, _>>()
     });
     json!({ "settings": rows.collect::<Vec<_>>() })
 }

@@ -18,9 +18,9 @@ use jiff::Timestamp;
 
 use super::destination::Destination;
 use crate::aws::state_table::StateKey;
-use crate::broker::session::{Secret, Session, hex, random};
 use crate::broker::{LastOwner, PENDING_SECONDS, REQUEST_SECONDS};
 use crate::config::PublicUrl;
+use crate::session::{Secret, Session, hex, random};
 
 /// Names and attributes of our cookies under one public URL.
 #[derive(Debug, Clone)]
@@ -330,7 +330,7 @@ mod tests {
             idp: idp.into(),
             directory: directory.into(),
             user_id: user_id.into(),
-            ..crate::broker::session::tests::session()
+            ..crate::session::tests::session()
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure>
         && idp.enabled
         && idp.metadata.sso_redirect_url().is_some()
     {
-        let asked = asked_for(context, &idp, destination.as_ref()).await;
+        let asked = Box::pin(asked_for(context, &idp, destination.as_ref())).await;
         let ask = Ask { force: true, authn_contexts: &asked };
         return start(context, &idp, destination, None, ask, StatusCode::FOUND);
     }

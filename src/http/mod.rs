@@ -43,8 +43,8 @@ use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
 use crate::broker::audit::{Facts, Outcome};
 use crate::broker::metrics::{self, Measure};
-use crate::broker::session::{Session, random};
 use crate::broker::turns::waited_since;
+use crate::session::{Session, random};
 use crate::team::idp::Idp;
 
 pub use code::{Code, codes};

@@ -14,7 +14,7 @@ use super::destination::Destination;
 use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
-use crate::broker::session::Session;
+use crate::session::Session;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::members::Until;

@@ -11,8 +11,8 @@ use super::{Context, Response, pages, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
 use crate::broker::opening::{Opening, Wait, time_left};
-use crate::broker::session::Session;
 use crate::broker::{Refusal, Waiting};
+use crate::session::Session;
 use crate::team::idp::Idp;
 
 pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
@@ -21,7 +21,8 @@ pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failu
         return sign_in_first(context, None).await;
     };
     let patience = time_left(context.deadline);
-    let choices = context.broker.teams(&session, &idp, patience, context.now).await?;
+    let teams = context.broker.teams(&session, &idp, patience, context.now);
+    let choices = Box::pin(teams).await?;
     if choices.is_empty() {
         return Err(Failure::NoTeam);
     }
@@ -34,7 +35,7 @@ pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response
         return Err(Failure::NotFound);
     };
     context.facts.unverified.team = Some(unverified(id));
-    match open_or_sign_in(context, &destination).await {
+    match Box::pin(open_or_sign_in(context, &destination)).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
             tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");

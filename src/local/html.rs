@@ -34,7 +34,7 @@ const STYLE: &str = "\
 --page:#12171e;--act:#7ab8ff;--on-act:#08121d}}\
 *{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);\
 font:16px/1.5 system-ui,sans-serif}main{max-width:66rem;margin:0 auto;padding:2rem 1.25rem}\
-h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:0}p{margin:.35rem 0}\
+a{color:var(--act)}h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.1rem;margin:0}p{margin:.35rem 0}\
 .soft{color:var(--soft)}.cards{display:grid;gap:1rem;padding:0;margin:1.5rem 0;list-style:none;\
 grid-template-columns:repeat(auto-fill,minmax(19rem,1fr))}\
 .card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:1rem;\
@@ -47,7 +47,8 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.4rem 1.25rem;backgrou
 border:1px solid var(--line);border-radius:.6rem;padding:1rem;overflow-wrap:anywhere}\
 dt{color:var(--soft)}dd{margin:0}pre{background:var(--card);border:1px solid var(--line);\
 border-radius:.6rem;padding:1rem;overflow:auto}code{font-family:ui-monospace,monospace}\
-@media(max-width:36rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}}";
+@media(max-width:36rem){dl{grid-template-columns:1fr;gap:0}dt:not(:first-child){margin-top:.6rem}\
+pre{white-space:pre-wrap;overflow-wrap:anywhere}}";
 
 #[cfg(test)]
 mod tests {

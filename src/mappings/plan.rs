@@ -59,7 +59,7 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Risk {
-    /// Teams that move to another account, domain or role: their profiles become unreachable.
+    /// Teams that get another id, account, domain or role: their profiles become unreachable.
     Moved,
     /// People who were denied and may sign in again.
     Readmitted,
@@ -247,10 +247,12 @@ impl Plan {
         };
         plan.follow(state, &wanted(Table::Teams), &wanted(Table::Idps));
         if prune && !kept.is_empty() {
-            let number = kept.len();
-            let items = if number == 1 { "1 item stays" } else { "items stay" };
-            let items = if number == 1 { items.to_owned() } else { format!("{number} {items}") };
-            plan.warnings.push(format!("{items}: other files' owner label stands on them"));
+            plan.warnings.push(match kept.len() {
+                1 => "1 item that the files lack stays: its owner label is not theirs".to_owned(),
+                more => format!(
+                    "{more} items that the files lack stay: their owner labels are not the files'"
+                ),
+            });
         }
         Ok(plan)
     }
@@ -404,6 +406,7 @@ impl Plan {
             };
             let Some(before) = gone.iter().find(is_same) else { continue };
             let before = before.team_id.as_str();
+            change.risks.insert(Risk::Moved, 1);
             change.follows(format!(
                 "it takes the place of team {}, with its domain and role: the profiles of {0} stay behind with their homes, and people get new ones; profiles offboard ends the old ones of each person",
                 excerpt(before)
@@ -1137,6 +1140,7 @@ mod tests {
         let new = &plan.changes[0];
         assert!(new.consequences.iter().any(|c| c.contains("takes the place of team \"old\"")));
         assert!(new.warnings.iter().any(|w| w.contains("still names \"old\"")), "{new:?}");
+        assert_eq!(plan.risks(), BTreeMap::from([(Risk::Moved, 1)]));
     }
 
     #[test]

@@ -30,7 +30,8 @@ def test_nothing_is_found_where_all_is_well_and_it_says_how_that_is_known(fleet)
     assert any("iam:SimulatePrincipalPolicy" in proof["by"] for proof in report["proof"])
     shown = fleet.run("doctor")
     assert "ok: nothing found; looked at 3 teams, 3 accounts and 1 IdP" in shown.stdout
-    assert shown.stderr == ""
+    # On a busy machine it may say that it waits.
+    assert [line for line in shown.stderr.splitlines() if "has not answered yet" not in line] == []
 
 
 def test_it_never_comes_as_the_broker_and_changes_nothing(fleet):
@@ -258,6 +259,7 @@ def hub_policy(**conditions):
     table = "arn:*:dynamodb:*:*:table/studio-broker-"
     mappings = [f"{table}teams", f"{table}idps"]
     return {
+        "Version": "2012-10-17",
         "Statement": [
             {**assume, "Condition": conditions},
             {"Effect": "Allow", "Action": read, "Resource": mappings},
@@ -271,8 +273,10 @@ def test_a_hub_role_of_another_organization_reaches_no_target(fleet):
     override(fleet, HUB_ROLE, permission_policy=own)
     assert found(fleet, code=0) == []
     other = hub_policy(StringEquals={"aws:ResourceOrgID": "o-another"})
-    override(fleet, HUB_ROLE, permission_policy=other)
-    assert [code for code, _ in found(fleet)] == ["hub_role_refuses"]
+    # To a document of the version before, a variable is a text like any other.
+    for refusing in [other, {**own, "Version": "2008-10-17"}]:
+        override(fleet, HUB_ROLE, permission_policy=refusing)
+        assert [code for code, _ in found(fleet)] == ["hub_role_refuses"]
 
 
 def test_a_hub_role_that_is_denied_is_a_finding_whatever_else_it_asks_for(fleet):

@@ -121,6 +121,17 @@ def test_a_person_whom_nothing_knows_needs_a_flag_and_the_near_ids_are_named(fle
     assert "denied_users" not in fleet.idp()
 
 
+def test_a_person_whom_nothing_knows_needs_a_flag_also_where_no_idp_is(fleet):
+    fleet.profile("lab1", "u0009")
+    fleet.run("idps", "remove", fleet.entity_id)
+    refused = fleet.json("profiles", "offboard", "U0009", "--yes", code=2)["error"]
+    assert refused["unknown"] == [{"user": "U0009", "nearest": ["u0009"]}]
+    fleet.run("profiles", "offboard", "U0009", code=3)
+    done = fleet.run("profiles", "offboard", "U0009", "--yes", "--allow-unknown")
+    assert "refused everywhere" not in done.stdout
+    assert fleet.profiles("lab1") == ["u0009-lab1"]
+
+
 def test_a_session_makes_somebody_known(fleet):
     fleet.dynamodb.put_item(
         TableName="studio-broker-state",
@@ -321,6 +332,17 @@ def test_what_takes_profiles_from_people_needs_its_number(fleet):
     fleet.run("teams", "apply", path, "--confirm", "moved=1")
 
 
+def test_a_kept_plan_needs_the_number_of_what_is_there_when_it_is_applied(fleet):
+    path = as_file(fleet, lab1={"domain_id": "d-elsewhere"})
+    fleet.run("teams", "plan", path, "--out", "agreed.plan", code=3)
+    shown = fleet.json("teams", "apply", "agreed.plan", "--dry-run")
+    assert shown["confirm"] == {}
+    # Somebody's first sign-in came between.
+    fleet.profile("lab1", "ann")
+    fleet.run("teams", "apply", "agreed.plan", code=2)
+    fleet.run("teams", "apply", "agreed.plan", "--confirm", "moved=1")
+
+
 def test_people_who_were_denied_come_back_by_their_number_only(local_world):
     idp = {"entity_id": ENTITY_ID, "metadata_xml": (METADATA / "idp.xml").read_text(), "allowed_teams": ["*"]}
     local_world.put(local_world.idps, item({**idp, "denied_users": ["eve", "mallory"]}))
@@ -488,6 +510,15 @@ def test_a_rename_is_seen_with_the_people(fleet):
     new = next(change for change in plan["changes"] if change["key"] == "lab1new")
     assert any('takes the place of team "lab1"' in one for one in new["consequences"])
     assert any("1 profile stays behind" in one for one in new["consequences"]), new
+    assert plan["confirm"] == {"moved": 1}
+    fleet.run("teams", "apply", path, "--prune", code=2)
+    fleet.run("teams", "apply", path, "--prune", "--confirm", "moved=1")
+
+
+def test_a_rename_of_a_team_without_profiles_needs_no_number(fleet):
+    path = as_file(fleet, lab1={"team_id": "lab1new"})
+    assert fleet.json("teams", "plan", path, "--prune", code=3)["confirm"] == {}
+    fleet.run("teams", "apply", path, "--prune")
 
 
 def test_a_look_that_does_not_reach_everything_is_partial(fleet):

@@ -207,6 +207,7 @@ def test_an_offboarding_is_planned_first_and_nothing_happens(fleet):
     done = fleet.run("profiles", "offboard", "ann", code=3)
     assert done.stdout.splitlines() == [
         "ann in directory default is the owner ann",
+        "  revoke  what is open in 1 profile",
         "  deny    ann at IdP https://idp.example.com/metadata",
         "  delete  app JupyterServer default (lab1)",
         "  delete  app JupyterLab default of space ann-space (lab1)",

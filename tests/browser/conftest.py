@@ -8,6 +8,9 @@ with a fresh context, without cookies, for each visitor.
 | `STUDIO_BROKER_BIN` | `target/debug` | the folder of the program, or the program |
 | `STUDIO_BROKER_CHROMIUM` | `/usr/bin/chromium` | the browser |
 | `STUDIO_BROKER_SCREENSHOTS` | `tests/browser/screenshots` | where pictures of the pages go |
+
+`python -m pytest tests/browser --pictures -k "until or fit or print"` makes the documentation's pictures anew
+(`PICTURES`).
 """
 
 import os
@@ -21,10 +24,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from aws_models import pytest_terminal_summary  # noqa: F401
 from local import Local
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from visitor import Visitor
 
 HERE = pathlib.Path(__file__).resolve().parent
+# A busy machine is slow, and nothing that is waited for is about speed.
+expect.set_options(timeout=30_000)
+# Pages that the documentation shows, by the names that tests look at them with.
+PICTURES = {
+    "chooser-until": HERE / "pictures/chooser.png",
+    "waiting": HERE / "pictures/waiting.png",
+    "access-report": HERE.parent / "cli/access-report.png",
+}
 # Nothing may resolve but this machine, so a request to elsewhere fails even where it is not seen.
 FLAGS = [
     "--no-sandbox",
@@ -36,6 +47,10 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--pictures", action="store_true", help="make the documentation's pictures anew")
 
 
 @pytest.fixture(scope="session")
@@ -75,15 +90,16 @@ def local(start_local):
 
 
 @pytest.fixture
-def arrive(chromium, screenshots):
+def arrive(chromium, screenshots, request):
     """arrive(local, …): somebody with a browser of their own; options are those of a context.
 
     Whatever the test was about, nobody's browser went elsewhere or complained.
     """
     arrived = []
+    pictures = PICTURES if request.config.getoption("--pictures") else {}
 
     def make(local, **options):
-        arrived.append(Visitor(chromium, local, screenshots, options))
+        arrived.append(Visitor(chromium, local, screenshots, pictures, options))
         return arrived[-1]
 
     yield make

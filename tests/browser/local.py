@@ -99,15 +99,15 @@ class Local:
 
     def clear_faults(self):
         request = urllib.request.Request(f"{self.aws}/_control/faults", method="DELETE")
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=30).close()
 
     def mint(self, query):
         """A response that the test identity provider signs; see its GET /_control."""
-        with urllib.request.urlopen(f"{self.idp}/_control/response?{query}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.idp}/_control/response?{query}", timeout=30) as answer:
             return answer.read().decode()
 
     def _post(self, path, body):
         request = urllib.request.Request(
             self.aws + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=30).close()

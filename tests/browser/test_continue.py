@@ -43,7 +43,7 @@ def test_another_idps_person_takes_over_only_after_a_click(visitor, local):
     visitor.look("continue")
     assert [line["directory"] for line in opened(local)] == ["default"]
     visitor.page.get_by_role("button", name=re.compile("^Continue as")).click()
-    expect(visitor.page).to_have_url(re.compile(re.escape(local.idp) + "/auth"), timeout=20_000)
+    expect(visitor.page).to_have_url(re.compile(re.escape(local.idp) + "/auth"))
     assert {line["directory"] for line in opened(local)} == {"default", "partner"}
 
 

@@ -166,4 +166,7 @@ def test_after_a_session_that_does_not_count_any_more_one_can_sign_in_again(visi
     visitor.glance("error-session-void")
     visitor.page.get_by_role("link", name="Sign in again").click()
     visitor.choose_person("user-1")
+    # The same name in another directory is another person.
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("Is this you?")
+    visitor.page.get_by_role("button", name="Continue as").click()
     visitor.expect_chooser("Team 1", "Team 2")

@@ -69,8 +69,10 @@ def test_the_way_back_from_an_error(visitor):
 
 def test_the_waiting_page(visitor, local):
     local.order_fault(operation="CreateUserProfile", effect="settle", ms=60_000, status="InService")
+    visitor.choose_tile("user-1")
+    visitor.expect_chooser("Team 1", "Team 2")
     visitor.stay_on_pages_that_move_on()
-    visitor.choose_tile("user-2")
+    visitor.visit("/teams/team1")
     expect(visitor.page.get_by_role("status")).to_be_visible()
     now, stop, teams = (tab(visitor) for _ in range(3))
     assert "now" in now and stop.startswith("Stop") and teams == "Your teams"

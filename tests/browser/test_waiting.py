@@ -51,8 +51,10 @@ def test_its_link_stops_it_and_another_goes_on(visitor, local):
 
 def test_both_kinds_of_the_page_are_fit_to_be_seen(visitor, local):
     local.order_fault(operation="CreateUserProfile", effect="settle", ms=60_000, status="InService")
+    visitor.choose_tile("user-1")
+    visitor.expect_chooser("Team 1", "Team 2")
     visitor.stay_on_pages_that_move_on()
-    visitor.choose_tile("user-2")
+    visitor.visit("/teams/team1")
     expect_waiting(visitor)
     visitor.look("waiting")
     visitor.page.emulate_media(reduced_motion="reduce")
@@ -67,7 +69,7 @@ def test_it_ends_in_a_clear_page_when_sagemaker_fails(visitor, local):
     local.order_fault(operation="CreateUserProfile", effect="settle", ms=3_000, status="Failed")
     visitor.choose_tile("user-2")
     expect_waiting(visitor)
-    expect(visitor.page.locator("#code")).to_have_text("profile_failed", timeout=15_000)
+    expect(visitor.page.locator("#code")).to_have_text("profile_failed")
     visitor.expect_error("profile_failed")
 
 

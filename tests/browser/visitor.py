@@ -16,14 +16,15 @@ LOOKED_AT = (1100, 360)
 
 
 class Visitor:
-    def __init__(self, browser, local, screenshots, options):
+    def __init__(self, browser, local, screenshots, pictures, options):
         options = {"viewport": {"width": 1024, "height": 768}} | options
         self.local = local
         self.went_elsewhere = []
         self.complaints = []
         self._screenshots = screenshots
+        self._pictures = pictures
         self.context = browser.new_context(**options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(30_000)
         self.context.on("request", self._requested)
         self.context.on("console", self._complained)
         self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))
@@ -75,7 +76,8 @@ class Visitor:
         return self.post(self.local.broker + "/saml/acs", {"SAMLResponse": response} | more)
 
     def stay_on_pages_that_move_on(self):
-        """Takes `Refresh` from the broker's answers, so that a page can be looked at."""
+        """Takes `Refresh` from the broker's answers, so that a page can be looked at. What a redirect
+        leads to is out of its reach: such a page has to be visited."""
 
         def without_refresh(route):
             answer = route.fetch(max_redirects=0)
@@ -94,7 +96,7 @@ class Visitor:
 
     def expect_studio(self, **facts):
         """The simulated Studio, with these facts by the ids of its page."""
-        expect(self.page).to_have_url(re.compile(re.escape(self.local.idp) + "/auth"), timeout=20_000)
+        expect(self.page).to_have_url(re.compile(re.escape(self.local.idp) + "/auth"))
         shown = {name: self.page.locator(f"#{name.replace('_', '-')}").inner_text() for name in facts}
         assert shown == facts
 
@@ -128,6 +130,8 @@ class Visitor:
         self.picture(f"{name}-dark")
         self.page.emulate_media(color_scheme="light")
         self.glance(name)
+        if name in self._pictures:
+            self._take_for_readers(self._pictures[name])
 
     def glance(self, name):
         """Takes pictures of the page, which must fit narrow and wide screens. Enough where another
@@ -140,6 +144,15 @@ class Visitor:
             assert overflow <= 0, f"{name} is {overflow} px too wide for {width} px"
             if screen == "phone":
                 self.picture(f"{name}-{screen}")
+        page.set_viewport_size(before)
+
+    def _take_for_readers(self, path):
+        """The top of the page, as small as it may be, and the same at each run where the page is."""
+        page, before = self.page, self.page.viewport_size
+        page.set_viewport_size({"width": 1100, "height": 560})
+        end = page.locator("main").evaluate("main => main.getBoundingClientRect().bottom")
+        top = {"x": 0, "y": 0, "width": 1100, "height": min(end + 30, 560)}
+        page.screenshot(path=path, clip=top, animations="disabled")
         page.set_viewport_size(before)
 
     def picture(self, name):

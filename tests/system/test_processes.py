@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -28,18 +29,19 @@ def test_of_two_hundred_posts_at_once_to_ten_processes_exactly_one_signs_in(worl
     def post(number):
         browser = Browser(over_http(ports[number % PROCESSES]), PUBLIC_URL)
         together.wait(timeout=60)
-        return browser.post_from_idp(response)
+        return browser, browser.post_from_idp(response)
 
     with ThreadPoolExecutor(POSTS) as posts:
         answers = list(posts.map(post, range(POSTS)))
-    signed_in = [answer for answer in answers if "session" in answer.cookies]
+    signed_in = [browser for browser, answer in answers if "session" in answer.cookies]
     assert len(signed_in) == 1
-    refused = [answer for answer in answers if answer is not signed_in[0]]
+    refused = [answer for browser, answer in answers if browser is not signed_in[0]]
     # On a busy machine a table may not answer in time; then nobody knows, and nobody is signed in.
     assert {answer.code for answer in refused} <= {"replayed", "aws_unreachable", "aws_busy"}
-    assert sum(answer.code == "replayed" for answer in refused) > POSTS / 2
+    assert sum(answer.code == "replayed" for answer in refused) > PROCESSES
     lines = [line for broker in brokers for line in broker.decisions(outcome="signed_in")]
     assert [line["owner"] for line in lines] == [user]
+    assert opens_in_the_end(signed_in[0], team)
     assert len(aws.calls(operation="CreateUserProfile", error=None)) == 1
     for broker in brokers:
         broker.stop()
@@ -48,22 +50,30 @@ def test_of_two_hundred_posts_at_once_to_ten_processes_exactly_one_signs_in(worl
 def test_two_hundred_people_at_ten_processes_each_get_their_own(world, aws):
     brokers = [world.serve() for _ in range(PROCESSES)]
     programs = world.started[-PROCESSES:]
-    people = [unique("user-") for _ in range(POSTS)]
+    people, in_vain = [unique("user-") for _ in range(POSTS)], []
 
     def come(number):
-        browser, answer = brokers[number % PROCESSES].sign_in(
-            user_id=people[number], teams=["team1", "team2"]
-        )
+        # On a busy machine somebody may wait two seconds in vain, and comes again.
+        for _ in range(5):
+            browser, answer = brokers[number % PROCESSES].sign_in(
+                user_id=people[number], teams=["team1", "team2"]
+            )
+            if answer.status != 503:
+                break
+            in_vain.append(people[number])
         # Whoever answers next is another process.
         browser.send = over_http(brokers[(number + 1) % PROCESSES].port)
-        return answer, browser.get("/")
+        choosers = (browser.get("/") for _ in range(5))
+        return answer, next((page for page in choosers if page.status != 503), None)
 
     with ThreadPoolExecutor(20) as arrivals:
         answers = list(arrivals.map(come, range(POSTS)))
     assert [answer.status for answer, _ in answers] == [303] * POSTS
-    assert [chooser.status for _, chooser in answers] == [200] * POSTS
-    owners = [line["owner"] for program in programs for line in program.decisions()]
-    assert sorted(owners) == sorted(people)
+    assert [chooser and chooser.status for _, chooser in answers] == [200] * POSTS
+    owners = [line["owner"] for program in programs for line in program.decisions(outcome="signed_in")]
+    assert set(owners) == set(people)
+    # Who waited in vain may have been signed in all the same.
+    assert not Counter(owners) - Counter(people) - Counter(in_vain)
     for program in programs:
         program.stop()
 

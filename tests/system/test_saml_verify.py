@@ -348,7 +348,7 @@ def test_metadata_in_another_encoding_is_refused_with_what_to_do(folder, verify,
 
 
 def test_a_response_that_was_formatted_after_it_was_signed_is_explained(folder, tmp_path):
-    xml = (FIXTURES / "responses" / "xmlsec-assertion-signed.xml").read_text()
+    xml = (FIXTURES / "responses" / "signxml-assertion-signed.xml").read_text()
     (tmp_path / "response.xml").write_text(xml.replace("><", ">\n  <"))
     arguments = ["--sp-entity-id", SP, "--acs-url", ACS, "--at", NOW, tmp_path / "response.xml"]
     done = run("saml", "verify", "--explain", "--idp-metadata", folder / "idp.xml", *arguments)

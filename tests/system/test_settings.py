@@ -301,8 +301,8 @@ def test_without_a_region_the_tables_cannot_be_found():
 def test_a_fault_is_one_json_object_where_json_is_asked_for(command):
     settings = {**GOOD, "STUDIO_BROKER_URL_SECONDS": "1"}
     ended = run("--output", "json", *command, settings=settings)
-    error = json.loads(ended.stderr)["error"]
-    assert (ended.returncode, error["exit"]) == (2, 2)
+    error = json.loads(ended.stdout)["error"]
+    assert (ended.returncode, error["exit"], ended.stderr) == (2, 2, "")
     assert "STUDIO_BROKER_URL_SECONDS" in error["message"]
 
 
@@ -317,7 +317,8 @@ def test_wrong_arguments_are_exit_2_and_words_on_standard_error(arguments):
     ended = run("--output", "json", *arguments, settings=GOOD)
     assert ended.returncode == 2
     if arguments:
-        assert json.loads(ended.stderr)["error"]["exit"] == 2
+        assert json.loads(ended.stdout)["error"]["exit"] == 2
+        assert ended.stderr == ""
 
 
 def test_colour_is_only_for_terminals():

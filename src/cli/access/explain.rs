@@ -50,7 +50,7 @@ pub(in crate::cli) struct Arguments {
     /// An `AuthnContextClassRef` that the assertion would hold; may be repeated.
     #[arg(long, value_name = "CLASS")]
     authn_context: Vec<String>,
-    /// The NameID, by which an identity store finds the person; the user id when absent.
+    /// The `NameID`, by which an identity store finds the person; the user id when absent.
     #[arg(long, value_name = "TEXT")]
     name_id: Option<String>,
     /// The moment that is asked about, in UTC; now when absent.

@@ -178,7 +178,7 @@ fn look(name: &Name, item: &TeamItem, mappings: &Mappings) {
         mappings.idps.values().filter_map(|stored| stored.mapping()?.idp()).collect();
     let of_directory = |idp: &&&Idp| idp.directory == name.directory;
     let lets_in = |idp: &&Idp| idp.enabled && idp.allowed_teams.allow(&team.team_id);
-    if !idps.iter().filter(of_directory).any(|idp| lets_in(idp)) {
+    if !idps.iter().filter(of_directory).any(lets_in) {
         warn(format!(
             "no enabled identity provider of directory {} may grant {}",
             name.directory, team.team_id

@@ -17,6 +17,10 @@ struct Page<'a> {
     people: usize,
     ends: Vec<Ending<'a>>,
     days: Vec<Day>,
+    /// How many end on the day on which most do: what the highest column stands for.
+    most: usize,
+    first_day: String,
+    last_day: String,
     needless: Vec<Unneeded<'a>>,
     fills: Vec<FillRow<'a>>,
     teams: Vec<TeamRow<'a>>,
@@ -96,13 +100,18 @@ pub(super) fn page(review: &Review) -> String {
         .map(|day| soon.iter().filter(|(end, _)| day_of(review.at, *end) == day).count())
         .collect();
     let most = numbers.iter().copied().max().unwrap_or_default().max(1);
-    let days = numbers.iter().enumerate().map(|(day, number)| {
-        let height = (number * HEIGHT).div_ceil(most);
-        let hours = i64::try_from(day * 24).unwrap_or_default();
-        let then = review.at.saturating_add(jiff::SignedDuration::from_hours(hours));
-        let day_name = then.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
-        Day { day: day_name, number: *number, x: day * 10 + 1, y: 60 - height, height }
-    });
+    let days: Vec<Day> = numbers
+        .iter()
+        .enumerate()
+        .map(|(day, number)| {
+            let height = (number * HEIGHT).div_ceil(most);
+            let hours = i64::try_from(day * 24).unwrap_or_default();
+            let then = review.at.saturating_add(jiff::SignedDuration::from_hours(hours));
+            let day_name =
+                then.map_or_else(|_| String::new(), |t| t.strftime("%Y-%m-%d").to_string());
+            Day { day: day_name, number: *number, x: day * 10 + 1, y: 60 - height, height }
+        })
+        .collect();
     let largest = review.teams.values().map(|[people, _]| *people).max().unwrap_or_default().max(1);
     let page = Page {
         review,
@@ -119,7 +128,10 @@ pub(super) fn page(review: &Review) -> String {
                 by: row.by.as_deref().unwrap_or_default(),
             })
             .collect(),
-        days: days.collect(),
+        first_day: days.first().map(|day| day.day.clone()).unwrap_or_default(),
+        last_day: days.last().map(|day| day.day.clone()).unwrap_or_default(),
+        days,
+        most,
         needless: review.needless.iter().map(unneeded).collect(),
         fills: review
             .accounts
@@ -161,6 +173,11 @@ fn words(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
+/// The same for a moment that is a text already; another text stays as it is.
+fn moment_words(text: &str) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), words)
+}
+
 fn unneeded(needless: &Needless) -> Unneeded<'_> {
     let Needless { kind, subject, why } = needless;
     Unneeded { kind: kind.replace('_', " "), subject, why }
@@ -191,7 +208,7 @@ fn access_row(row: &Row) -> AccessRow<'_> {
         profile: row.profile.as_deref().unwrap_or_default(),
         state,
         bad,
-        changed: row.changed.clone().unwrap_or_default(),
+        changed: row.changed.as_deref().map(moment_words).unwrap_or_default(),
     }
 }
 
@@ -217,7 +234,7 @@ mod tests {
             account: None,
             profile: None,
             status: None,
-            changed: None,
+            changed: Some("2026-11-01T10:00:59Z".into()),
             revoked: false,
             denied: false,
         };
@@ -251,10 +268,20 @@ mod tests {
     }
 
     #[test]
+    fn every_moment_is_in_the_same_words() {
+        let page = page(&review());
+        assert!(page.contains("<td class=\"moment\">2026-11-01 10:00 UTC</td>"));
+        assert!(!page.contains("10:00:59"));
+    }
+
+    #[test]
     fn what_ends_in_thirty_days_is_drawn_and_listed() {
         let page = page(&review());
         assert!(page.contains("<title>2026-11-28: 1</title>"));
         assert!(page.contains("<title>2026-12-27: 1</title>"));
+        let scale =
+            "<span>2026-11-28</span><span>one at most on a day</span><span>2026-12-27</span>";
+        assert!(page.contains(scale));
         let part = page.split("id=\"needless\"").next().unwrap();
         assert!(part.contains("2026-11-29 11:00 UTC") && !part.contains("late"));
     }

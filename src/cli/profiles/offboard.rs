@@ -93,6 +93,8 @@ struct Planned {
 struct Plan {
     /// Entity IDs of the `IdPs` that are to refuse the person.
     deny: Vec<String>,
+    /// Whether an `IdP` refuses the person already.
+    is_denied: bool,
     profiles: Vec<Planned>,
     /// Profiles that look like the person's and are left alone, each with the reason.
     left_alone: Vec<String>,
@@ -138,8 +140,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         people.push((leaver, plan));
     }
     tell_outside(&mappings, &people);
-    // Where nothing is to be done, nothing wrong is.
-    let unknown = match people.iter().all(|(_, plan)| plan.is_empty()) {
+    // Where nothing is to be done and not everything was seen, that is what there is to say.
+    let nothing = people.iter().all(|(_, plan)| plan.is_empty());
+    let unknown = match nothing && people.iter().any(|(_, plan)| !plan.failed.is_empty()) {
         true => Vec::new(),
         false => unknown(&hub, &administrator, &mappings, &places, &people, &arguments).await,
     };
@@ -154,18 +157,18 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
             return Err(nobody_knows(&unknown));
         }
     }
-    if people.iter().all(|(_, plan)| plan.is_empty()) {
-        people.iter().for_each(|(leaver, plan)| report(leaver, plan, &[], format));
-        print_json(&people, Some(&[]), format);
-        let failed = people.iter().any(|(_, plan)| !plan.failed.is_empty());
-        return Ok(if failed { Exit::Failed } else { Exit::Done });
-    }
     if !arguments.yes && !unknown.is_empty() && !arguments.allow_unknown {
         print_json(&people, None, format);
         if format == Format::Table {
             hint(again("--yes --allow-unknown"));
         }
         return Ok(Exit::Refused);
+    }
+    if nothing {
+        people.iter().for_each(|(leaver, plan)| report(leaver, plan, &[], format));
+        print_json(&people, Some(&[]), format);
+        let failed = people.iter().any(|(_, plan)| !plan.failed.is_empty());
+        return Ok(if failed { Exit::Failed } else { Exit::Done });
     }
     if !arguments.yes && !confirmed(&people, format) {
         print_json(&people, None, format);
@@ -277,6 +280,7 @@ impl Plan {
 /// What was found, with whom is to refuse the person, and what nobody could look into.
 fn completed(mut plan: Plan, leaver: &Leaver, mappings: &Mappings) -> Plan {
     plan.deny = to_deny(leaver, mappings);
+    plan.is_denied = is_denied(leaver, mappings);
     plan.failed.extend(mappings.lost_teams(&[]));
     plan.failed.extend(unusable_idps(leaver, mappings));
     plan
@@ -338,16 +342,11 @@ async fn unknown(
     people: &[(Leaver, Plan)],
     arguments: &Arguments,
 ) -> Vec<Unknown> {
-    let is_denied = |leaver: &Leaver| {
-        let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
-        let mut of_directory = idps.filter(|idp| idp.directory == leaver.directory);
-        of_directory.any(|idp| idp.denied_users.contains(&leaver.user))
-    };
     let doubtful: Vec<&Leaver> = people
         .iter()
         .filter(|(_, plan)| plan.profiles.is_empty() && plan.left_alone.is_empty())
+        .filter(|(_, plan)| !plan.is_denied)
         .map(|(leaver, _)| leaver)
-        .filter(|leaver| !is_denied(leaver))
         .collect();
     if doubtful.is_empty() {
         return Vec::new();
@@ -531,6 +530,12 @@ fn to_deny(leaver: &Leaver, mappings: &Mappings) -> Vec<String> {
         .filter(|(_, idp)| !idp.denied_users.contains(&leaver.user))
         .map(|(key, _)| key.clone())
         .collect()
+}
+
+fn is_denied(leaver: &Leaver, mappings: &Mappings) -> bool {
+    let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
+    let mut of_directory = idps.filter(|idp| idp.directory == leaver.directory);
+    of_directory.any(|idp| idp.denied_users.contains(&leaver.user))
 }
 
 /// Looks for the person's profiles in all places, side by side.
@@ -860,7 +865,13 @@ fn report(leaver: &Leaver, plan: &Plan, ended: &[(Planned, Ended)], format: Form
     if plan.deny.is_empty() && ended.is_empty() {
         // Who was found doubtful, or not looked for, may have a profile.
         if plan.failed.is_empty() && plan.left_alone.is_empty() {
-            data(format!("{} is refused everywhere and has no profile", plain(&leaver.user)));
+            let user = plain(&leaver.user);
+            data(match plan.is_denied {
+                true => format!("{user} is refused everywhere and has no profile"),
+                false => format!(
+                    "{user} has no profile, and no identity provider is there to refuse them"
+                ),
+            });
         }
         return;
     }

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::broker::opening::Seen;
 use crate::team::entitlement::Said;
 use crate::team::idp::{Idp, Person, values};
 use crate::team::owner::Owner;
@@ -47,6 +46,35 @@ pub struct Session {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
 }
+
+/// What a profile was when its person was told to come back: kept in the session, since the next visit
+/// may be answered by another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Digest of the owner, the name, and everything in the mapping that the profile depends on.
+    pub profile: String,
+    /// Whether SageMaker prepares it; otherwise it is ready and the owner's.
+    #[serde(default)]
+    pub preparing: bool,
+    /// Whether it was sent its settings, so that whoever sees them applied writes that down.
+    #[serde(default)]
+    pub updated: bool,
+    /// When it was seen, epoch seconds.
+    pub at: i64,
+}
+
+impl Seen {
+    /// Whether the session need not be told.
+    pub fn says_the_same(&self, newer: &Self) -> bool {
+        (&self.profile, self.preparing, self.updated)
+            == (&newer.profile, newer.preparing, newer.updated)
+            && newer.at.saturating_sub(self.at) < TELL_AGAIN
+    }
+}
+
+/// The session is told again of what it knows for longer than this, in seconds: half as long as an opening
+/// takes a profile to be in the making that was seen so.
+const TELL_AGAIN: i64 = 300;
 
 /// Why an open session does not count any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -230,7 +258,7 @@ pub(crate) mod tests {
     }
 
     fn idp(change: serde_json::Value) -> Idp {
-        let metadata = include_str!("../../tests/fixtures/metadata/idp.xml");
+        let metadata = include_str!("../tests/fixtures/metadata/idp.xml");
         let entity_id =
             strict_saml::IdpMetadata::parse(metadata.as_bytes()).unwrap().entity_id().to_owned();
         let mut item =
