@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
-use super::error::{AwsError, sorted};
+use super::error::{AwsError, Kind, sorted};
 use crate::mappings::Table;
 use crate::mappings::places::{ATTRIBUTE, KEY, Place, written};
 
@@ -46,15 +46,32 @@ async fn change(
         return Ok(());
     }
     let set = places.iter().map(written).collect();
+    let expression = format!("{verb} #places :places");
+    let (key, set) = (AttributeValue::S(KEY.to_owned()), AttributeValue::Ss(set));
     let update = Update::builder()
         .table_name(teams_table)
-        .key(Table::Teams.key(), AttributeValue::S(KEY.to_owned()))
-        .update_expression(format!("{verb} #places :places"))
+        .key(Table::Teams.key(), key.clone())
+        .update_expression(&expression)
         .expression_attribute_names("#places", ATTRIBUTE)
-        .expression_attribute_values(":places", AttributeValue::Ss(set));
+        .expression_attribute_values(":places", set.clone());
     let Ok(update) = update.build() else { return Ok(()) };
     // A transaction, whose name in CloudTrail and metrics nobody takes for the write of a team.
     let item = TransactWriteItem::builder().update(update).build();
     let sent = client.transact_write_items().transact_items(item).send().await;
-    sorted("dynamodb:TransactWriteItems", sent).map(|_| ())
+    match sorted("dynamodb:TransactWriteItems", sent) {
+        // Tables of multi-Region strong consistency know none.
+        Err(error) if error.kind == Kind::Invalid => {
+            let sent = client
+                .update_item()
+                .table_name(teams_table)
+                .key(Table::Teams.key(), key)
+                .update_expression(expression)
+                .expression_attribute_names("#places", ATTRIBUTE)
+                .expression_attribute_values(":places", set)
+                .send()
+                .await;
+            sorted("dynamodb:UpdateItem", sent).map(|_| ())
+        }
+        ended => ended.map(|_| ()),
+    }
 }

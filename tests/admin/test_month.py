@@ -388,6 +388,20 @@ def test_a_kept_plan_whose_tables_change_in_the_last_moment_writes_nothing(local
     assert "display_name" not in local_world.get(local_world.teams, "team1")
 
 
+def test_tables_that_know_no_transactions_take_files_and_refuse_kept_plans(local_world):
+    """Global tables of multi-Region strong consistency: infra/regions/README.md."""
+    refused = {"__type": "com.amazon.coral.validate#ValidationException", "message": "no transactions here"}
+    local_world.between.on["TransactWriteItems"] = lambda _: (400, refused)
+    path = local_world.file({"teams": [team(), team("team2")]})
+    done = local_world.run("teams", "apply", path)
+    assert "could not be remembered" not in done.stderr
+    assert local_world.raw(local_world.teams, "-places")["places"]["SS"]
+    path = local_world.file({"teams": [team("team3"), team("team4")]})
+    local_world.run("teams", "plan", path, "--out", "p", code=3)
+    assert "no transactions here" in local_world.run("teams", "apply", "p", code=1).stderr
+    assert not local_world.get(local_world.teams, "team3")
+
+
 def test_a_kept_plan_is_for_one_hub(local_world, tmp_path):
     local_world.run("teams", "plan", local_world.file({"teams": [team()]}), "--out", "p", code=3)
     refused = local_world.json("teams", "apply", "p", code=2, AWS_REGION="us-east-1")["error"]

@@ -148,7 +148,7 @@ def test_the_calls_of_the_code_are_found():
     found = calls()
     assert found["aws/tables.rs"] == {"dynamodb:GetItem", "dynamodb:BatchGetItem"}
     assert found["aws/team_index.rs"] == {"dynamodb:Scan"}
-    assert found["aws/places.rs"] == {"dynamodb:TransactWriteItems"}
+    assert found["aws/places.rs"] == {"dynamodb:TransactWriteItems", "dynamodb:UpdateItem"}
     assert found["aws/state_table.rs"] == {
         "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:TransactWriteItems", "dynamodb:UpdateItem",
     }  # fmt: skip
