@@ -1,6 +1,8 @@
 //! The pages of attacks (`saml/src/attacks.rs`, `src/http/attacks.rs`) against the tests: what they name
 //! exists, and no attack is missing from them.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
