@@ -4,9 +4,9 @@
 //! | --- | --- |
 //! | connect and say nothing, or send headers byte by byte | `FIRST_REQUEST_TIME` |
 //! | keep connections without a request, or never read an answer | `IDLE_TIME` |
-//! | open more connections than the machine has files | [`Connections`]: the least useful one goes |
-//! | send a body byte by byte | `BODY_TIME`, and [`Bodies`]: where there is no room, the slowest one goes |
-//! | send large headers or bodies over many connections or streams | `MAX_HEAD`, [`MAX_BODY`], [`Bodies`] |
+//! | open more connections than the machine has files | `Connections`: the least useful one goes |
+//! | send a body byte by byte | `BODY_TIME`, and `Bodies`: where there is no room, the slowest one goes |
+//! | send large headers or bodies over many connections or streams | `MAX_HEAD`, [`MAX_BODY`], `Bodies` |
 //! | open and reset streams of HTTP/2 | what begins costs little; h2 ends the connection |
 
 mod bodies;
