@@ -1,0 +1,36 @@
+//! One fair line in front of calls that are throttled, for any number of processes that share nothing
+//! but a table.
+//!
+//! AWS lets through a few calls a second and refuses the rest; it tells neither how many nor when the
+//! next one is free. Here whoever is refused, or comes while others wait, takes a numbered ticket from
+//! an item of the table: one atomic addition, which nothing can conflict with. Beside the last number
+//! the item holds the [`Plan`]: whose turn it is at which moment, and at what rate it goes on from
+//! there. So every ticket has a moment, whichever process is asked; and when the plan turns out to be
+//! wrong, all those who wait are moved together and nobody loses a place.
+//!
+//! | what happens | the plan |
+//! | --- | --- |
+//! | a call is refused in its turn | is put off until that call can be made; a little slower, the sooner after the last refusal the more |
+//! | many are let through while others wait | a little faster |
+//! | nobody is left in line | the next one begins it anew, at the rate that was learned |
+//!
+//! Nobody asks for a ticket, and nothing is written or read, before somebody was refused. Where the table
+//! does not answer, people come back some time later, as without a line.
+//!
+//! What a ticket is worth to who invents one: a call at once, which everybody can have who keeps asking.
+//! It costs the others the one slot that the call takes.
+//!
+//! Everything here is a function of its arguments: moments are milliseconds since the epoch by the
+//! table's [`Clock`], and the table and the calls are the caller's business. `examples/simulate` runs
+//! this very code against thousands of Mondays.
+
+mod clock;
+mod plan;
+mod turn;
+
+pub use clock::Clock;
+pub use plan::{Line, Plan, Since, Write};
+pub use turn::{Knowledge, Known, Next, Turn};
+
+/// Milliseconds since the epoch.
+pub type Millis = i64;

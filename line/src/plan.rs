@@ -1,0 +1,243 @@
+//! What the table holds of a line, and how it changes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Millis;
+
+/// A line, as the table holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// The last ticket that was given out.
+    pub given: u64,
+    /// How many calls were let through for people without a ticket, as far as anybody told.
+    pub outside: u64,
+    /// When it is whose turn.
+    pub plan: Plan,
+}
+
+/// When it is whose turn: `ticket` at `at`, and the others before and after it at `rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Counts up with every change.
+    pub version: u64,
+    /// The ticket whose turn it is …
+    pub ticket: u64,
+    /// … at this moment.
+    pub at: Millis,
+    /// Tickets a second.
+    pub rate: f64,
+    /// Whether the rate was ever found to be too high. Until then it goes up fast.
+    pub sure: bool,
+    /// How many calls may be made at once after a while without any.
+    pub spare: f64,
+    /// Since when calls are counted.
+    pub since: Since,
+}
+
+/// Where the counting of calls that were let through began.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Since {
+    /// The moment.
+    pub at: Millis,
+    /// Whose turn it was.
+    pub ticket: u64,
+    /// How many had been let through without a ticket.
+    pub outside: u64,
+    /// Whether a call was refused at that moment; otherwise the line began anew.
+    pub refused: bool,
+}
+
+/// A change of the table's item.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Write {
+    /// One more ticket: `given` goes up by one, and `outside` by so many. Where there is no plan, this
+    /// one becomes it. Nothing can be in its way.
+    Ticket(Plan, u64),
+    /// One more ticket, with which the line begins anew, if nothing else has changed meanwhile.
+    Begin(Plan),
+    /// Another plan, if the one before it is still the table's.
+    Plan(Plan),
+}
+
+/// Calls a second where nothing is known yet: rather too many, which costs calls, than too few, which
+/// costs everybody time.
+const FIRST_RATE: f64 = 12.0;
+const SLOWEST: f64 = 0.1;
+const FASTEST: f64 = 500.0;
+const MOST_SPARE: f64 = 10.0;
+
+/// The rate goes up after so many tickets, by this factor: as long as it was never too high …
+const UNSURE: (u64, f64) = (2, 1.35);
+/// … after that …
+const CAREFUL: (u64, f64) = (14, 1.04);
+/// … when so many more were let through …
+const BOLDER: (u64, f64) = (20, 1.11);
+/// … and so many more.
+const BOLDEST: (u64, f64) = (7, 1.24);
+/// It goes up only while people wait for longer than this …
+const WAITING: Millis = 300;
+/// … and those who are called are there in time, within this.
+const IN_TIME: Millis = 500;
+
+/// By which factor the rate goes down when two calls are refused one after the other …
+const DOWN: f64 = 0.88;
+/// … the same while the rate is not sure …
+const DOWN_UNSURE: f64 = 0.75;
+/// … so much less for each call that was let through between them …
+const DOWN_LESS: f64 = 0.03;
+/// … and at least.
+const DOWN_LEAST: f64 = 0.973;
+/// Whoever comes later than this says nothing about the rate.
+const LATE: Millis = 700;
+
+impl Line {
+    /// The line after a change, as the table makes it.
+    ///
+    /// # Errors
+    ///
+    /// The line as it is, which is not the one that the change was made for.
+    pub fn apply(item: Option<Self>, write: Write) -> Result<Self, Option<Self>> {
+        match (item, write) {
+            (None, Write::Ticket(plan, outside)) => Ok(Self { given: 1, outside, plan }),
+            (Some(line), Write::Ticket(_, more)) => {
+                Ok(Self { given: line.given + 1, outside: line.outside + more, ..line })
+            }
+            (Some(line), Write::Plan(plan)) if line.plan.version + 1 == plan.version => {
+                Ok(Self { plan, ..line })
+            }
+            (Some(line), Write::Begin(plan))
+                if line.plan.version + 1 == plan.version && line.given + 1 == plan.ticket =>
+            {
+                Ok(Self { given: plan.ticket, plan, ..line })
+            }
+            (item, Write::Plan(_) | Write::Begin(_)) => Err(item),
+        }
+    }
+
+    /// When the last ticket's turn is.
+    pub fn ends_at(&self) -> Millis {
+        self.plan.due(self.given)
+    }
+
+    /// Whether more calls could have been made by now than are made at once: the line begins anew with
+    /// this ticket.
+    pub(crate) fn is_idle(&self, ticket: u64, now: Millis) -> bool {
+        let Plan { spare, rate, .. } = self.plan;
+        self.plan.due(ticket) + millis((spare + 0.5) / rate) < now
+    }
+
+    /// How many calls were let through since the counting began.
+    #[expect(clippy::cast_precision_loss, reason = "people in a line")]
+    fn through(&self, ticket: u64) -> f64 {
+        let Since { ticket: first, outside, .. } = self.plan.since;
+        (ticket.saturating_sub(first) + self.outside.saturating_sub(outside)) as f64
+    }
+
+    /// The plan of a line that begins anew with this ticket; `refused`: when its call was refused, before
+    /// the ticket was taken.
+    pub(crate) fn begun_anew(&self, ticket: u64, now: Millis, refused: Option<Millis>) -> Plan {
+        let plan = self.plan;
+        let mut spare = plan.spare;
+        if !plan.since.refused && self.through(ticket) > spare + 1.0 {
+            spare = (spare + 1.0).min(MOST_SPARE);
+        }
+        let (at, since) = match refused {
+            Some(at) => (now.max(at + millis(1.0 / plan.rate)), at),
+            None => (now - millis(spare / plan.rate), now),
+        };
+        let refused = refused.is_some();
+        let since = Since { at: since, ticket, outside: self.outside, refused };
+        Plan { version: plan.version + 1, ticket, at, spare, since, ..plan }
+    }
+
+    /// A faster plan, where it is time for one.
+    pub(crate) fn faster(&self, ticket: u64, now: Millis) -> Option<Plan> {
+        let plan = self.plan;
+        let through = self.through(ticket);
+        let (every, factor) = if !plan.sure {
+            UNSURE
+        } else if through < 18.0 {
+            CAREFUL
+        } else if through < 58.0 {
+            BOLDER
+        } else {
+            BOLDEST
+        };
+        let people_wait = self.ends_at() > now + WAITING;
+        let in_time = now - plan.due(ticket) < IN_TIME;
+        let is_time = ticket.saturating_sub(plan.ticket) >= every;
+        (people_wait && in_time && is_time).then(|| Plan {
+            version: plan.version + 1,
+            ticket,
+            at: plan.due(ticket).max(now - millis(plan.spare / plan.rate)),
+            rate: (plan.rate * factor).min(FASTEST),
+            ..plan
+        })
+    }
+
+    /// The plan after a ticket's call was refused at `now`, in its turn: the ticket is called again when
+    /// the next call is free, and everybody behind it moves along.
+    #[expect(clippy::cast_precision_loss, reason = "seconds")]
+    pub(crate) fn after_refusal(&self, ticket: u64, now: Millis) -> Plan {
+        let plan = self.plan;
+        let through = self.through(ticket);
+        let mut spare = plan.spare;
+        let factor = if now - plan.due(ticket) > LATE {
+            1.0
+        } else if plan.since.refused {
+            // One refusal after many calls is what the line costs; two with little between are too many.
+            let down = if plan.sure { DOWN } else { DOWN_UNSURE };
+            (down + DOWN_LESS * through).min(DOWN_LEAST)
+        } else {
+            // So many more calls were let through at once than come by in that time.
+            let seconds = (now - plan.since.at) as f64 / 1e3;
+            spare = spare.min((through - plan.rate * seconds).max(0.0));
+            DOWN_LEAST
+        };
+        let rate = (plan.rate * factor).max(SLOWEST);
+        Plan {
+            version: plan.version + 1,
+            ticket,
+            at: now + millis(1.0 / rate),
+            rate,
+            sure: plan.sure || through >= 4.0,
+            spare,
+            since: Since { at: now, ticket, outside: self.outside, refused: true },
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of a line of which nothing is known, begun by whoever was refused at `now`.
+    pub fn first(now: Millis) -> Self {
+        let since = Since { at: now, ticket: 1, outside: 0, refused: true };
+        let at = now + millis(1.0 / FIRST_RATE);
+        Self { version: 1, ticket: 1, at, rate: FIRST_RATE, sure: false, spare: 0.0, since }
+    }
+
+    /// Whether a plan that came from a table can be one.
+    pub fn is_sound(&self) -> bool {
+        (SLOWEST..=FASTEST).contains(&self.rate) && (0.0..=MOST_SPARE).contains(&self.spare)
+    }
+
+    /// When it is a ticket's turn.
+    #[expect(clippy::cast_precision_loss, reason = "people in a line")]
+    pub fn due(&self, ticket: u64) -> Millis {
+        let seconds = ticket.abs_diff(self.ticket) as f64 / self.rate;
+        if ticket < self.ticket { self.at - millis(seconds) } else { self.at + millis(seconds) }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates; and lines are short")]
+fn millis(seconds: f64) -> Millis {
+    (seconds * 1e3).round().clamp(-1e12, 1e12) as Millis
+}
+
+impl Write {
+    /// The plan that is written, or that is to be where there is none.
+    pub fn plan(self) -> Plan {
+        match self {
+            Self::Ticket(plan, _) | Self::Begin(plan) | Self::Plan(plan) => plan,
+        }
+    }
+}

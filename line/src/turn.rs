@@ -1,0 +1,181 @@
+//! One person's way through a line: what to do next.
+
+use crate::{Line, Millis, Plan, Write};
+
+/// A line, as a process saw it last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Known {
+    /// The line, where there was one.
+    pub line: Option<Line>,
+    /// When it was seen.
+    pub at: Millis,
+}
+
+/// What a process knows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Knowledge {
+    /// The line, as it was seen last.
+    pub known: Option<Known>,
+    /// Whether a call of whatever kind was refused lately, or somebody came back from a line.
+    pub alert: bool,
+    /// How many calls were let through lately for people without a ticket.
+    pub outside: u64,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Next {
+    /// Make the call, and tell when it is refused.
+    Call,
+    /// Change the table's item, and tell what came of it.
+    Write(Write),
+    /// Read the table's item.
+    Read,
+    /// Wait within the request until this moment.
+    Sleep(Millis),
+    /// Come back at this moment, with the ticket.
+    ComeBack(Millis),
+    /// Come back some time: no place could be kept.
+    BackOff,
+}
+
+/// One person's turn for one call.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    ticket: Option<u64>,
+    /// When a call was refused for which no place was kept yet.
+    refused: Option<Millis>,
+    /// Whether the last refusal was answered with a plan or a ticket.
+    settled: bool,
+    planned: bool,
+    /// Without a place: the table does not answer, or the person cannot keep one.
+    outside: bool,
+}
+
+/// What was seen of a line is believed for this long.
+const FRESH: Millis = 700;
+/// Whoever comes believes for this long that there is a line, or none …
+const BELIEVED: Millis = 5_000;
+/// … and there is one for this long after the last ticket's turn.
+const LINGERS: Millis = 30_000;
+/// A ticket this little before its moment is called.
+const EARLY: Millis = 15;
+/// Who comes so late has no place any more: an old bookmark, not a waiting page.
+const FORGOTTEN: Millis = 120_000;
+/// Who waits for longer than this looks in on the way: lines also become faster.
+const LONG: Millis = 6_000;
+const SOONEST: Millis = 1_000;
+
+impl Known {
+    /// Whether somebody who comes now takes a ticket; `None` where that has to be looked up.
+    pub fn is_there(&self, now: Millis) -> Option<bool> {
+        let end = self.line.map(|line| line.ends_at());
+        if end.is_some_and(|end| now < end) {
+            return Some(true);
+        }
+        (now - self.at < BELIEVED).then(|| end.is_some_and(|end| now < end + LINGERS))
+    }
+}
+
+impl Turn {
+    /// For somebody who has this ticket, or none.
+    pub fn new(ticket: Option<u64>) -> Self {
+        Self { ticket, refused: None, settled: true, planned: false, outside: false }
+    }
+
+    /// For somebody who cannot come back to a place.
+    pub fn outside() -> Self {
+        Self { outside: true, ..Self::new(None) }
+    }
+
+    /// The ticket, for the next visit.
+    pub fn ticket(&self) -> Option<u64> {
+        self.ticket
+    }
+
+    /// What to do next at `now`, by what is known. The request can wait until `until`.
+    pub fn next(&self, knowledge: Knowledge, now: Millis, until: Millis) -> Next {
+        if self.outside {
+            return if self.settled { Next::Call } else { Next::BackOff };
+        }
+        let Knowledge { known, alert, outside } = knowledge;
+        let fresh = known.filter(|known| (now - known.at).abs() < FRESH);
+        let Some(ticket) = self.ticket else {
+            if self.settled {
+                match known.and_then(|known| known.is_there(now)) {
+                    Some(true) => {}
+                    None if alert => return Next::Read,
+                    Some(false) | None => return Next::Call,
+                }
+            }
+            return match fresh.and_then(|known| known.line) {
+                Some(line) if !self.planned && line.is_idle(line.given + 1, now) => {
+                    Next::Write(Write::Begin(line.begun_anew(line.given + 1, now, self.refused)))
+                }
+                _ => Next::Write(Write::Ticket(Plan::first(now), outside)),
+            };
+        };
+        let Some(known) = fresh else { return Next::Read };
+        let Some(line) = known.line.filter(|line| ticket <= line.given) else {
+            return Next::Call;
+        };
+        let due = line.plan.due(ticket);
+        if due > now + EARLY {
+            return if due <= until { Next::Sleep(due) } else { come_back(&line.plan, due, now) };
+        }
+        if !self.settled {
+            return Next::Write(Write::Plan(line.after_refusal(ticket, now)));
+        }
+        if self.planned {
+            return Next::Call;
+        }
+        if ticket == line.given && line.is_idle(ticket, now) {
+            return Next::Write(Write::Plan(line.begun_anew(ticket, now, self.refused)));
+        }
+        line.faster(ticket, now).map_or(Next::Call, |plan| Next::Write(Write::Plan(plan)))
+    }
+
+    /// Whether a ticket whose page was told to come back at `at` still counts.
+    pub fn counts(at: Millis, now: Millis) -> bool {
+        now - at < FORGOTTEN
+    }
+
+    /// What was asked for was written: the line as it is now.
+    pub fn wrote(&mut self, write: Write, line: Line) {
+        match write {
+            Write::Ticket(..) => self.ticket = Some(line.given),
+            Write::Begin(_) => (self.ticket, self.planned) = (Some(line.given), true),
+            Write::Plan(_) => self.planned = true,
+        }
+        self.settled = true;
+    }
+
+    /// Somebody else changed the line meanwhile.
+    pub fn was_too_late(&mut self) {
+        self.planned = true;
+        // With a ticket, the other's plan says when it is called; without one it is still to be taken.
+        self.settled |= self.ticket.is_some();
+    }
+
+    /// The call was refused.
+    pub fn was_refused(&mut self, now: Millis) {
+        self.refused = Some(now);
+        (self.settled, self.planned) = (false, false);
+    }
+
+    /// The table did not answer.
+    pub fn table_failed(&mut self) {
+        self.outside = true;
+    }
+}
+
+/// A line may also become faster; the less is known of it, the more.
+fn come_back(plan: &Plan, due: Millis, now: Millis) -> Next {
+    let wait = due - now;
+    let part = match wait {
+        _ if !plan.sure => wait / 2,
+        ..=LONG => wait,
+        _ => wait * 6 / 10,
+    };
+    Next::ComeBack(now + part.max(SOONEST).min(wait))
+}
