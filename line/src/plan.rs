@@ -62,7 +62,8 @@ pub enum Write {
 /// Calls a second where nothing is known yet: rather too many, which costs calls, than too few, which
 /// costs everybody time.
 const FIRST_RATE: f64 = 12.0;
-const SLOWEST: f64 = 0.1;
+/// An outage in which every call is refused says nothing about the time after it.
+const SLOWEST: f64 = 0.5;
 const FASTEST: f64 = 500.0;
 const MOST_SPARE: f64 = 10.0;
 

@@ -65,6 +65,7 @@ const FORGOTTEN: Millis = 120_000;
 /// Who waits for longer than this looks in on the way: lines also become faster.
 const LONG: Millis = 6_000;
 const SOONEST: Millis = 1_000;
+const LONGEST: Millis = 30_000;
 
 impl Known {
     /// Whether somebody who comes now takes a ticket; `None` where that has to be looked up.
@@ -177,5 +178,5 @@ fn come_back(plan: &Plan, due: Millis, now: Millis) -> Next {
         ..=LONG => wait,
         _ => wait * 6 / 10,
     };
-    Next::ComeBack(now + part.max(SOONEST).min(wait))
+    Next::ComeBack(now + part.clamp(SOONEST, LONGEST).min(wait))
 }
