@@ -20,6 +20,13 @@
 //! What a ticket is worth to who invents one: a call at once, which everybody can have who keeps asking.
 //! It costs the others the one slot that the call takes.
 //!
+//! The broker does not use it yet: `src/broker/turns.rs` still lets each process guess the front of the line.
+//! Of 1,000 simulated Mondays (`cargo run --release -p fair-line --example simulate -- 1000 1000`: 10 to 1,000
+//! people in 10 to 180 s, 1 to 50 functions, 1 to 10 accounts, 1 to 10 URLs a second with bursts of 1 to 10)
+//! p99 is at most 1.2 times perfect queueing and a second in 84.6 % for people with a profile and 86.9 % for
+//! those without, at most 1.5 times in 89.0 % and 96.1 %, with 0.16 throttled calls for each click; everybody
+//! got in. It moves in when that is 95 %: bursts of one, and the first seconds, are what misses.
+//!
 //! Everything here is a function of its arguments: moments are milliseconds since the epoch by the
 //! table's [`Clock`], and the table and the calls are the caller's business. `examples/simulate` runs
 //! this very code against thousands of Mondays.
