@@ -255,7 +255,7 @@ def test_what_the_file_lacks_stays_without_prune(world):
 
 def test_many_removals_need_their_number(world):
     for i in range(6):
-        world.put(world.teams, item(team(f"old{i}")))
+        world.put(world.teams, item(team(f"old{i}", domain_id="d-other")))
     file = world.file({"teams": [team()]})
     for arguments in [[], ["--confirm-removals", "5"]]:
         done = world.run("teams", "apply", file, "--prune", *arguments, code=2)
