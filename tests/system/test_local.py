@@ -98,14 +98,20 @@ def test_a_port_that_is_taken_is_told_and_is_exit_1(local):
     assert str(taken) in ended.stderr
 
 
+def opened(browser, team, answer):
+    """Where the team opens in the end, by way of the waiting page."""
+    deadline = time.monotonic() + 30
+    while not answer.opens_studio():
+        assert time.monotonic() < deadline, (answer.status, answer.code)
+        time.sleep(0.2)
+        answer = browser.get(f"/teams/{team}")
+    return answer.location
+
+
 def test_a_person_signs_in_by_hand_and_lands_in_their_own_studio(local):
     _, printed = local("--port", 0)
     browser, answer = sign_in_by_hand(printed, "user-2")
-    for _ in range(10):
-        if answer.opens_studio():
-            break
-        answer = browser.get("/teams/team2")
-    studio = fetch(answer.location)
+    studio = fetch(opened(browser, "team2", answer))
     assert "user-2-team2" in studio
     assert "Team2Execution" in studio
 
@@ -116,11 +122,7 @@ def test_user_1_has_two_teams_in_two_accounts_with_two_roles(local):
     assert (answer.status, answer.location) == (303, f"{printed['broker']}/")
     seen = set()
     for team in ["team1", "team2"]:
-        for _ in range(10):
-            answer = browser.get(f"/teams/{team}")
-            if answer.opens_studio():
-                break
-        studio = fetch(answer.location)
+        studio = fetch(opened(browser, team, browser.get(f"/teams/{team}")))
         seen.add(
             (
                 re.search(r"\b(\d{12})\b", studio).group(1),
