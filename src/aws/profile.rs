@@ -426,6 +426,7 @@ pub async fn tags(
     credentials: &Credentials,
     arn: &str,
 ) -> Result<BTreeMap<String, String>, AwsError> {
+    const OPERATION: &str = "sagemaker:ListTags";
     let mut tags = BTreeMap::new();
     let mut next = None;
     // 50 tags fit one page; a service that never ends its pages must not hold the request.
@@ -439,16 +440,23 @@ pub async fn tags(
             .config_override(with_credentials(credentials))
             .send()
             .await;
-        let output = sorted("sagemaker:ListTags", sent)?;
+        let output = sorted(OPERATION, sent)?;
         for tag in output.tags.unwrap_or_default() {
             tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
         }
         next = output.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
-            break;
+            return Ok(tags);
         }
     }
-    Ok(tags)
+    // The one that is missing may be the one that closes the profile.
+    Err(AwsError {
+        kind: Kind::Unreachable,
+        operation: OPERATION,
+        code: "BadAnswer".into(),
+        message: "the list of tags does not end".into(),
+        request_id: None,
+    })
 }
 
 /// Whether a change was begun; not when SageMaker says that the profile is there or changing already.
