@@ -12,7 +12,7 @@ use super::error::Failure;
 use super::form::Form;
 use super::login::{start, usual};
 use super::{Context, Response, pages, redirect, set_cookies};
-use crate::broker::audit::Outcome;
+use crate::broker::audit::{Outcome, unverified};
 use crate::broker::opening::Opening;
 use crate::broker::{Browser, Refusal, SignedIn};
 use crate::team::idp::{Handoff, Idp};
@@ -101,6 +101,7 @@ async fn hand_over(
     let SignedIn { key, session, idp, .. } = signed_in;
     if let Some(destination) = destination.as_ref().filter(|_| idp.handoff == Handoff::Redirect) {
         let deadline = context.deadline;
+        context.facts.unverified.team = Some(unverified(destination.team.as_str()));
         let opened = Box::pin(super::teams::open_for(context, key, session, idp, destination));
         match tokio::time::timeout_at(deadline, opened).await {
             Ok(Ok(Opening::Ready(url))) => {
