@@ -100,8 +100,10 @@ pub struct Browser<'a> {
 pub enum LastOwner {
     /// Nobody has used it.
     Nobody,
-    /// It is the same person.
+    /// It is the same person, from the same `IdP` and directory.
     Themselves,
+    /// It is the same person, for whom another `IdP` speaks.
+    ThemselvesFromElsewhere,
     /// Somebody else, who signed in at the same `IdP`, with the same directory.
     SomebodyFromThere,
     /// Somebody else, from another `IdP` or directory, or whom nobody can verify.
@@ -700,6 +702,7 @@ impl Broker {
             Entry::Missing => return Err(Refusal::NotEntitled),
         };
         facts.team = Some(team.team_id.to_string());
+        facts.unverified.team = None;
         facts.account = Some(team.account_id.to_string());
         facts.region = Some(team.region.to_string());
         facts.domain = Some(team.domain_id.to_string());

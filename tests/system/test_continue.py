@@ -241,6 +241,19 @@ def test_what_an_idp_says_about_its_person_is_text_on_the_page(broker, aws, part
     assert "<script" not in page.text and "&lt;script" in page.text.replace("&#60;", "&lt;")
 
 
+def test_an_idp_that_first_says_the_victims_own_name_is_asked_about_the_attackers(broker, aws):
+    neighbour, victim = broker.world.new_idp(), unique("user-")
+    browser, _ = broker.sign_in(user_id=victim, teams=["team1", "team3"])
+    owner = browser.cookie("owner").value
+    for _ in range(2):
+        answer = answered(broker, browser, neighbour, user_id=victim, teams=["team1", "team3"])
+        assert answer.location == f"{PUBLIC_URL}/", "they share a directory: it is the same person"
+        assert browser.cookie("owner").value == owner
+        answer = answered(broker, browser, neighbour, user_id=unique("mallory-"), teams=["team3"])
+        assert answer.location == f"{PUBLIC_URL}/saml/continue"
+        assert "session" not in answer.cookies
+
+
 @pytest.mark.parametrize(
     "name", ["victim@corp.example" + "\u00a0" * 5000, "victim@corp.example\u202e\u2066\u200b"]
 )
