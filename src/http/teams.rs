@@ -76,10 +76,5 @@ pub(super) async fn open_for(
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
-    let opening =
-        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await;
-    if facts.team.is_some() {
-        facts.unverified.team = None;
-    }
-    opening
+    broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
 }

@@ -10,5 +10,5 @@ pub mod owner;
 pub mod spoke;
 mod text;
 
-pub use mapping::{Team, counts_at, group_of, groups_as_written};
+pub use mapping::{REVOKED_TAG, Team, counts_at, group_of, groups_as_written};
 pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};

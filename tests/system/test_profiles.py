@@ -554,6 +554,25 @@ def test_who_has_an_open_notebook_gets_in_although_the_update_is_refused(world, 
     assert "StudioWebPortal" not in aws.profile(team, name)["UserSettings"]
 
 
+def test_what_failed_and_then_met_an_open_notebook_was_not_sent(world, aws):
+    aws.settings(updates_with_apps="in_use")
+    broker = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    start_app(aws, name)
+    # No call of ours does anything; the repeated one looks as if the first had.
+    failed = {"effect": "error", "code": "InternalFailure", "status": 500, "message": "x"}
+    aws.fault(operation="UpdateUserProfile", profile=name, times=1, **failed)
+    assert gets_in(broker, user, team)
+    assert not broker.program.decisions(outcome="updated")
+    aws.sagemaker().delete_app(
+        DomainId=DOMAIN, UserProfileName=name, AppType="JupyterServer", AppName="default"
+    )
+    deadline = time.monotonic() + 30
+    while "StudioWebPortal" not in aws.profile(team, name)["UserSettings"]:
+        assert time.monotonic() < deadline and gets_in(broker, user, team)
+        time.sleep(1)
+
+
 def gets_in(broker, user, team):
     """Whether signing in ends in Studio, on a slow machine by way of the waiting page."""
     browser, answer = broker.sign_in(user_id=user, teams=[team["team_id"]])
