@@ -299,7 +299,8 @@ impl Context<'_> {
     /// old, and believed.
     fn must_be_from_our_own_page(&self) -> Result<(), error::Failure> {
         self.must_be_navigation()?;
-        let lines = self.request.headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes);
+        let lines =
+            self.request.headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes);
         let mut sites = lines.flat_map(|line| line.split(|byte| *byte == b','));
         let is_ours = |site: &[u8]| matches!(site.trim_ascii(), b"same-origin" | b"none");
         if sites.all(is_ours) { Ok(()) } else { Err(error::Failure::NotNavigation) }

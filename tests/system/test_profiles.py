@@ -274,7 +274,8 @@ def test_a_sign_in_in_a_fresh_process_is_at_most_seven_calls_in_three_round_trip
         fresh.program.stop()  # what it still does for nobody is not counted
     else:
         raise AssertionError("it never opens at once")
-    assert len(aws.calls()) <= 7, aws.operations()
+    # Other processes of this world read the index of teams anew from time to time: this one does it once.
+    assert len([name for name in aws.operations() if name != "Scan"]) <= 6, aws.operations()
 
 
 def test_an_opening_with_a_session_reads_the_session_and_signs(world, aws):

@@ -21,9 +21,9 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::cli::person::person;
-use crate::team::{REVOKED_TAG, TeamId};
 use crate::team::members::Name;
 use crate::team::owner::{Owner, profile_name, profile_name_starts};
+use crate::team::{REVOKED_TAG, TeamId};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
