@@ -4,6 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::broker::Landing;
 use crate::config::PublicUrl;
+use crate::team::app::App;
 use crate::team::{SpaceName, TeamId};
 
 /// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark
@@ -16,48 +17,6 @@ pub struct Destination {
     app: Option<App>,
 }
 
-/// The applications of Studio that can be opened directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum App {
-    Studio,
-    JupyterLab,
-    CodeEditor,
-    JupyterServer,
-    RStudioServerPro,
-    Canvas,
-}
-
-impl App {
-    const ALL: [Self; 6] = [
-        Self::Studio,
-        Self::JupyterLab,
-        Self::CodeEditor,
-        Self::JupyterServer,
-        Self::RStudioServerPro,
-        Self::Canvas,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Studio => "studio",
-            Self::JupyterLab => "JupyterLab",
-            Self::CodeEditor => "CodeEditor",
-            Self::JupyterServer => "JupyterServer",
-            Self::RStudioServerPro => "RStudioServerPro",
-            Self::Canvas => "Canvas",
-        }
-    }
-
-    /// The landing URI
-    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-    fn landing_uri(self) -> String {
-        match self {
-            Self::Studio => "studio::".into(),
-            app => format!("app:{}:", app.name()),
-        }
-    }
-}
-
 /// Stands for every text that cannot be a space's name: no space is called so, and it stays short in a
 /// cookie.
 const NO_SPACE: &str = "-";
@@ -66,6 +25,11 @@ impl Destination {
     /// A team, wherever it opens.
     pub fn team(team: TeamId) -> Self {
         Self { team, space: None, app: None }
+    }
+
+    /// An app of a team.
+    pub fn app(team: TeamId, app: App) -> Self {
+        Self { team, space: None, app: Some(app) }
     }
 
     /// `/teams/{id}`, `?space=` and `?app=`; anything else is no destination.
@@ -86,8 +50,7 @@ impl Destination {
         let space = value("space").map(|space| {
             SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)
         });
-        let app =
-            value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
+        let app = value("app").and_then(|app| App::of_name(&app));
         Some(Self { team, space, app })
     }
 

@@ -5,13 +5,14 @@
 //! GET  /saml/login      login.rs     a sign-in that starts here
 //!      /saml/continue   confirm.rs   asks before somebody else's person takes over a browser
 //! GET  /saml/metadata   mod.rs       our metadata
-//! GET  /                teams.rs     the chooser
+//! GET  /                chooser.rs   what the person may open
 //! GET  /teams/{id}      teams.rs     opens a team
 //!      /sign-out        sign_out.rs  ends the broker's session
 //! GET  /healthz         mod.rs       ok
 //! ```
 
 pub mod attacks;
+mod chooser;
 mod code;
 mod confirm;
 mod cookies;
@@ -22,6 +23,7 @@ pub(crate) mod form;
 mod login;
 mod pages;
 mod request;
+mod search;
 #[cfg(feature = "cli")]
 pub mod serve;
 mod sign_in;
@@ -122,7 +124,7 @@ async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
         "/saml/login" if method == Method::GET => login::page(context).await,
         confirm::CONTINUE if method == Method::GET => confirm::page(context).await,
         confirm::CONTINUE if method == Method::POST => Box::pin(confirm::answer(context)).await,
-        "/" if method == Method::GET => teams::chooser(context).await,
+        "/" if method == Method::GET => chooser::page(context).await,
         "/sign-out" if method == Method::GET => Ok(sign_out::page(context)),
         "/sign-out" if method == Method::POST => sign_out::end(context).await,
         "/healthz"

@@ -1,4 +1,4 @@
-//! `GET /`, the chooser, and `GET /teams/{id}`, which opens a team.
+//! `GET /teams/{id}`, which opens a team.
 
 use std::sync::Arc;
 
@@ -7,27 +7,13 @@ use http::StatusCode;
 use super::destination::Destination;
 use super::error::Failure;
 use super::login::sign_in_first;
-use super::{Context, Response, pages, redirect};
+use super::{Context, Response, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
-use crate::broker::opening::{Opening, Wait, time_left};
+use crate::broker::opening::{Opening, Wait};
 use crate::broker::{Refusal, Waiting};
 use crate::session::Session;
 use crate::team::idp::Idp;
-
-pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
-    context.must_be_navigation()?;
-    let Some((_, session, idp)) = context.session().await? else {
-        return sign_in_first(context, None).await;
-    };
-    let patience = time_left(context.deadline);
-    let teams = context.broker.teams(&session, &idp, patience, context.now);
-    let choices = Box::pin(teams).await?;
-    if choices.is_empty() {
-        return Err(Failure::NoTeam);
-    }
-    Ok(pages::chooser(context, &session, &choices))
-}
 
 pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response, Failure> {
     context.must_be_navigation()?;

@@ -2,12 +2,8 @@
 
 use super::user_settings::{doubts, region_doubt};
 use crate::team::Team;
+use crate::team::app::App;
 use crate::team::item::excerpt;
-
-/// The apps that a presigned URL can land in
-/// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-const APPS: [&str; 6] =
-    ["JupyterLab", "CodeEditor", "RStudioServerPro", "Canvas", "JupyterServer", "studio"];
 
 /// What deserves a second look in a team that can be used, one sentence each.
 pub fn of_team(team: &Team) -> Vec<String> {
@@ -71,10 +67,11 @@ fn landing(attribute: &str, uri: &str) -> Option<String> {
             "{attribute} is {}: Studio Classic, in which no new app can be created; expected app:JupyterLab: or studio::",
             excerpt(uri)
         )),
-        Some(app) if APPS.contains(&app) && app != "studio" => None,
+        Some(app) if App::of_name(app).is_some_and(|app| app != App::Studio) => None,
         Some(app) => {
-            let perhaps = super::nearest(app, APPS.into_iter()).first().map_or_else(
-                || format!("one of {}", APPS.join(", ")),
+            let apps = App::ALL.map(App::name);
+            let perhaps = super::nearest(app, apps.into_iter()).first().map_or_else(
+                || format!("one of {}", apps.join(", ")),
                 |near| format!("perhaps app:{near}:"),
             );
             Some(format!("{attribute}: found {}, expected {perhaps}", excerpt(uri)))

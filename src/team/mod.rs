@@ -1,12 +1,14 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
 pub mod address;
+pub mod app;
 pub mod entitlement;
 pub mod idp;
 pub mod item;
 mod mapping;
 pub mod members;
 pub mod owner;
+pub mod portal;
 pub mod spoke;
 mod text;
 
