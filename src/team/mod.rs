@@ -1,6 +1,7 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
 pub mod address;
+pub mod door;
 pub mod entitlement;
 pub mod idp;
 pub mod item;
@@ -11,4 +12,4 @@ pub mod spoke;
 mod text;
 
 pub use mapping::{Team, counts_at, group_of, groups_as_written};
-pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};
+pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};
