@@ -61,16 +61,18 @@ struct Card<'a> {
     reason: &'a str,
     /// Where the person signs in as the team asks for.
     sign_in: Option<String>,
-    /// What else opens: apps.
-    places: Vec<Place>,
+    /// What else opens: apps and doors.
+    places: Vec<Place<'a>>,
     labels: Vec<(&'a str, &'a str)>,
     links: &'a [Link],
     contact: Option<ContactLink<'a>>,
 }
 
 /// Something of a team that opens by itself.
-struct Place {
-    name: String,
+struct Place<'a> {
+    name: &'a str,
+    /// What it is, where the name does not say it.
+    kind: Option<&'static str>,
     url: String,
 }
 
@@ -133,11 +135,17 @@ fn card<'a>(context: &Context<'_>, idp: &Idp, choice: &'a Choice) -> Card<'a> {
     Card { url, places: places(context, team), ..told }
 }
 
-/// What opens beside the team's own landing: the apps that the team offers.
-fn places(context: &Context<'_>, team: &Team) -> Vec<Place> {
+/// What opens beside the team's own landing: the apps that the team offers, and its doors.
+fn places<'a>(context: &Context<'_>, team: &'a Team) -> Vec<Place<'a>> {
     let apps = team.apps.iter().map(|app| Place {
-        name: app.title().to_owned(),
+        name: app.title(),
+        kind: None,
         url: context.url(&Destination::app(team.team_id.clone(), *app).to_path()),
     });
-    apps.collect()
+    let doors = team.doors.iter().map(|door| Place {
+        name: door.name(),
+        kind: Some(door.kind.title()).filter(|kind| *kind != door.name()),
+        url: context.url(&format!("/teams/{}/doors/{}", team.team_id, door.id)),
+    });
+    apps.chain(doors).collect()
 }

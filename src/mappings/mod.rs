@@ -121,6 +121,7 @@ impl Table {
                 "landing_uri",
                 "space_name",
                 "apps",
+                "doors",
                 "contact",
                 "links",
                 "labels",
@@ -309,7 +310,7 @@ impl Stored {
         self.read.as_ref().ok().map(|read| &read.value)
     }
 
-    /// What closes a part of a usable item each: an entry of `members` that cannot be read.
+    /// What closes a part of a usable item each: an entry of `members`, or a door, that cannot be read.
     pub fn faults_in_part(&self) -> &[Fault] {
         self.read.as_ref().map_or(&[], |read| read.in_part.as_slice())
     }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod app;
+pub mod door;
 pub mod entitlement;
 pub mod idp;
 pub mod item;
@@ -13,4 +14,4 @@ pub mod spoke;
 mod text;
 
 pub use mapping::{Team, counts_at, group_of, groups_as_written};
-pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};
+pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};
