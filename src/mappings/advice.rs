@@ -1,5 +1,7 @@
 //! What is lawful in an item and probably a mistake: said by `plan`, `apply`, `doctor` and the validator.
 
+use std::collections::BTreeSet;
+
 use super::user_settings::{doubts, region_doubt};
 use crate::team::Team;
 use crate::team::app::App;
@@ -17,6 +19,7 @@ pub fn of_team(team: &Team) -> Vec<String> {
                 .into(),
         );
     }
+    advice.extend(titles(team));
     if let Some(uri) = &team.landing_uri {
         advice.extend(landing("landing_uri", uri));
     }
@@ -54,6 +57,16 @@ fn portal(team: &Team) -> Vec<String> {
         }
     }
     advice
+}
+
+/// Links that people cannot tell apart.
+fn titles(team: &Team) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let twice = team.links.iter().find(|link| !seen.insert(link.title.to_lowercase()))?;
+    Some(format!(
+        "links: two have the title {}, and people cannot tell them apart",
+        excerpt(&twice.title)
+    ))
 }
 
 /// `studio::path` or `app:Name:path`.
@@ -107,6 +120,13 @@ mod tests {
             (json!({"landing_uri": "http://x"}), "expected studio::… or app:Name:…"),
             (json!({"landing_uri": "app:JupiterLab:"}), "perhaps app:JupyterLab:"),
             (json!({"landing_uri": "app:JupyterServer:"}), "Studio Classic"),
+            (
+                json!({"links": [
+                    {"title": "Wiki", "url": "https://a.example.com"},
+                    {"title": "wiki", "url": "https://b.example.com"},
+                ]}),
+                "cannot tell them apart",
+            ),
             (json!({"allowed_cidrs": []}), "nobody can open the team"),
             (
                 json!({"user_settings": {"StudioWebPortal": "DISABLED", "DefaultLandingUri": "studio::"}}),
