@@ -52,10 +52,13 @@ class Local:
             self._process.wait(10)
             self._process.stdout.close()
 
+    def log(self):
+        """The lines so far, oldest first."""
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line[:1] == "{"]
+
     def decisions(self):
         """The audit lines so far, oldest first."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line[:1] == "{"]
-        return [line for line in lines if line.get("event") == "decision"]
+        return [line for line in self.log() if line.get("event") == "decision"]
 
     def table(self, name):
         resource = boto3.resource(
