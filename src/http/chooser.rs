@@ -52,7 +52,8 @@ struct Card<'a> {
     id: &'a str,
     name: &'a str,
     description: Option<&'a str>,
-    place: Option<String>,
+    /// Account and Region.
+    place: Option<(&'a str, &'a str)>,
     /// When the access ends, for people and for programs; `None` where it does not.
     until: Option<(String, String)>,
     /// Where the team opens; `None` when it cannot be opened now.
@@ -117,7 +118,7 @@ fn card<'a>(context: &Context<'_>, idp: &Idp, choice: &'a Choice) -> Card<'a> {
     let told = Card {
         name: team.name(),
         description: team.description.as_deref(),
-        place: Some(format!("Account {} · {}", team.account_id, team.region)),
+        place: Some((team.account_id.as_str(), team.region.as_str())),
         labels: labels.map(|(name, text)| (name.as_str(), text.as_str())).collect(),
         links: &team.links,
         ..shut

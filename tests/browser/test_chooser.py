@@ -337,7 +337,7 @@ def test_at_two_hundred_per_cent_and_in_print_everything_is_there(arrive, local,
     visitor.picture("chooser-200-per-cent")
     # Text alone at 200 %, as WCAG 1.4.4 has it.
     visitor.page.set_viewport_size({"width": 1024, "height": 768})
-    visitor.page.evaluate("document.body.style.fontSize = '200%'")
+    visitor.page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     visitor.picture("chooser-text-200-per-cent")
     visitor.page.reload()
