@@ -82,6 +82,10 @@ impl Table {
             Self::Teams => json!(schema_for!(Team)),
             Self::Idps => json!(schema_for!(Idp)),
         };
+        let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
+        let parts = definitions.into_iter().flat_map(|parts| parts.values_mut());
+        let members = parts.filter_map(|part| part.get_mut("properties")?.as_object_mut());
+        members.flat_map(|members| members.values_mut()).for_each(tighten);
         let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
         properties.iter_mut().flat_map(|members| members.values_mut()).for_each(tighten);
         let notes = [
