@@ -116,7 +116,7 @@ impl Visit<'_> {
         let Self { team, door, .. } = self;
         let sagemaker = &self.opener.sagemaker;
         let client = sagemaker.client(&team.region, self.now).await;
-        let knock = Knock { client: &client, credentials, door };
+        let knock = Knock { client: &client, credentials: Some(credentials), door };
         let asked = knock.open(self.life, &team.region, &sagemaker.further_hosts);
         match self.in_turn(self.step(), asked).await {
             Ok(url) => Ok(Opening::Ready(url)),

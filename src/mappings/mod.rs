@@ -7,6 +7,7 @@
 //! | [`user_settings`] | settings and Regions, held against what AWS publishes about its API |
 //! | [`places`] | the accounts and domains that teams ever had |
 //! | [`change`] | the difference between two states of one item, in words |
+//! | `doors` | what a change of a team's doors means |
 //! | [`privileged`] | which settings reach beyond a person's own profile |
 //! | [`stream`] | validates every item that somebody has changed, within seconds |
 //! | [`yaml`] | YAML and JSON with the line of every value; and YAML written back |
@@ -17,6 +18,8 @@
 
 pub mod advice;
 pub mod change;
+#[cfg(feature = "cli")]
+mod doors;
 #[cfg(feature = "cli")]
 pub mod file;
 pub mod places;

@@ -1,7 +1,10 @@
-//! Members of `user_settings` that reach beyond the person's own profile.
+//! Members of `user_settings` that reach beyond the person's own profile. Doors that lead to another team's
+//! are told in the same way (`doors.rs`).
 //!
 //! IAM has no condition keys for most of them, so whoever may write them counts as an administrator of
 //! all profiles of the team: `plan` marks them and `apply` asks for `--allow-privileged`.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,7 +15,7 @@ pub struct Privileged {
     /// The path of the member, such as `user_settings.CustomPosixUserConfig`.
     pub path: String,
     /// What it reaches.
-    pub reach: &'static str,
+    pub reach: Cow<'static, str>,
     /// Its value.
     pub value: Value,
 }
@@ -30,7 +33,7 @@ fn look(path: &str, members: &Map<String, Value>, found: &mut Vec<Privileged>) {
     for (name, value) in members {
         let path = format!("{path}.{name}");
         if let Some(reach) = reach(name, value) {
-            found.push(Privileged { path, reach, value: value.clone() });
+            found.push(Privileged { path, reach: reach.into(), value: value.clone() });
             continue;
         }
         match value {

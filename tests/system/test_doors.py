@@ -184,8 +184,8 @@ def test_what_closes_a_team_closes_its_doors(broker, aws, team_with_doors, attri
 def test_what_opens_is_for_a_person_who_navigates(broker, aws, team_with_doors):
     browser = broker.signed_in(teams=[team_with_doors["team_id"], "team3"])
     path = path_of(team_with_doors, team_with_doors["doors"][0])
-    for header in [{"Sec-Purpose": "prefetch"}, {"Sec-Fetch-Dest": "iframe"}]:
-        assert browser.get(path, headers=header).code == "not_navigation"
+    for header in [("Sec-Purpose", "prefetch"), ("Sec-Fetch-Dest", "iframe")]:
+        assert browser.get(path, headers=[header]).code == "not_navigation"
     assert browser.request("HEAD", path).status == 405
     assert browser.post(path).status == 405
     for other in ["/teams/team1/doors", "/teams/team1/doors/", "/teams/team1/doors/a/b", "/teams/team1/x"]:
@@ -429,12 +429,13 @@ def test_only_an_address_of_the_kinds_own_host_is_followed(lied_to, aws, kind):
 # deep links
 
 
-def test_a_deep_link_to_a_door_survives_the_sign_in_in_several_tabs(broker, world, aws, team_with_doors):
-    team, user = team_with_doors, unique("user-")
+def test_a_deep_link_to_a_door_survives_the_sign_in_in_several_tabs(fresh_world):
+    aws, broker, user = fresh_world.aws, fresh_world.serve(), unique("user-")
+    team = aws.new_team(doors=[aws.new_door(kind) for kind in KINDS])
     browser = broker.browser()
     logins = [(door, browser.get(path_of(team, door))) for door in team["doors"]]
     for door, login in reversed(logins):
-        assert login.status == 302 and login.location.startswith(world.idp)
+        assert login.status == 302 and login.location.startswith(fresh_world.idp)
         assert authn_request(login.location) is not None
         values = {"user_id": user, "teams": [team["team_id"], "team3"]}
         _, answer = broker.sign_in(browser, in_response_to=request_id(login.location), **values)

@@ -1,7 +1,8 @@
 //! `MLflow` Apps: `CreatePresignedMlflowAppUrl` and `DescribeMlflowApp`.
 
+use aws_sdk_sagemaker::types::{MaintenanceStatus, MlflowAppStatus};
+
 use super::super::error::{AwsError, sorted};
-use super::super::sagemaker::with_credentials;
 use super::{Behind, Knock, Life, State};
 
 pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsError> {
@@ -13,7 +14,7 @@ pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsErr
         .expires_in_seconds(url_seconds)
         .session_expiration_duration_in_seconds(session_seconds)
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let output = sorted("sagemaker:CreatePresignedMlflowAppUrl", sent)?;
@@ -26,18 +27,20 @@ pub(super) async fn look(knock: &Knock<'_>) -> Result<Behind, AwsError> {
         .describe_mlflow_app()
         .arn(knock.door.arn.as_str())
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let found = sorted("sagemaker:DescribeMlflowApp", sent)?;
-    let text = |status: Option<&str>| status.unwrap_or_default().to_owned();
-    let status = text(found.status.as_ref().map(AsRef::as_ref));
-    let maintenance = text(found.maintenance_status.as_ref().map(AsRef::as_ref));
-    let state = match status.as_str() {
-        "Creating" | "Updating" => State::Changes,
-        "Created" | "Updated" if maintenance == "MaintenanceInProgress" => State::Changes,
-        "Created" | "Updated" => State::Runs,
+    let is_in_maintenance =
+        found.maintenance_status == Some(MaintenanceStatus::MaintenanceInProgress);
+    let state = match &found.status {
+        Some(MlflowAppStatus::Creating | MlflowAppStatus::Updating) => State::Changes,
+        Some(MlflowAppStatus::Created | MlflowAppStatus::Updated) if is_in_maintenance => {
+            State::Changes
+        }
+        Some(MlflowAppStatus::Created | MlflowAppStatus::Updated) => State::Runs,
         _ => State::Shut,
     };
+    let status = found.status.map(|status| status.to_string()).unwrap_or_default();
     Ok(Behind { state, status, identity: None })
 }

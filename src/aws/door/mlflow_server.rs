@@ -1,7 +1,8 @@
 //! `MLflow` tracking servers: `CreatePresignedMlflowTrackingServerUrl` and `DescribeMlflowTrackingServer`.
 
+use aws_sdk_sagemaker::types::{IsTrackingServerActive, TrackingServerStatus as Status};
+
 use super::super::error::{AwsError, sorted};
-use super::super::sagemaker::with_credentials;
 use super::{Behind, Knock, Life, State};
 
 pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsError> {
@@ -13,7 +14,7 @@ pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsErr
         .expires_in_seconds(url_seconds)
         .session_expiration_duration_in_seconds(session_seconds)
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let output = sorted("sagemaker:CreatePresignedMlflowTrackingServerUrl", sent)?;
@@ -26,19 +27,26 @@ pub(super) async fn look(knock: &Knock<'_>) -> Result<Behind, AwsError> {
         .describe_mlflow_tracking_server()
         .tracking_server_name(knock.door.arn.resource_name())
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let found = sorted("sagemaker:DescribeMlflowTrackingServer", sent)?;
-    let text = |status: Option<&str>| status.unwrap_or_default().to_owned();
-    let status = text(found.tracking_server_status.as_ref().map(AsRef::as_ref));
-    let is_active = text(found.is_active.as_ref().map(AsRef::as_ref)) == "Active";
-    let state = match status.as_str() {
-        "Creating" | "Updating" | "Starting" | "MaintenanceInProgress" => State::Changes,
-        "Created" | "Updated" | "Started" | "MaintenanceComplete" => State::Runs,
+    let is_active = found.is_active == Some(IsTrackingServerActive::Active);
+    let state = match &found.tracking_server_status {
+        Some(
+            Status::Creating | Status::Updating | Status::Starting | Status::MaintenanceInProgress,
+        ) => State::Changes,
+        Some(Status::Created | Status::Updated | Status::Started | Status::MaintenanceComplete) => {
+            State::Runs
+        }
         // What an update or a stop left undone: the server is what it was.
-        "UpdateFailed" | "StopFailed" | "MaintenanceFailed" if is_active => State::Runs,
+        Some(Status::UpdateFailed | Status::StopFailed | Status::MaintenanceFailed)
+            if is_active =>
+        {
+            State::Runs
+        }
         _ => State::Shut,
     };
+    let status = found.tracking_server_status.map(|status| status.to_string()).unwrap_or_default();
     Ok(Behind { state, status, identity: None })
 }

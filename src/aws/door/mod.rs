@@ -12,20 +12,22 @@ mod partner_app;
 
 use aws_credential_types::Credentials;
 use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::config::Builder;
 
 use super::error::AwsError;
 use super::presign::foreign;
+use super::sagemaker::with_credentials;
 use super::studio_url::{FurtherHosts, Place, StudioUrl};
 use crate::team::Region;
 use crate::team::door::{Door, DoorKind};
 
-/// One call about a door with one person's credentials.
+/// One call about a door.
 #[derive(Debug, Clone, Copy)]
 pub struct Knock<'a> {
     /// The client of the team's Region.
     pub client: &'a Client,
-    /// Those of the team's target role, for this person.
-    pub credentials: &'a Credentials,
+    /// Those of the team's target role, for one person; `None` where the client has its own.
+    pub credentials: Option<&'a Credentials>,
     /// The door.
     pub door: &'a Door,
 }
@@ -95,6 +97,10 @@ impl Knock<'_> {
         let operation = self.door.kind.row().open_action;
         StudioUrl::check(url?, region, place, further)
             .map_err(|host| foreign(operation, &host, region))
+    }
+
+    fn settings(&self) -> Builder {
+        self.credentials.map_or_else(Builder::new, with_credentials)
     }
 
     /// What is behind the door.

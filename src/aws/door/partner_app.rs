@@ -1,7 +1,8 @@
 //! Partner AI Apps: `CreatePartnerAppPresignedUrl` and `DescribePartnerApp`.
 
+use aws_sdk_sagemaker::types::PartnerAppStatus;
+
 use super::super::error::{AwsError, sorted};
-use super::super::sagemaker::with_credentials;
 use super::{Behind, Identity, Knock, Life, State};
 
 pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsError> {
@@ -13,7 +14,7 @@ pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsErr
         .expires_in_seconds(url_seconds)
         .session_expiration_duration_in_seconds(session_seconds)
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let output = sorted("sagemaker:CreatePartnerAppPresignedUrl", sent)?;
@@ -26,20 +27,19 @@ pub(super) async fn look(knock: &Knock<'_>) -> Result<Behind, AwsError> {
         .describe_partner_app()
         .arn(knock.door.arn.as_str())
         .customize()
-        .config_override(with_credentials(knock.credentials))
+        .config_override(knock.settings())
         .send()
         .await;
     let found = sorted("sagemaker:DescribePartnerApp", sent)?;
-    let text = |status: Option<&str>| status.unwrap_or_default().to_owned();
-    let status = text(found.status.as_ref().map(AsRef::as_ref));
-    let state = match status.as_str() {
-        "Creating" | "Updating" => State::Changes,
-        "Available" => State::Runs,
+    let state = match &found.status {
+        Some(PartnerAppStatus::Creating | PartnerAppStatus::Updating) => State::Changes,
+        Some(PartnerAppStatus::Available) => State::Runs,
         _ => State::Shut,
     };
     let identity = Identity {
-        auth_type: text(found.auth_type.as_ref().map(AsRef::as_ref)),
+        auth_type: found.auth_type.map(|kind| kind.to_string()).unwrap_or_default(),
         by_session: found.enable_iam_session_based_identity.unwrap_or(false),
     };
+    let status = found.status.map(|status| status.to_string()).unwrap_or_default();
     Ok(Behind { state, status, identity: Some(identity) })
 }

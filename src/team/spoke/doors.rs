@@ -152,7 +152,8 @@ mod tests {
         for team in &teams {
             for door in &team.doors {
                 let own = format!("{}=", team.team_id);
-                let holds = |slot: &&String| slot.starts_with(&own) && slot.contains(door.arn.as_str());
+                let holds =
+                    |slot: &&String| slot.starts_with(&own) && slot.contains(door.arn.as_str());
                 assert_eq!(all.iter().filter(holds).count(), 1);
             }
         }
