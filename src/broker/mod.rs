@@ -6,8 +6,10 @@
 //! | is the session still good? | [`Broker::session`] | [`crate::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
+//! | open a door of one | [`Broker::open_door`] | [`crate::broker::door`] |
 
 pub mod audit;
+pub mod door;
 pub mod drift;
 pub mod metrics;
 pub mod opening;
@@ -186,6 +188,9 @@ pub enum Refusal {
     /// The team is not enabled.
     #[error("the team is not enabled")]
     TeamPaused(Arc<Team>),
+    /// The team lists no door of this id.
+    #[error("the team lists no such door, or the door is closed by a fault in the team's item")]
+    DoorUnknown,
     /// The client's address is not among the team's.
     #[error("the client's address is not within the team's allowed_cidrs")]
     NetworkRefused,

@@ -19,6 +19,7 @@ use super::output::{
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions, history, one_attribute};
 use crate::mappings::advice;
+use crate::mappings::doors;
 use crate::mappings::privileged::{Privileged, links_beyond, privileged};
 use crate::mappings::{Stored, Table, nearest};
 use crate::team::Team;
@@ -322,6 +323,7 @@ fn detailed(stored: &Stored, all: &[&Team], target_role: &str) -> Value {
 /// What of a team reaches beyond its people's profiles, or beyond the team.
 fn reaching(team: &Team, all: &[&Team]) -> Vec<Privileged> {
     let mut reaching = privileged(&team.user_settings);
+    reaching.extend(doors::reaching(None, team, all));
     reaching.extend(links_beyond(team, all));
     reaching
 }

@@ -60,6 +60,7 @@ fn code_of(failure: &Failure) -> Code {
         Failure::TooLate => AWS_UNREACHABLE,
         Failure::NoTeam => NO_TEAM,
         Failure::NotYet(_, Wait { reason: Reason::Profile, .. }) => PREPARING,
+        Failure::NotYet(_, Wait { reason: Reason::Door, .. }) => DOOR_UPDATING,
         Failure::NotYet(_, Wait { reason: Reason::Aws, .. }) => AWS_BUSY,
         Failure::Refusal(refusal) => code_of_refusal(refusal),
     }
@@ -82,6 +83,7 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
         Refusal::NotEntitled => NOT_ENTITLED,
         Refusal::TeamPaused(_) => TEAM_PAUSED,
         Refusal::NetworkRefused => NETWORK_REFUSED,
+        Refusal::DoorUnknown => DOOR_UNKNOWN,
         Refusal::TeamInvalid(_) => TEAM_INVALID,
         Refusal::GroupsUnreadable(error) => match error.kind {
             Kind::Throttled => AWS_BUSY,
@@ -101,11 +103,19 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
             OpeningError::UpdatesUnknown(error) => code_of_table_error(error),
             OpeningError::SpaceRefused => SPACE_REFUSED,
             OpeningError::UrlForeign(_) => URL_FOREIGN,
+            OpeningError::DoorMissing(_) => Code { sentence: NOT_THERE, ..DOOR_UNAVAILABLE },
+            OpeningError::DoorShut(_) => Code { sentence: NOT_RUNNING, ..DOOR_UNAVAILABLE },
+            OpeningError::DoorRefused(_) => DOOR_UNAVAILABLE,
             OpeningError::Busy(_) => AWS_BUSY,
             OpeningError::Unreachable(_) => AWS_UNREACHABLE,
         },
     }
 }
+
+/// What the page says of a door whose AWS resource does not exist …
+const NOT_THERE: &str = "What you are opening does not exist in the team’s AWS account.";
+/// … or exists and does not run.
+const NOT_RUNNING: &str = "What you are opening does not run at the moment.";
 
 fn code_of_table_error(error: &AwsError) -> Code {
     match error.kind {

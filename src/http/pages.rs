@@ -122,10 +122,7 @@ pub(super) fn choose_idp(
         let mut url = context.url("/saml/login?idp=");
         url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
         if let Some(destination) = destination {
-            let path = destination.to_path();
-            let within =
-                path.split_once('?').map_or(String::new(), |(_, query)| format!("&{query}"));
-            url.push_str(&format!("&team={}{within}", destination.team));
+            url.push_str(&format!("&{}", destination.to_query()));
         }
         idp.metadata.sso_redirect_url().map(|_| url).or_else(|| idp.portal_url.clone())
     };
@@ -177,6 +174,14 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &W
             "Preparing your profile",
             "SageMaker is preparing your profile. This usually takes a few seconds, on the first visit sometimes a few minutes.",
         ),
+        Reason::Door => (
+            "Not ready yet",
+            "What you are opening is being prepared or updated. This can take some minutes.",
+        ),
+        Reason::Aws if destination.door.is_some() => (
+            "AWS is busy",
+            "AWS is busy at the moment. Nothing is lost; what you are opening comes as soon as AWS answers.",
+        ),
         Reason::Aws => (
             "AWS is busy",
             "AWS is busy at the moment. Nothing is lost; Studio opens as soon as AWS answers.",
@@ -211,12 +216,15 @@ pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
 /// The parameter of a sign-in that is to be made anew, whatever session the IdP has.
 pub(super) const AGAIN: &str = "again";
 
-/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for.
+/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for, and then
+/// goes on to where they wanted.
 pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
     let mut url = context.url("/saml/login?idp=");
     url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
     if let Some(team) = team {
-        url.push_str(&format!("&team={team}"));
+        let wanted = context.destination.clone().filter(|wanted| wanted.team == *team);
+        let wanted = wanted.unwrap_or_else(|| Destination::team(team.clone()));
+        url.push_str(&format!("&{}", wanted.to_query()));
     }
     url.push_str(&format!("&{AGAIN}=1"));
     url

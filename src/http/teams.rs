@@ -1,4 +1,4 @@
-//! `GET /teams/{id}`, which opens a team.
+//! `GET /teams/{id}` and `/teams/{id}/doors/{door}`, which open a team or a door of it.
 
 use std::sync::Arc;
 
@@ -10,17 +10,34 @@ use super::login::sign_in_first;
 use super::{Context, Response, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
+use crate::broker::door::Visitor;
 use crate::broker::opening::{Opening, Wait};
 use crate::broker::{Refusal, Waiting};
 use crate::session::Session;
 use crate::team::idp::Idp;
 
-pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response, Failure> {
+/// Whether a path behind `/teams/` is one that opens something.
+pub(super) fn is_opened_at(rest: &str) -> bool {
+    let (id, door) = parts(rest);
+    let is_one = |part: &str| !part.is_empty() && !part.contains('/');
+    is_one(id) && door.is_none_or(is_one)
+}
+
+fn parts(rest: &str) -> (&str, Option<&str>) {
+    rest.split_once("/doors/").map_or((rest, None), |(id, door)| (id, Some(door)))
+}
+
+pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Response, Failure> {
     context.must_be_navigation()?;
-    let Some(destination) = Destination::new(id, |name| context.request.query_value(name)) else {
-        return Err(Failure::NotFound);
+    let (id, door) = parts(rest);
+    let destination = match door {
+        Some(door) => Destination::at_door(id, door),
+        None => Destination::in_team(id, |name| context.request.query_value(name)),
     };
+    let Some(destination) = destination else { return Err(Failure::NotFound) };
+    context.destination = Some(destination.clone());
     context.facts.unverified.team = Some(unverified(id));
+    context.facts.unverified.door = door.map(unverified);
     match Box::pin(open_or_sign_in(context, &destination)).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
@@ -62,10 +79,17 @@ pub(super) async fn open_for(
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
-    let opening =
-        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await;
+    let opening = if let Some(door) = &destination.door {
+        let visitor = Visitor { session, idp, client, waited: waiting.waited };
+        Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
+    } else {
+        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
+    };
     if facts.team.is_some() {
         facts.unverified.team = None;
+    }
+    if facts.door.is_some() {
+        facts.unverified.door = None;
     }
     opening
 }

@@ -7,6 +7,7 @@
 //! | [`user_settings`] | settings and Regions, held against what AWS publishes about its API |
 //! | [`places`] | the accounts and domains that teams ever had |
 //! | [`change`] | the difference between two states of one item, in words |
+//! | `doors` | what a change of a team's doors means |
 //! | [`privileged`] | which settings reach beyond a person's own profile |
 //! | [`stream`] | validates every item that somebody has changed, within seconds |
 //! | [`yaml`] | YAML and JSON with the line of every value; and YAML written back |
@@ -17,6 +18,8 @@
 
 pub mod advice;
 pub mod change;
+#[cfg(feature = "cli")]
+pub mod doors;
 #[cfg(feature = "cli")]
 pub mod file;
 pub mod places;
@@ -82,6 +85,10 @@ impl Table {
             Self::Teams => json!(schema_for!(Team)),
             Self::Idps => json!(schema_for!(Idp)),
         };
+        let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
+        let parts = definitions.into_iter().flat_map(|parts| parts.values_mut());
+        let members = parts.filter_map(|part| part.get_mut("properties")?.as_object_mut());
+        members.flat_map(|members| members.values_mut()).for_each(tighten);
         let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
         properties.iter_mut().flat_map(|members| members.values_mut()).for_each(tighten);
         let notes = [

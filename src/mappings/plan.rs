@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Difference, REVISION, cut, differences, is_count};
+use super::doors;
 use super::file::{FileFault, MappingFile};
 use super::places::{Place, of_item, of_team};
 use super::privileged::{Privileged, links_beyond, privileged, shared_posix_uid};
@@ -350,6 +351,9 @@ impl Plan {
                     follow_links(change, old, new, &after_teams);
                     follow_groups(change, new, &after_idps);
                     follow_company(change, new, &after_teams);
+                    change.consequences.extend(doors::follow(old, new, &after_idps));
+                    let reaching = new.map(|new| doors::reaching(old, new, &after_teams));
+                    change.privileged.extend(reaching.unwrap_or_default());
                     let granted = |new: &Team| {
                         after_idps.iter().any(|i| i.enabled && i.allowed_teams.allow(&new.team_id))
                     };

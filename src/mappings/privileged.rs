@@ -2,7 +2,10 @@
 //!
 //! Members of `user_settings`: IAM has no condition keys for most of them, so whoever may write them counts as
 //! an administrator of all profiles of the team. Links that name what is another team's: people follow them
-//! from this team's card. `plan` marks both and `apply` asks for `--allow-privileged`.
+//! from this team's card. Doors that are another team's, too, are told in the same way (`doors.rs`). `plan` marks
+//! all of them and `apply` asks for `--allow-privileged`.
+
+use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -16,7 +19,7 @@ pub struct Privileged {
     /// The path of the member, such as `user_settings.CustomPosixUserConfig`.
     pub path: String,
     /// What it reaches.
-    pub reach: &'static str,
+    pub reach: Cow<'static, str>,
     /// Its value.
     pub value: Value,
 }
@@ -34,7 +37,7 @@ fn look(path: &str, members: &Map<String, Value>, found: &mut Vec<Privileged>) {
     for (name, value) in members {
         let path = format!("{path}.{name}");
         if let Some(reach) = reach(name, value) {
-            found.push(Privileged { path, reach, value: value.clone() });
+            found.push(Privileged { path, reach: reach.into(), value: value.clone() });
             continue;
         }
         match value {
@@ -102,7 +105,7 @@ pub fn links_beyond(team: &Team, others: &[&Team]) -> Vec<Privileged> {
     links
         .filter_map(|(i, link)| {
             let value = json!({"title": link.title, "url": link.url});
-            Some(Privileged { path: format!("links[{i}]"), reach: reach(&link.url)?, value })
+            Some(Privileged { path: format!("links[{i}]"), reach: reach(&link.url)?.into(), value })
         })
         .collect()
 }

@@ -69,7 +69,7 @@ pub struct Row {
     pub kind: DoorKind,
     /// The word in the item, the audit and the log.
     pub word: &'static str,
-    /// What it is, with its article.
+    /// What people call it.
     pub name: &'static str,
     /// What stands in front of the resource's name in its ARN.
     pub resource_type: &'static str,
@@ -87,7 +87,7 @@ pub const ROWS: [Row; 3] = [
     Row {
         kind: DoorKind::MlflowApp,
         word: "mlflow_app",
-        name: "an MLflow App",
+        name: "MLflow App",
         resource_type: "mlflow-app",
         is_name: |name| name.len() <= 64 && is_hyphenated(name),
         open_action: "sagemaker:CreatePresignedMlflowAppUrl",
@@ -96,7 +96,7 @@ pub const ROWS: [Row; 3] = [
     Row {
         kind: DoorKind::MlflowServer,
         word: "mlflow_server",
-        name: "an MLflow tracking server",
+        name: "MLflow tracking server",
         resource_type: "mlflow-tracking-server",
         is_name: |name| name.len() <= 256 && is_hyphenated(name),
         open_action: "sagemaker:CreatePresignedMlflowTrackingServerUrl",
@@ -105,7 +105,7 @@ pub const ROWS: [Row; 3] = [
     Row {
         kind: DoorKind::PartnerApp,
         word: "partner_app",
-        name: "a Partner AI App",
+        name: "Partner AI App",
         resource_type: "partner-app",
         is_name: |name| {
             name.strip_prefix("app-").is_some_and(|id| {
@@ -330,7 +330,7 @@ impl Members<'_> {
                     (region.partition(), region.as_str(), account.as_str())
                 });
             let expected = format!(
-                "the ARN of {} in the team's account and Region, arn:{partition}:sagemaker:{region}:{account}:{}/…",
+                "the ARN of this kind ({}) in the team's account and Region, arn:{partition}:sagemaker:{region}:{account}:{}/…",
                 row.name, row.resource_type
             );
             self.fault("arn", excerpt(arn), &expected);
