@@ -12,7 +12,7 @@ use studio_broker::team::entitlement::{self, Case, Check, Grants, Said, Target};
 use studio_broker::team::idp::Idp;
 use studio_broker::team::item::Item;
 use studio_broker::team::members::Until;
-use studio_broker::team::{Team, TeamId};
+use studio_broker::team::{Team, TeamId, groups_as_written};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -35,7 +35,6 @@ fn main() -> Result<(), Failure> {
 
 fn decide(world: &Value) -> Result<Value, Failure> {
     let mut idp = item(part(world, "idp"));
-    idp.insert("entity_id".into(), "https://idp.example.com/metadata".into());
     idp.insert("metadata_xml".into(), METADATA.into());
     let idp = Idp::read(&idp).map_err(|faults| format!("the IdP: {faults:?}"))?.value;
     let id = TeamId::try_from(text(part(world, "team_id")))?;
@@ -50,6 +49,7 @@ fn decide(world: &Value) -> Result<Value, Failure> {
     let said = part(world, "said");
     let (directory, user_id) = (text(part(said, "directory")), text(part(said, "user_id")));
     let (teams, groups) = (texts(part(said, "teams")), texts(part(said, "groups")));
+    let groups = groups_as_written(&idp.entity_id, &groups, &texts(part(world, "entity_ids")));
     let (contexts, key) = (texts(part(said, "authn_contexts")), text(part(said, "key")));
     let said = Said {
         directory: &directory,

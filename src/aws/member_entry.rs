@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::error::{AwsError, Kind, sorted};
 use super::mapping_tables::{MappingTables, Written};
-use crate::mappings::Table;
+use crate::mappings::{CHANGED_AT, CHANGED_BY, Signature, Table};
 use crate::team::item::Record;
 use crate::team::members::ATTRIBUTE;
 
@@ -115,10 +115,11 @@ impl MappingTables {
         team: &str,
         read: Record,
         change: &EntryChange,
+        signature: &Signature,
     ) -> Result<Written, AwsError> {
         let mut read = read;
         for _ in 0..ATTEMPTS {
-            if self.try_change(team, entries(&read).is_some(), change).await? {
+            if self.try_change(team, entries(&read).is_some(), change, signature).await? {
                 return Ok(Written::Done);
             }
             let now = self.team(team).await?;
@@ -139,15 +140,26 @@ impl MappingTables {
         team: &str,
         has_entries: bool,
         change: &EntryChange,
+        signature: &Signature,
     ) -> Result<bool, AwsError> {
         let EntryChange { before, after } = change;
         let mut names = HashMap::from([
             ("#key".to_owned(), Table::Teams.key().to_owned()),
             ("#members".to_owned(), ATTRIBUTE.to_owned()),
+            ("#at".to_owned(), CHANGED_AT.to_owned()),
+            ("#by".to_owned(), CHANGED_BY.to_owned()),
         ]);
-        let mut values = HashMap::new();
+        let at = AttributeValue::S(signature.at.to_string());
+        let mut values = HashMap::from([(":at".to_owned(), at)]);
         let (mut conditions, mut set, mut remove) =
-            (vec!["attribute_exists(#key)".to_owned()], Vec::new(), Vec::new());
+            (vec!["attribute_exists(#key)".to_owned()], vec!["#at = :at".to_owned()], Vec::new());
+        match &signature.by {
+            Some(by) => {
+                set.push("#by = :by".to_owned());
+                values.insert(":by".to_owned(), AttributeValue::S(by.clone()));
+            }
+            None => remove.push("#by".to_owned()),
+        }
         if has_entries {
             for (number, (key, value)) in before.iter().enumerate() {
                 let path = format!("#members.#k{number}");
@@ -189,7 +201,7 @@ impl MappingTables {
             .update_expression(update.trim_end())
             .condition_expression(conditions.join(" AND "))
             .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
+            .set_expression_attribute_values(Some(values))
             .send()
             .await;
         match sorted("dynamodb:UpdateItem", sent) {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -14,7 +15,7 @@ use crate::aws::mapping_tables::MappingTables;
 use crate::aws::spoke::{Administrator, administrator};
 use crate::aws::{patient, sdk_config};
 use crate::config::{SETTINGS, TableSettings, TlsRoots, environment, with_sdk};
-use crate::mappings::{Table, nearest};
+use crate::mappings::{Signature, Table, nearest};
 
 /// Settings and clients of a command that works on the tables.
 #[derive(Debug)]
@@ -50,6 +51,14 @@ impl Hub {
             asked.ok().and_then(Result::ok)
         };
         self.caller.get_or_init(|| ask).await.as_ref()
+    }
+
+    /// What the items keep of who writes now.
+    #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
+    pub(super) async fn signature(&self) -> Signature {
+        let by = self.caller().await.map(|caller| caller.arn.clone());
+        let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
+        Signature { by, at }
     }
 
     /// Which hub this is. Whose account it is remains open where STS does not say it.

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Exit;
@@ -26,7 +24,7 @@ use crate::aws::mapping_tables::{MOST_AT_ONCE, Outcome, Together};
 use crate::mappings::change::{cut, differences};
 use crate::mappings::file::{self, Export, FileFault, FileFaults, MappingFile};
 use crate::mappings::plan::{Action, Change, Plan, Risk, State};
-use crate::mappings::{CHANGED_AT, CHANGED_BY, Stored, Table, nearest, subject, unknown_attribute};
+use crate::mappings::{Stored, Table, nearest, subject, unknown_attribute};
 use crate::team::item::readable_part;
 use crate::team::spoke::{TRUST_POLICY_DEFAULT, spokes};
 
@@ -309,7 +307,10 @@ pub(super) async fn carry_out(
         must_be_confirmed(hub, &head, &plan, consent, format)?;
     }
     remember(hub, &plan).await?;
-    sign(hub, &mut plan).await;
+    let signature = hub.signature().await;
+    for after in plan.changes.iter_mut().filter_map(|change| change.after.as_mut()) {
+        signature.put_into(after);
+    }
     let interrupt = Interrupt::listen();
     let outcomes = match together && plan.changes.len() <= MOST_AT_ONCE {
         true => all_or_nothing(hub, &plan.changes, format).await?,
@@ -404,20 +405,6 @@ fn in_words(risk: Risk, number: usize) -> String {
             "{} no key that it had: whoever holds the new ones signs everybody in",
             if number == 1 { "1 IdP keeps".to_owned() } else { format!("{number} IdPs keep") }
         ),
-    }
-}
-
-/// Who writes and when, in the items themselves. Whom AWS does not name is left out.
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-async fn sign(hub: &Hub, plan: &mut Plan) {
-    let by = hub.caller().await.map(|caller| caller.arn.clone());
-    let at = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
-    for after in plan.changes.iter_mut().filter_map(|change| change.after.as_mut()) {
-        after.insert(CHANGED_AT.to_owned(), AttributeValue::S(at.to_string()));
-        match &by {
-            Some(by) => after.insert(CHANGED_BY.to_owned(), AttributeValue::S(by.clone())),
-            None => after.remove(CHANGED_BY),
-        };
     }
 }
 

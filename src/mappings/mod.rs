@@ -33,6 +33,8 @@ pub mod yaml;
 
 use std::collections::BTreeSet;
 
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use schemars::schema_for;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -51,6 +53,26 @@ pub const CHANGED_AT: &str = "changed_at";
 /// Attributes that say something about an item and decide nothing: no sign-in looks at them, no difference is
 /// made of them, and hand edits may leave them out or spoil them.
 pub const NOTES: [&str; 2] = [CHANGED_BY, CHANGED_AT];
+
+/// Who writes, and when: what an item keeps of its last change by a command.
+#[derive(Debug, Clone)]
+pub struct Signature {
+    /// ARN of the credentials; `None` where AWS did not say it.
+    pub by: Option<String>,
+    /// When, in whole seconds.
+    pub at: Timestamp,
+}
+
+impl Signature {
+    /// Puts it into an item. What an earlier writer left goes with it.
+    pub fn put_into(&self, record: &mut Record) {
+        record.insert(CHANGED_AT.to_owned(), AttributeValue::S(self.at.to_string()));
+        match &self.by {
+            Some(by) => record.insert(CHANGED_BY.to_owned(), AttributeValue::S(by.clone())),
+            None => record.remove(CHANGED_BY),
+        };
+    }
+}
 
 /// One of the two tables that administrators write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -51,6 +51,17 @@ def test_a_grant_is_one_entry_that_names_who_did_it(fleet):
     assert fleet.json("access", "end", "ann", "lab1")["removed"] is False
 
 
+def test_a_grant_is_seen_in_the_teams_history_and_a_young_rule_is_none_to_clean_up(fleet):
+    fleet.put_team("lab2", members={"old": "always"})
+    fleet.json("access", "grant", "ann", "lab1", "--always", *REASON)
+    history = fleet.json("teams", "history", "lab1")
+    assert history["changed_by"] == "arn:aws:iam::111111111111:user/administrator"
+    assert -1 < in_hours(history["changed_at"]) <= 0
+    needless = {(one["kind"], one["subject"]) for one in fleet.json("access", "report")["needless"]}
+    assert ("rule_without_profile", "old in lab2") in needless, "nobody knows since when"
+    assert ("rule_without_profile", "ann in lab1") not in needless, "it is some seconds old"
+
+
 def test_until_is_a_moment_in_utc_that_is_to_come(fleet):
     fleet.run("access", "grant", "ann", "lab1", "--until", "2098-01-31T18:00:00Z", *REASON)
     assert plain(entry(fleet, "lab1", "ann"))["until"] == "2098-01-31T18:00:00Z"

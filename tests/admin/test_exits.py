@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from conftest import METADATA, item, team
+from conftest import METADATA, Between, item, team
+from fleet import Fleet
 
 ENTITY_ID = "https://idp.example.com/metadata"
 
@@ -45,6 +46,22 @@ CASES = [
 ]
 #: The error's code in a situation, where the command fails.
 ERRORS = {"unauthorised": "not_authorised", "table missing": "table_missing", "endpoint down": "aws_unreachable"}
+
+
+#: The same for what works over all accounts, on three accounts with a profile of ann's in the first.
+OVER_ACCOUNTS = {
+    "doctor": (0, None, 4, 3, 1, 3),
+    "profiles list": (0, None, 4, 1, 1, 1),
+    "profiles drift": (0, 0, 4, 1, 1, 1),
+    "profiles revoke ann --yes": (0, None, 4, 1, 1, 1),
+    "profiles revoke nobody --yes": (0, 0, 4, 1, 1, 1),
+    "access explain ann": (0, None, 4, 1, 1, 0),
+    "access report": (0, None, 4, 1, 1, 1),
+    "access grant ann lab1 --always --reason test": (0, None, 4, 1, 1, 0),
+    "access end ann lab1": (0, 0, 4, 1, 1, 0),
+    "access end --ended": (0, 0, 4, 1, 1, 0),
+    "identity-center plan": (3, None, 4, 1, 1, 3),
+}
 
 
 def denied(_):
@@ -126,3 +143,42 @@ def test_a_setting_that_cannot_be_used_has_a_code(local_world):
 def test_nobody_looks_at_silence_while_aws_does_not_answer(local_world):
     done = local_world.run("teams", "list", code=1, AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert "has not answered yet" in done.stderr and "error: dynamodb:Scan" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    fleet = Fleet(tmp_path_factory.mktemp("fleet"))
+    fleet.profile("lab1", "ann")
+    fleet.between = Between(fleet.endpoint)
+    yield fleet
+    fleet.between.server.shutdown()
+    fleet.process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("command", "situation", "code"),
+    [
+        (command, situation, code)
+        for command, codes in OVER_ACCOUNTS.items()
+        for situation, code in zip(SITUATIONS, codes, strict=True)
+        if code is not None
+    ],
+)
+def test_a_command_over_all_accounts_in_a_situation(fleet, command, situation, code):
+    settings = {"AWS_ENDPOINT_URL": fleet.between.url}
+    fleet.between.on.clear()
+    bad = {"team_id": {"S": "bad"}, "account_id": {"N": "1"}}
+    fleet.dynamodb.delete_item(TableName="studio-broker-teams", Key={"team_id": bad["team_id"]})
+    if situation == "unauthorised":
+        fleet.between.on.update(dict.fromkeys(["Scan", "GetItem", "DescribeTable"], denied))
+    elif situation == "table missing":
+        settings |= {"STUDIO_BROKER_TEAMS_TABLE": "none", "STUDIO_BROKER_IDPS_TABLE": "none"}
+    elif situation == "endpoint down":
+        settings |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    elif situation == "one bad item":
+        fleet.dynamodb.put_item(TableName="studio-broker-teams", Item=bad)
+    shown = fleet.json(*command.split(), code=code, **settings)
+    assert isinstance(shown, dict)
+    if situation in ERRORS and not command.startswith("doctor"):
+        error = shown["error"]
+        assert error["code"] == ERRORS[situation] and error["exit"] == code and error["message"]

@@ -201,6 +201,19 @@ def test_an_interrupted_offboarding_tells_what_is_left(fleet):
     assert "hint: studio-broker profiles offboard ann --yes" in err
 
 
+def test_interrupted_assignments_are_counted_and_the_command_goes_on(fleet):
+    fleet.put_idp(identity_store_id="d-1234567890")
+    fleet.control("faults", operation="CreateApplicationAssignment", effect="delay", ms=3000, times=1)
+    begun = lambda: "made the group studio-broker-lab3" in (fleet.folder / "err").read_text()
+    code, out, err = interrupted(fleet, "identity-center", "apply", "--write-teams", after=begun)
+    assert code == 1, (out, err)
+    assert "made the group studio-broker-lab1" in err
+    assert "interrupted: 4 of 9 steps done" in err and "assigned the application to the group of team lab1" in err
+    assert "hint: studio-broker identity-center apply --write-teams" in err
+    fleet.run("identity-center", "apply", "--write-teams")
+    fleet.run("identity-center", "plan", code=0)
+
+
 # 5. hints
 
 

@@ -7,6 +7,7 @@ Nothing here knows the Rust code, and nothing is shared with it but the names of
 A world is what a decision depends on:
 
     idp     the identity provider's item, as it is now
+    entity_ids  the entity IDs of all identity providers of ours
     team    the team's item, or None where there is none
     said    what the sign-in said: directory, user_id, teams, groups, authn_contexts, key
     keys    fingerprints of the keys in the IdP's metadata
@@ -125,12 +126,23 @@ def ends_of_rules(world):
     if world["team_id"] in said["teams"]:
         ends.append(never)
     groups = team.get("groups", [])
-    if isinstance(groups, list) and any(group in said["groups"] for group in groups if group):
+    if isinstance(groups, list) and any(is_in(world, group) for group in groups if group):
         ends.append(never)
     end = member_end(team.get("members", {}), said["directory"], said["user_id"])
     if end is not None and (end == never or world["now"] < end):
         ends.append(end)
     return ends
+
+
+def is_in(world, written):
+    """Whether a group that a team writes is one of the person's: `entity-id#group` counts at that IdP alone,
+    and of several entity IDs that fit the longest decides."""
+    fitting = [entity_id for entity_id in world["entity_ids"] if written.startswith(entity_id + "#")]
+    if not fitting:
+        return written in world["said"]["groups"]
+    only = max(fitting, key=len)
+    group = written[len(only) + 1 :]
+    return only == world["idp"]["entity_id"] and group in world["said"]["groups"]
 
 
 def access_ends(world):

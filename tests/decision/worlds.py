@@ -9,6 +9,11 @@ TEAM_IDS = ["alpha", "beta", "Gamma-1"]
 USERS = ["jane", "john", "a/b", "jane@example.com", "üml", "x" * 256]
 DIRECTORIES = ["default", "okta", "corp-2"]
 GROUPS = ["g1", "g2", "G1", "", "d-9067#x"]
+#: The person's IdP, one whose entity ID begins like it, and another one.
+ENTITY_ID = "https://idp.example.com/metadata"
+ENTITY_IDS = [ENTITY_ID, f"{ENTITY_ID}#x", "urn:other"]
+#: Groups that count at one IdP alone, as far as that one is ours.
+BOUND = [f"{entity_id}#{group}" for entity_id in ENTITY_IDS for group in ["g1", "x#g1", ""]]
 CONTEXTS = ["urn:pw", "urn:mfa", "https://refeds.org/profile/mfa", ""]
 ADDRESSES = [None, "192.0.2.7", "198.51.100.1", "2001:db8::7", "::ffff:192.0.2.7"]
 RANGES = ["192.0.2.0/24", "198.51.100.1/32", "2001:db8::/32", "0.0.0.0/0", "192.0.2.9/24"]
@@ -80,6 +85,7 @@ def world(draw, keys):
     directory, user_id = draw.choice(DIRECTORIES), draw.choice(USERS)
     team_id = draw.choice(TEAM_IDS)
     idp = {"allowed_teams": draw.choice([["*"], ["*"], TEAM_IDS, [team_id], ["other"], []])}
+    idp["entity_id"] = ENTITY_ID
     idp["directory"] = directory if draw.random() < 0.93 else draw.choice(DIRECTORIES)
     maybe(draw, idp, "enabled", 0.3, [True, True, True, False])
     maybe(draw, idp, "denied_users", 0.2, [[user_id], ["nobody"], []])
@@ -93,7 +99,8 @@ def world(draw, keys):
             "domain_id": "d-abc",
             "execution_role_arn": "arn:aws:iam::012345678901:role/T",
         }
-        maybe(draw, team, "groups", 0.6, [some(draw, GROUPS[:3]), some(draw, GROUPS[:3])])
+        bound = some(draw, [*BOUND, "d-9067#x", "x#g1"])
+        maybe(draw, team, "groups", 0.7, [some(draw, GROUPS[:3]), some(draw, GROUPS[:3]), bound])
         maybe(draw, team, "enabled", 0.3, [True, True, False])
         maybe(draw, team, "allowed_cidrs", 0.25, [some(draw, RANGES), some(draw, RANGES), []])
         maybe(draw, team, "authn_contexts", 0.25, [CONTEXTS[:2], CONTEXTS[1:3], []])
@@ -112,7 +119,7 @@ def world(draw, keys):
         "directory": directory,
         "user_id": user_id,
         "teams": some(draw, TEAM_IDS, 2),
-        "groups": [group for group in some(draw, GROUPS) if group],
+        "groups": [group for group in some(draw, [*GROUPS, "g1", "x#g1", BOUND[0]]) if group],
         "authn_contexts": some(draw, CONTEXTS),
         "key": keys[0] if draw.random() < 0.97 else "0" * 64,
     }
@@ -120,7 +127,9 @@ def world(draw, keys):
         said["teams"] = []
     now = NOW + draw.choice([0, 0, 0, 1, -1, SECOND // 2])
     client = draw.choice(ADDRESSES)
-    return {"idp": idp, "team": team, "team_id": team_id, "said": said, "client": client, "now": now}
+    entity_ids = [ENTITY_ID, *(one for one in ENTITY_IDS[1:] if draw.random() < 0.5)]
+    place = {"team_id": team_id, "client": client, "now": now, "entity_ids": entity_ids}
+    return {"idp": idp, "team": team, "said": said, **place}
 
 
 def maybe(draw, item, name, chance, values):

@@ -10,7 +10,7 @@ from world import ACCOUNT, DOMAIN, REGION, unique
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "decision"))
 from decision import decide  # noqa: E402
-from worlds import SECOND, world as draw_world  # noqa: E402
+from worlds import ENTITY_ID, SECOND, world as draw_world  # noqa: E402
 
 #: What a person is told for each check that does not hold. Whom the sign-in itself refuses is told so there.
 CODES = {
@@ -54,10 +54,17 @@ def test_the_running_broker_decides_as_both(world, aws, seed):
         # An address in the other family's clothes is the address, and nobody comes without one.
         worn = {None: "203.0.113.9", "::ffff:192.0.2.7": "192.0.2.7"}
         drawn["client"] = worn.get(drawn["client"], drawn["client"])
-        item = {**idp}
         entity_id = idps[said["directory"]]
+        # Of the world's three IdPs ours is the one that the drawn ones call theirs; who else is ours, too.
+        if team is not None and isinstance(team.get("groups"), list):
+            team["groups"] = [group.replace(ENTITY_ID, entity_id) for group in team["groups"]]
+            aws.teams.put_item(Item=team)
+        said["groups"] = [group.replace(ENTITY_ID, entity_id) for group in said["groups"]]
+        idp["entity_id"] = entity_id
+        drawn["entity_ids"] = [item["entity_id"] for item in aws.idps.scan()["Items"]]
+        item = {**idp}
         fixed = aws.idps.get_item(Key={"entity_id": entity_id})["Item"]
-        kept = {name: fixed[name] for name in ["entity_id", "metadata_xml", "groups_attribute"]}
+        kept = {name: fixed[name] for name in ["metadata_xml", "groups_attribute"]}
         aws.idps.put_item(Item={**kept, **item})
         # Ends are days from the worlds' now or in its last seconds; ours is another one, so is the expectation.
         expected = decide({**drawn, "keys": ["key"], "now": now})

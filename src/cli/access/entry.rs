@@ -104,7 +104,8 @@ impl TeamItem {
                 plain(&self.id)
             ));
         }
-        let written = hub.tables().change_entries(&self.id, self.record.clone(), change).await;
+        let by = hub.signature().await;
+        let written = hub.tables().change_entries(&self.id, self.record.clone(), change, &by).await;
         match written.map_err(|error| hub.failure(Table::Teams, error))? {
             Written::Done => Ok(()),
             Written::ChangedMeanwhile(None) => Err(teams_like::missing(hub, &self.id).await),

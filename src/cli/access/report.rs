@@ -31,7 +31,7 @@ pub(in crate::cli) struct Arguments {
     /// Writes the report as one page into this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// A profile that did not change for longer is named.
+    /// A profile that did not change for longer is named, and a rule for longer without a profile.
     #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
     days: u32,
     /// How many accounts are looked at at once.

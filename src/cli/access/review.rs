@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::aws::profile::is_revoked;
 use crate::cli::findings::Finding;
 use crate::cli::fleet::Mappings;
 use crate::cli::profiles::inventory::Standing;
 use crate::cli::profiles::people::People;
-use crate::mappings::Mapping;
+use crate::mappings::{CHANGED_AT, Mapping};
 use crate::team::entitlement::Grants;
 use crate::team::idp::Idp;
+use crate::team::item::Item;
 use crate::team::members::Until;
 use crate::team::owner::Owner;
 
@@ -142,6 +144,7 @@ pub(super) fn review(
     let by_place: BTreeMap<(&str, &str), &Seen> =
         profiles.iter().map(|seen| ((seen.owner.as_str(), seen.team.as_str()), seen)).collect();
     let mut review = Review { at: now, ..Review::default() };
+    let longest = SignedDuration::from_hours(i64::from(days) * 24);
     let mut covered: BTreeSet<(String, String)> = BTreeSet::new();
     for (id, stored) in &mappings.teams {
         let grants = Grants::of(&stored.item);
@@ -160,10 +163,14 @@ pub(super) fn review(
                 review.needless.push(Needless { kind, subject, why });
             } else {
                 covered.insert((owner, id.clone()));
-                if seen.is_none() {
+                if let Some(since) = seen
+                    .is_none()
+                    .then(|| without_profile_since(&stored.item, longest, now))
+                    .flatten()
+                {
                     let (kind, subject) =
                         ("rule_without_profile", format!("{} in {id}", name.key()));
-                    let why = "access by name, and no profile yet".to_owned();
+                    let why = format!("access by name and no profile, {since}");
                     review.needless.push(Needless { kind, subject, why });
                 }
             }
@@ -188,7 +195,6 @@ pub(super) fn review(
             review.rows.push(row);
         }
     }
-    let longest = SignedDuration::from_hours(i64::from(days) * 24);
     for seen in profiles {
         let key = (seen.owner.clone(), seen.team.clone());
         let is_denied = denied.contains(&seen.owner);
@@ -223,6 +229,17 @@ pub(super) fn review(
         review.teams.insert(id.clone(), [people.len(), profiles]);
     }
     review
+}
+
+/// Since when a rule without a profile has been there, in words; `None` where that may be less than `longest`.
+/// A rule's own age is written nowhere: it is at least that of the item's last change by a command.
+fn without_profile_since(item: &Item, longest: SignedDuration, now: Timestamp) -> Option<String> {
+    let changed_at = item.get(CHANGED_AT).and_then(Value::as_str);
+    match changed_at.and_then(|text| text.parse::<Timestamp>().ok()) {
+        Some(changed) if now.duration_since(changed) <= longest => None,
+        Some(changed) => Some(format!("at least since {changed}")),
+        None => Some("since when is not known".to_owned()),
+    }
 }
 
 fn row(person: String, owner: Option<String>, team: &str, rule: Rule, seen: Option<&Seen>) -> Row {

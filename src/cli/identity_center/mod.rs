@@ -8,6 +8,7 @@
 mod center;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Subcommand;
@@ -18,6 +19,7 @@ use super::Exit;
 use super::again::again;
 use super::fleet::Mappings;
 use super::hub::Hub;
+use super::interrupt::{Interrupt, interrupted};
 use super::output::{
     ADDED, CHANGED, Failure, Format, STRONG, count, data, hint, json, plain, say, styled, warn,
     word,
@@ -129,9 +131,10 @@ pub(super) async fn run(command: IdentityCenter, format: Format) -> Result<Exit,
             if !use_existing_groups {
                 no_strangers(&plan)?;
             }
-            apply(&mut plan).await?;
+            let mut steps = Steps::of(&plan, write_teams);
+            apply(&mut plan, &mut steps).await?;
             if write_teams {
-                write(&hub, &mut plan).await?;
+                write(&hub, &mut plan, &mut steps).await?;
             }
             printed_apply(&plan, write_teams, format);
             Ok(Exit::Done)
@@ -238,8 +241,43 @@ fn no_strangers(plan: &Plan) -> Result<(), Failure> {
     Err(Failure::usage(message).hint(again("--use-existing-groups")))
 }
 
+/// Groups, assignments and items, one after the other. Each is told when it is done, and an interrupt ends
+/// between two of them.
+#[derive(Debug)]
+struct Steps {
+    interrupt: Interrupt,
+    done: usize,
+    of: usize,
+}
+
+impl Steps {
+    fn of(plan: &Plan, write_teams: bool) -> Self {
+        let creates = if plan.center.is_external { 0 } else { plan.creates().count() };
+        // Whoever gets a group is assigned, too.
+        let writes = if write_teams { creates + plan.unnamed().count() } else { 0 };
+        let of = creates + creates + plan.assign.len() + writes;
+        Self { interrupt: Interrupt::listen(), done: 0, of }
+    }
+
+    /// Whether another step may be begun.
+    fn next(&self) -> Result<(), Failure> {
+        if !self.interrupt.is_asked() {
+            return Ok(());
+        }
+        let Self { done, of, .. } = self;
+        let message =
+            format!("interrupted: {done} of {of} steps done; the same command goes on from there");
+        Err(interrupted(message).hint(again("")))
+    }
+
+    fn did(&mut self, what: impl Display) {
+        self.done += 1;
+        say(what);
+    }
+}
+
 /// Makes what is missing. Each step is one that a second run finds done.
-async fn apply(plan: &mut Plan) -> Result<(), Failure> {
+async fn apply(plan: &mut Plan, steps: &mut Steps) -> Result<(), Failure> {
     if plan.center.is_external {
         let missing: Vec<_> = plan.creates().map(Entry::group_name).collect();
         if !missing.is_empty() {
@@ -253,6 +291,7 @@ async fn apply(plan: &mut Plan) -> Result<(), Failure> {
         if !entry.create || plan.center.is_external {
             continue;
         }
+        steps.next()?;
         let (name, team) = (entry.group_name(), entry.team.team_id.to_string());
         let made = plan.center.create_group(&name, entry.team.name()).await;
         let id = made.map_err(|error| match error.kind {
@@ -265,19 +304,23 @@ async fn apply(plan: &mut Plan) -> Result<(), Failure> {
         entry.groups = vec![id.clone()];
         entry.unnamed = Some(id.clone());
         plan.assign.push((id, team));
+        steps.did(format!("made the group {name}"));
     }
-    for (group, _) in &plan.assign {
+    for (group, team) in &plan.assign {
+        steps.next()?;
         plan.center.assign(group).await?;
+        steps.did(format!("assigned the application to the group of team {team}"));
     }
     Ok(())
 }
 
 /// Puts ids of groups into the teams' items, each only if it is still what was read.
-async fn write(hub: &Hub, plan: &mut Plan) -> Result<(), Failure> {
+async fn write(hub: &Hub, plan: &mut Plan, steps: &mut Steps) -> Result<(), Failure> {
     let tables = hub.tables();
     let records = tables.all(Table::Teams).await.map_err(|e| hub.failure(Table::Teams, e))?;
     for entry in &mut plan.entries {
         let Some(group) = &entry.unnamed else { continue };
+        steps.next()?;
         let key = entry.team.team_id.as_str();
         let changed = || {
             let message = format!("somebody else changed team {key} meanwhile");
@@ -285,10 +328,14 @@ async fn write(hub: &Hub, plan: &mut Plan) -> Result<(), Failure> {
                 .hint("studio-broker identity-center apply --write-teams")
         };
         let read = records.get(key).ok_or_else(changed)?;
-        let wanted = with_group(read, group);
+        let mut wanted = with_group(read, group);
+        hub.signature().await.put_into(&mut wanted);
         let written = tables.write(Table::Teams, key, Some(read), &wanted).await;
         match written.map_err(|e| hub.failure(Table::Teams, e))? {
-            Written::Done => entry.team.groups.push(group.clone()),
+            Written::Done => {
+                steps.did(format!("team {key} names its group"));
+                entry.team.groups.push(group.clone());
+            }
             Written::ChangedMeanwhile(_) => return Err(changed()),
         }
     }
