@@ -35,7 +35,7 @@ pub(super) enum Failure {
     /// The person is entitled to no team.
     NoTeam,
     /// The team does not open yet, but will.
-    NotYet(Destination, Wait),
+    NotYet(Box<Destination>, Wait),
 }
 
 impl Failure {

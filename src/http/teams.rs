@@ -42,7 +42,7 @@ pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Respon
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
             tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
-            Err(Failure::NotYet(destination, Wait::for_aws()))
+            Err(Failure::NotYet(destination.into(), Wait::for_aws()))
         }
         answer => answer,
     }
@@ -60,7 +60,7 @@ async fn open_or_sign_in(
             context.record(Outcome::Opened, None, None);
             Ok(redirect(StatusCode::FOUND, &url.into_location()))
         }
-        Opening::NotYet(wait) => Err(Failure::NotYet(destination.clone(), wait)),
+        Opening::NotYet(wait) => Err(Failure::NotYet(destination.clone().into(), wait)),
     }
 }
 

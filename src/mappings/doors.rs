@@ -87,7 +87,8 @@ mod tests {
     use super::*;
 
     fn team(id: &str, doors: &[(&str, &str)]) -> Team {
-        let arn = |name| format!("arn:aws:sagemaker:eu-west-1:012345678901:mlflow-app/{name}");
+        let arn =
+            |name: &str| format!("arn:aws:sagemaker:eu-west-1:012345678901:mlflow-app/{name}");
         let door =
             |(id, name): &(&str, &str)| json!({"id": id, "kind": "mlflow_app", "arn": arn(name)});
         let item = json!({

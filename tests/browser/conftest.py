@@ -28,6 +28,7 @@ from playwright.sync_api import expect, sync_playwright
 from visitor import Visitor
 
 HERE = pathlib.Path(__file__).resolve().parent
+SCREENSHOTS = pathlib.Path(os.environ.get("STUDIO_BROKER_SCREENSHOTS", HERE / "screenshots"))
 # A busy machine is slow, and nothing that is waited for is about speed.
 expect.set_options(timeout=30_000)
 # Pages that the documentation shows, by the names that tests look at them with.
@@ -53,6 +54,12 @@ def pytest_addoption(parser):
     parser.addoption("--pictures", action="store_true", help="make the documentation's pictures anew")
 
 
+def pytest_configure(config):
+    # Once, and not by each of the processes that run files beside each other.
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     program = os.environ.get("STUDIO_BROKER_CHROMIUM", "/usr/bin/chromium")
@@ -64,10 +71,8 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def screenshots():
-    folder = pathlib.Path(os.environ.get("STUDIO_BROKER_SCREENSHOTS", HERE / "screenshots"))
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    return SCREENSHOTS
 
 
 @pytest.fixture
