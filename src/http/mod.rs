@@ -299,4 +299,16 @@ impl Context<'_> {
         let embedded = values("sec-fetch-dest").any(|value| value.trim_ascii() != b"document");
         if guessed || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
     }
+
+    /// What a form of ours sends comes from a page of ours: a sibling domain is the same site to browsers,
+    /// which let its posts bring our cookies along. A browser that does not say where a post comes from is
+    /// old, and believed.
+    fn must_be_from_our_own_page(&self) -> Result<(), error::Failure> {
+        self.must_be_navigation()?;
+        let lines =
+            self.request.headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes);
+        let mut sites = lines.flat_map(|line| line.split(|byte| *byte == b','));
+        let is_ours = |site: &[u8]| matches!(site.trim_ascii(), b"same-origin" | b"none");
+        if sites.all(is_ours) { Ok(()) } else { Err(error::Failure::NotNavigation) }
+    }
 }

@@ -16,6 +16,7 @@ use crate::broker::opening::{Reason, Wait};
 use crate::session::Session;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
+use crate::team::item::plain;
 use crate::team::owner::DEFAULT_DIRECTORY;
 
 const STYLE: &str = include_str!("pages/style.css");
@@ -237,12 +238,25 @@ struct Continue<'a> {
     action: String,
     token: &'a str,
     /// What the identity provider calls the person.
-    user: &'a str,
+    user: String,
     /// The user id, where it is another text.
-    user_id: Option<&'a str>,
+    user_id: Option<String>,
     idp: &'a str,
     directory: Option<&'a str>,
 }
+
+/// What an identity provider says about its person, whom it may want to be taken for somebody else: with
+/// nothing unseen in it, and not so long that what stands after it is off the screen.
+fn said(text: &str) -> String {
+    let mut shown: String = plain(text).chars().take(LONGEST_SAID).collect();
+    if text.chars().nth(LONGEST_SAID).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// In characters; addresses of people are shorter.
+const LONGEST_SAID: usize = 100;
 
 /// The page that asks before somebody else's person takes over the browser.
 pub(super) fn confirm(
@@ -251,13 +265,13 @@ pub(super) fn confirm(
     idp: &Idp,
     (action, token): (String, &str),
 ) -> Response {
-    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id);
+    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id).map(said);
     let directory = Some(session.directory.as_str()).filter(|name| *name != DEFAULT_DIRECTORY);
     let mut response = page(&Continue {
         frame: frame(context),
         action,
         token,
-        user: &session.name_id,
+        user: said(&session.name_id),
         user_id,
         idp: idp.name(),
         directory,

@@ -79,17 +79,10 @@ pub(super) async fn open_for(
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
-    let opening = if let Some(door) = &destination.door {
+    if let Some(door) = &destination.door {
         let visitor = Visitor { session, idp, client, waited: waiting.waited };
         Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
     } else {
         broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
-    };
-    if facts.team.is_some() {
-        facts.unverified.team = None;
     }
-    if facts.door.is_some() {
-        facts.unverified.door = None;
-    }
-    opening
 }

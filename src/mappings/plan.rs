@@ -368,6 +368,7 @@ impl Plan {
                     };
                     let (old, new) = (of(&idps), of(&new_idps));
                     follow_idp(change, old, new, &after_idps);
+                    follow_unbound(change, &after_teams);
                     follow_allowed(change, new, &known);
                 }
             }
@@ -848,6 +849,23 @@ fn follow_idp(change: &mut Change, old: Option<&Idp>, new: Option<&Idp>, idps: &
     }
 }
 
+/// Groups that are bound to an `IdP` which goes are bare names from then on, and count at every other one.
+fn follow_unbound(change: &mut Change, teams: &[&Team]) {
+    if change.action != Action::Remove {
+        return;
+    }
+    let front = format!("{}#", change.key);
+    let names_it = |team: &&&Team| team.groups.iter().any(|group| group.starts_with(&front));
+    let teams: Vec<_> =
+        teams.iter().filter(names_it).map(|team| excerpt(team.team_id.as_str())).collect();
+    if !teams.is_empty() {
+        change.warns(format!(
+            "groups of {} are bound to it: once it is gone they are names that every other identity provider may say; take them out of the teams first",
+            cut(&teams, 5).join(", ")
+        ));
+    }
+}
+
 /// Two `IdPs` of one directory speak for the same people: either can become anybody of the other.
 fn follow_directory(change: &mut Change, idp: &Idp, idps: &[&Idp]) {
     let others: Vec<_> = idps
@@ -1187,5 +1205,18 @@ mod tests {
         let second = json!({"entity_id": "https://other.example/", "metadata_xml": other, "allowed_teams": ["*"]});
         let plan = plan(json!({"idps": [second]}), &state, false);
         assert!(plan.changes[0].warnings[0].contains("can speak for every person of the other"));
+    }
+
+    #[test]
+    fn groups_that_are_bound_to_an_idp_which_goes_are_called_out() {
+        let key = "https://idp.example.com/metadata".to_owned();
+        let bound = json!({"groups": [format!("{key}#admins")]});
+        let of = |team: Value| state(&[team], &[idp(json!({}))]);
+        let warned = |state: &State| {
+            let plan = Plan::removing(Table::Idps, slice::from_ref(&key), state);
+            plan.changes[0].warnings.iter().any(|warning| warning.contains("bound to it"))
+        };
+        assert!(warned(&of(team("a", bound))));
+        assert!(!warned(&of(team("a", json!({"groups": ["admins", format!("{key}/x#admins")]})))));
     }
 }

@@ -305,6 +305,10 @@ fn holds_null(value: &Value) -> bool {
     }
 }
 
+/// The tag that ends what is open: a profile that carries it, whatever its value, opens for nobody. IAM compares
+/// the keys of tags without case, and so is it done wherever it is looked for.
+pub const REVOKED_TAG: &str = "StudioBrokerRevoked";
+
 /// SageMaker allows 50 tags on a resource; `Team` and `User` are ours.
 const MAX_TAGS: usize = 48;
 
@@ -324,6 +328,9 @@ fn read_tags(reader: &mut ItemReader<'_>) -> BTreeMap<String, String> {
         let lower = key.to_lowercase();
         if lower == "team" || lower == "user" {
             reader.wrong(&attribute, value, "no Team or User tag: they are the broker's own");
+        } else if lower == REVOKED_TAG.to_lowercase() {
+            let rule = "no StudioBrokerRevoked tag: it ends access, and profiles revoke sets it";
+            reader.wrong(&attribute, value, rule);
         } else if lower.starts_with("aws:") || lower.starts_with("sagemaker:") {
             reader.wrong(&attribute, value, "no key under aws: or sagemaker:, which AWS reserves");
         } else if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
@@ -502,6 +509,7 @@ mod tests {
             json!({"team": "x"}),
             json!({"USER": "x"}),
             json!({"aws:x": "x"}),
+            json!({"studiobrokerREVOKED": "x"}),
             json!({"SageMaker:x": "x"}),
             json!({"Cost": "1", "COST": "2"}),
             json!({"a*": "x"}),

@@ -13,5 +13,5 @@ pub mod portal;
 pub mod spoke;
 mod text;
 
-pub use mapping::{Team, counts_at, group_of, groups_as_written};
+pub use mapping::{REVOKED_TAG, Team, counts_at, group_of, groups_as_written};
 pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};

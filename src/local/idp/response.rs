@@ -4,7 +4,7 @@ use aws_lc_rs::{digest, error::Unspecified};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Fields, key::Key, xml::Element};
+use super::{fields::Fields, key::Key, xml::Element};
 use crate::local::aws::random;
 
 /// What the root declares, so that a signature over the assertion alone sees `xsd` in scope.
