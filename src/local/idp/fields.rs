@@ -2,7 +2,7 @@
 
 /// Form fields or query parameters, in order.
 #[derive(Debug)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(super) struct Fields(pub(super) Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn parse(text: &[u8]) -> Self {
