@@ -38,7 +38,7 @@ impl Aws {
     /// Removes the teams of local mode's story: a page begins with empty tables.
     fn empty(&self) {
         let done = Command::new(STUDIO_BROKER)
-            .args(["teams", "apply", "tests/cli/none.yaml", "--prune", "--confirm-removals", "13"])
+            .args(["teams", "apply", "tests/cli/none.yaml", "--prune", "--confirm-removals", "14"])
             .envs(self.settings())
             .output()
             .unwrap();
@@ -157,6 +157,11 @@ fn the_page_on_a_leaver_says_what_happens() {
 #[test]
 fn the_page_on_references_says_what_happens() {
     page("cannot-get-in");
+}
+
+#[test]
+fn the_page_on_what_people_see_says_what_happens() {
+    page("portal");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod connections;
+pub mod door;
 pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::metrics::{Embedded, Event, Measure};
 use crate::aws::REQUEST_IDS;
+use crate::team::door::DoorKind;
+use crate::team::portal::Contact;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -44,6 +46,12 @@ pub struct Facts {
     /// The profile's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// The id of the team's door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
+    /// What is behind the door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door_kind: Option<DoorKind>,
     /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_address: Option<IpAddr>,
@@ -59,6 +67,9 @@ pub struct Facts {
     /// Values from before verification: anybody may have written them.
     #[serde(skip_serializing_if = "Unverified::is_empty")]
     pub unverified: Unverified,
+    /// Whom the person asks about the team, where they may know of it: for their page, not for the line.
+    #[serde(skip)]
+    pub contact: Option<Contact>,
     /// What is measured of the request; nothing where metrics are off.
     #[serde(skip)]
     pub measure: Option<Measure>,
@@ -73,6 +84,9 @@ pub struct Unverified {
     /// The team that the path names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// The door that the path names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<String>,
     /// Why a response is refused: what was expected, and what it says instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -80,7 +94,8 @@ pub struct Unverified {
 
 impl Unverified {
     fn is_empty(&self) -> bool {
-        self.issuer.is_none() && self.team.is_none() && self.detail.is_none()
+        let Self { issuer, team, door, detail } = self;
+        [issuer, team, door, detail].into_iter().all(Option::is_none)
     }
 }
 

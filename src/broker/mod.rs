@@ -6,8 +6,10 @@
 //! | is the session still good? | [`Broker::session`] | [`crate::session`] |
 //! | which teams? | [`Broker::teams`] | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | [`Broker::open`] | [`crate::broker::opening`] |
+//! | open a door of one | [`Broker::open_door`] | [`crate::broker::door`] |
 
 pub mod audit;
+pub mod door;
 pub mod drift;
 pub mod metrics;
 pub mod opening;
@@ -43,6 +45,7 @@ use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
 use crate::team::owner::profile_name;
+use crate::team::portal::Contact;
 use crate::team::{Region, Team, TeamId, counts_at};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
@@ -136,6 +139,10 @@ pub struct Choice {
     pub team: Option<Arc<Team>>,
     /// When the access ends.
     pub until: Until,
+    /// Whom to ask about the team, as far as its item can be read.
+    pub contact: Option<Contact>,
+    /// The team asks for another kind of sign-in than the person's.
+    pub asks_again: bool,
 }
 
 /// Why a request is not answered with what it asked for. One variant and one code for each reason.
@@ -183,6 +190,9 @@ pub enum Refusal {
     /// The team is not enabled.
     #[error("the team is not enabled")]
     TeamPaused(Arc<Team>),
+    /// The team lists no door of this id.
+    #[error("the team lists no such door, or the door is closed by a fault in the team's item")]
+    DoorUnknown,
     /// The client's address is not among the team's.
     #[error("the client's address is not within the team's allowed_cidrs")]
     NetworkRefused,
@@ -570,8 +580,10 @@ impl Broker {
                 let target = target(&id, &entry, &grants);
                 let case = Case { idp, said, target, client: None, now };
                 let until = entitlement::shown(&case).ok()?.until();
+                let asks_again = !entitlement::holds(Check::TeamContext, &case);
+                let contact = contact(&entry);
                 let team = if let Entry::Found(team) = entry { Some(team) } else { None };
-                Some(Choice { id, team, until })
+                Some(Choice { id, team, until, contact, asks_again })
             })
             .collect();
         choices.sort_by_cached_key(|choice| {
@@ -696,6 +708,7 @@ impl Broker {
         if entitlement::shown(&case).is_err() {
             return Err(unread.unwrap_or(Refusal::NotEntitled));
         }
+        facts.contact = contact(&entry);
         let team = match &entry {
             Entry::Found(team) => Arc::clone(team),
             Entry::Faulty(faults) => return Err(Refusal::TeamInvalid(Arc::clone(faults))),
@@ -835,6 +848,15 @@ fn grants(entry: &Entry<Team>) -> Grants {
     match entry {
         Entry::Faulty(faults) => Grants::of(&faults.readable),
         Entry::Found(_) | Entry::Missing => Grants::default(),
+    }
+}
+
+/// Whom the entitled ask about a team, also where nothing else of its item can be used.
+fn contact(entry: &Entry<Team>) -> Option<Contact> {
+    match entry {
+        Entry::Found(team) => team.contact.clone(),
+        Entry::Faulty(faults) => Contact::of(&faults.readable),
+        Entry::Missing => None,
     }
 }
 

@@ -42,13 +42,13 @@ use crate::team::{Region, SpaceName, Team};
 /// Opens profiles.
 #[derive(Debug)]
 pub struct Opener {
-    targets: Targets,
-    sagemaker: SageMaker,
+    pub(super) targets: Targets,
+    pub(super) sagemaker: SageMaker,
     /// Profiles that were seen ready and the owner's, and when (epoch seconds).
     ready: Cache<ProfileKey, i64>,
     /// What was sent to which profile: known to all processes.
     updates: Updates,
-    turns: Turns,
+    pub(super) turns: Turns,
     profile_life: SignedDuration,
     url_seconds: u32,
     audit: Audit,
@@ -113,6 +113,8 @@ pub struct Wait {
 pub enum Reason {
     /// SageMaker prepares the profile.
     Profile,
+    /// What is behind the door is being prepared or updated.
+    Door,
     /// AWS throttles.
     Aws,
 }
@@ -168,6 +170,15 @@ pub enum OpeningError {
     /// The presigned URL leads to a host that is none of the Region's own.
     #[error("the presigned URL is not followed: {0}")]
     UrlForeign(AwsError),
+    /// What the door leads to does not exist.
+    #[error("what the door leads to does not exist: {0}")]
+    DoorMissing(AwsError),
+    /// What the door leads to exists and does not run.
+    #[error("what the door leads to does not run: its status is {0}")]
+    DoorShut(String),
+    /// What the door leads to exists, and SageMaker gives no URL for it.
+    #[error("SageMaker gives no URL for what the door leads to: {0}")]
+    DoorRefused(AwsError),
     /// AWS throttles, or says that the profile is changing.
     #[error("AWS is busy: {0}")]
     Busy(AwsError),
@@ -209,7 +220,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(3_500);
 const PAUSE: Duration = Duration::from_millis(350);
 
 /// The code of a call that was not made, since others have waited longer.
-const NOT_ASKED: &str = "NotAsked";
+pub(super) const NOT_ASKED: &str = "NotAsked";
 
 /// How long a profile counts as being prepared that was seen so.
 const PREPARING_LIFE: SignedDuration = SignedDuration::from_mins(10);

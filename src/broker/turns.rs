@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::team::door::DoorKind;
 use crate::team::{AccountId, Region};
 
 /// The lines in which people stand, as far as this process knows.
@@ -55,6 +56,8 @@ pub enum Step {
     Change,
     /// `CreatePresignedDomainUrl`.
     Presign,
+    /// The URL of a door, and the state of what is behind it.
+    Door(DoorKind),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +102,7 @@ impl Step {
             Self::Create => "sagemaker:CreateUserProfile",
             Self::Change => "sagemaker:UpdateUserProfile",
             Self::Presign => "sagemaker:CreatePresignedDomainUrl",
+            Self::Door(kind) => kind.row().open_action,
         }
     }
 

@@ -71,6 +71,9 @@ codes! {
     PROFILE_FAILED: "profile_failed", 502, BrokerAdministrator, "SageMaker could not prepare your profile in this team.", ASK;
     URL_FOREIGN: "url_foreign", 502, BrokerAdministrator, "AWS answered with an address that is not known as Studio’s.", ASK;
     QUOTA_REACHED: "quota_reached", 502, BrokerAdministrator, "The team’s AWS account has reached a limit.", ASK;
+    DOOR_UNKNOWN: "door_unknown", 404, Person, "This team has no such door.", "Go to your teams: each lists what it opens.";
+    DOOR_UNAVAILABLE: "door_unavailable", 502, BrokerAdministrator, "What you are opening is not there, or does not run.", ASK;
+    DOOR_UPDATING: "door_updating", 503, Person, "What you are opening is being prepared or updated.", "Come back in a few minutes.";
     TEAM_INVALID: "team_invalid", 503, BrokerAdministrator, "The settings of this team hold a mistake.", ASK;
     IDP_INVALID: "idp_invalid", 503, BrokerAdministrator, "The settings of your identity provider hold a mistake.", ASK;
     GROUPS_UNREADABLE: "groups_unreadable", 503, BrokerAdministrator, "Your groups could not be looked up.", LATER;
@@ -144,6 +147,7 @@ mod tests {
                     "profile_foreign",
                     "profile_failed",
                     "quota_reached",
+                    "door_unavailable",
                 ],
             ),
             (503, &["team_invalid", "idp_invalid", "table_missing", "aws_busy", "aws_unreachable"]),

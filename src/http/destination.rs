@@ -4,58 +4,19 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::broker::Landing;
 use crate::config::PublicUrl;
-use crate::team::{SpaceName, TeamId};
+use crate::team::app::App;
+use crate::team::{DoorId, SpaceName, TeamId};
 
-/// Where a person wants to go: a team, and a place in it. The only thing that RelayState, a bookmark
-/// or a cookie can ask for.
+/// Where a person wants to go: a team, and a place in it or one of its doors. The only thing that
+/// RelayState, a bookmark or a cookie can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The team.
     pub team: TeamId,
+    /// The door of the team, instead of Studio.
+    pub door: Option<DoorId>,
     space: Option<String>,
     app: Option<App>,
-}
-
-/// The applications of Studio that can be opened directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum App {
-    Studio,
-    JupyterLab,
-    CodeEditor,
-    JupyterServer,
-    RStudioServerPro,
-    Canvas,
-}
-
-impl App {
-    const ALL: [Self; 6] = [
-        Self::Studio,
-        Self::JupyterLab,
-        Self::CodeEditor,
-        Self::JupyterServer,
-        Self::RStudioServerPro,
-        Self::Canvas,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Studio => "studio",
-            Self::JupyterLab => "JupyterLab",
-            Self::CodeEditor => "CodeEditor",
-            Self::JupyterServer => "JupyterServer",
-            Self::RStudioServerPro => "RStudioServerPro",
-            Self::Canvas => "Canvas",
-        }
-    }
-
-    /// The landing URI
-    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-    fn landing_uri(self) -> String {
-        match self {
-            Self::Studio => "studio::".into(),
-            app => format!("app:{}:", app.name()),
-        }
-    }
 }
 
 /// Stands for every text that cannot be a space's name: no space is called so, and it stays short in a
@@ -65,14 +26,24 @@ const NO_SPACE: &str = "-";
 impl Destination {
     /// A team, wherever it opens.
     pub fn team(team: TeamId) -> Self {
-        Self { team, space: None, app: None }
+        Self { team, door: None, space: None, app: None }
     }
 
-    /// `/teams/{id}`, `?space=` and `?app=`; anything else is no destination.
+    /// An app of a team.
+    pub fn app(team: TeamId, app: App) -> Self {
+        Self { team, door: None, space: None, app: Some(app) }
+    }
+
+    /// `/teams/{id}`, `?space=` and `?app=`, or `/teams/{id}/doors/{door}`; anything else is no destination.
     pub fn from_path(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("/teams/")?;
         let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
-        Self::new(id, |name| super::request::single(form_urlencoded::parse(query.as_bytes()), name))
+        if let Some((id, door)) = id.split_once("/doors/") {
+            return Self::at_door(id, door);
+        }
+        Self::in_team(id, |name| {
+            super::request::single(form_urlencoded::parse(query.as_bytes()), name)
+        })
     }
 
     /// The same in a `RelayState`, where our own public URL may stand in front.
@@ -80,32 +51,63 @@ impl Destination {
         Self::from_path(text.strip_prefix(public_url.as_str()).unwrap_or(text))
     }
 
-    /// The team with this id, and where in it, by the parameters `space` and `app`.
+    /// A door of a team.
+    pub fn door(team: &TeamId, door: &DoorId) -> Self {
+        Self { door: Some(door.clone()), ..Self::team(team.clone()) }
+    }
+
+    /// The door of this id, of the team of this id.
+    pub fn at_door(id: &str, door: &str) -> Option<Self> {
+        let team = TeamId::try_from(id.to_owned()).ok()?;
+        Some(Self::door(&team, &DoorId::try_from(door.to_owned()).ok()?))
+    }
+
+    /// The team with this id, and where in it, by the parameters `door`, or `space` and `app`.
     pub fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        if let Some(door) = value("door") {
+            return Self::at_door(id, &door);
+        }
+        Self::in_team(id, value)
+    }
+
+    /// The team with this id, and where in it, by the parameters `space` and `app`.
+    pub fn in_team(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
         let space = value("space").map(|space| {
             SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)
         });
-        let app =
-            value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
-        Some(Self { team, space, app })
+        let app = value("app").and_then(|app| App::of_name(&app));
+        Some(Self { team, door: None, space, app })
     }
 
     /// The path that leads here.
     pub fn to_path(&self) -> String {
-        let mut path = format!("/teams/{}", self.team);
-        let mut separator = '?';
+        if let Some(door) = &self.door {
+            return format!("/teams/{}/doors/{door}", self.team);
+        }
+        let query = self.within();
+        let separator = if query.is_empty() { "" } else { "?" };
+        format!("/teams/{}{separator}{query}", self.team)
+    }
+
+    /// The same as parameters: `team`, and what [`Self::new`] reads.
+    pub fn to_query(&self) -> String {
+        let within = match &self.door {
+            Some(door) => format!("door={door}"),
+            None => self.within(),
+        };
+        let separator = if within.is_empty() { "" } else { "&" };
+        format!("team={}{separator}{within}", self.team)
+    }
+
+    fn within(&self) -> String {
         let space = self.space.as_deref();
         let app = self.app.map(App::name);
-        for (name, value) in [("space", space), ("app", app)] {
-            let Some(value) = value else { continue };
-            path.push(separator);
-            path.push_str(name);
-            path.push('=');
-            path.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-            separator = '&';
-        }
-        path
+        let parameter = |(name, value): (&str, Option<&str>)| {
+            Some(format!("{name}={}", utf8_percent_encode(value?, NON_ALPHANUMERIC)))
+        };
+        let both = [("space", space), ("app", app)].into_iter().filter_map(parameter);
+        both.collect::<Vec<_>>().join("&")
     }
 
     /// Where in Studio it is.
@@ -128,6 +130,31 @@ mod tests {
         for bad in
             ["", "/", "t1", "https://evil.com", "//evil.com", "/teams/", "/teams/a/b", "/teams/a b"]
         {
+            assert_eq!(Destination::from_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_door_is_a_path_of_its_own_and_a_parameter_of_the_sign_in() {
+        let door = Destination::from_path("/teams/t1/doors/runs").unwrap();
+        assert_eq!(door.to_path(), "/teams/t1/doors/runs");
+        assert_eq!(door.to_query(), "team=t1&door=runs");
+        let parameter = |name: &str| (name == "door").then(|| "runs".to_owned());
+        assert_eq!(Destination::new("t1", parameter), Some(door));
+        let team = Destination::from_path("/teams/t1?app=Canvas&space=a").unwrap();
+        assert_eq!(team.to_query(), "team=t1&space=a&app=Canvas");
+        let plain = Destination::from_path("/teams/t1/doors/runs?app=Canvas&next=//evil").unwrap();
+        assert_eq!(plain.to_path(), "/teams/t1/doors/runs");
+        for bad in [
+            "/teams/t1/doors/",
+            "/teams/t1/doors/Runs",
+            "/teams/t1/doors/a/b",
+            "/teams/t1/doors/..",
+            "/teams/t1/doors/a%2Fb",
+            "/teams//doors/a",
+            "/teams/t1/x/doors/a",
+            "/teams/t1/door/a",
+        ] {
             assert_eq!(Destination::from_path(bad), None, "{bad}");
         }
     }

@@ -10,6 +10,7 @@ use crate::aws::error::{AwsError, Kind};
 use crate::broker::Refusal;
 use crate::broker::audit::Outcome;
 use crate::broker::opening::{OpeningError, Reason, Wait};
+use crate::team::portal::Contact;
 use strict_saml::Rejection;
 
 /// Why a request is not answered with what it asked for.
@@ -34,7 +35,7 @@ pub(super) enum Failure {
     /// The person is entitled to no team.
     NoTeam,
     /// The team does not open yet, but will.
-    NotYet(Destination, Wait),
+    NotYet(Box<Destination>, Wait),
 }
 
 impl Failure {
@@ -59,6 +60,7 @@ fn code_of(failure: &Failure) -> Code {
         Failure::TooLate => AWS_UNREACHABLE,
         Failure::NoTeam => NO_TEAM,
         Failure::NotYet(_, Wait { reason: Reason::Profile, .. }) => PREPARING,
+        Failure::NotYet(_, Wait { reason: Reason::Door, .. }) => DOOR_UPDATING,
         Failure::NotYet(_, Wait { reason: Reason::Aws, .. }) => AWS_BUSY,
         Failure::Refusal(refusal) => code_of_refusal(refusal),
     }
@@ -81,6 +83,7 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
         Refusal::NotEntitled => NOT_ENTITLED,
         Refusal::TeamPaused(_) => TEAM_PAUSED,
         Refusal::NetworkRefused => NETWORK_REFUSED,
+        Refusal::DoorUnknown => DOOR_UNKNOWN,
         Refusal::TeamInvalid(_) => TEAM_INVALID,
         Refusal::GroupsUnreadable(error) => match error.kind {
             Kind::Throttled => AWS_BUSY,
@@ -100,11 +103,19 @@ fn code_of_refusal(refusal: &Refusal) -> Code {
             OpeningError::UpdatesUnknown(error) => code_of_table_error(error),
             OpeningError::SpaceRefused => SPACE_REFUSED,
             OpeningError::UrlForeign(_) => URL_FOREIGN,
+            OpeningError::DoorMissing(_) => Code { sentence: NOT_THERE, ..DOOR_UNAVAILABLE },
+            OpeningError::DoorShut(_) => Code { sentence: NOT_RUNNING, ..DOOR_UNAVAILABLE },
+            OpeningError::DoorRefused(_) => DOOR_UNAVAILABLE,
             OpeningError::Busy(_) => AWS_BUSY,
             OpeningError::Unreachable(_) => AWS_UNREACHABLE,
         },
     }
 }
+
+/// What the page says of a door whose AWS resource does not exist …
+const NOT_THERE: &str = "What you are opening does not exist in the team’s AWS account.";
+/// … or exists and does not run.
+const NOT_RUNNING: &str = "What you are opening does not run at the moment.";
 
 fn code_of_table_error(error: &AwsError) -> Code {
     match error.kind {
@@ -145,6 +156,9 @@ struct Problem<'a> {
     /// Where to sign in again, where that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in: Option<String>,
+    /// Whom the entitled ask about the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<&'a str>,
 }
 
 /// Writes the line of a failure, unless nothing was decided.
@@ -219,6 +233,7 @@ fn problem(context: &Context<'_>, code: &Code, sign_in: Option<String>) -> Respo
         reference: &context.facts.reference,
         time: context.now.to_string(),
         sign_in,
+        contact: context.facts.contact.as_ref().map(Contact::as_str),
     };
     let mut response = Response::new(serde_json::to_string(&problem).unwrap_or_default());
     response

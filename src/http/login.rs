@@ -49,7 +49,8 @@ async fn asked_for(
     let team = match (session, destination) {
         (Ok(Some((_, session, at))), Some(destination)) if at.entity_id == idp.entity_id => {
             let team = &destination.team;
-            broker.asks_for(&session, idp, team, client, now).await.ok().flatten()
+            let asked = Box::pin(broker.asks_for(&session, idp, team, client, now));
+            asked.await.ok().flatten()
         }
         _ => None,
     };

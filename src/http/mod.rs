@@ -5,13 +5,15 @@
 //! GET  /saml/login      login.rs     a sign-in that starts here
 //!      /saml/continue   confirm.rs   asks before somebody else's person takes over a browser
 //! GET  /saml/metadata   mod.rs       our metadata
-//! GET  /                teams.rs     the chooser
+//! GET  /                chooser.rs   what the person may open
 //! GET  /teams/{id}      teams.rs     opens a team
+//!      …/doors/{door}   teams.rs     opens a door of it
 //!      /sign-out        sign_out.rs  ends the broker's session
 //! GET  /healthz         mod.rs       ok
 //! ```
 
 pub mod attacks;
+mod chooser;
 mod code;
 mod confirm;
 mod cookies;
@@ -22,6 +24,7 @@ pub(crate) mod form;
 mod login;
 mod pages;
 mod request;
+mod search;
 #[cfg(feature = "cli")]
 pub mod serve;
 mod sign_in;
@@ -37,6 +40,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use cookies::Cookies;
+use destination::Destination;
 
 use crate::aws::state_table::StateKey;
 use crate::aws::{REQUEST_IDS, RequestIds};
@@ -71,6 +75,8 @@ struct Context<'a> {
     now: Timestamp,
     /// When the answer is due.
     deadline: Instant,
+    /// What the request's path leads to, where it leads into a team.
+    destination: Option<Destination>,
     /// Grows while the request proceeds, for the audit.
     facts: Facts,
 }
@@ -95,7 +101,7 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
         ..Facts::default()
     };
     let deadline = started + PATIENCE;
-    let mut context = Context { broker, request, now, deadline, facts };
+    let mut context = Context { broker, request, now, deadline, destination: None, facts };
     let answer = REQUEST_IDS.scope(RequestIds::default(), async {
         let answer = tokio::time::timeout_at(deadline + GRACE, Box::pin(route(&mut context))).await;
         match answer.unwrap_or(Err(error::Failure::TooLate)) {
@@ -122,7 +128,7 @@ async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
         "/saml/login" if method == Method::GET => login::page(context).await,
         confirm::CONTINUE if method == Method::GET => confirm::page(context).await,
         confirm::CONTINUE if method == Method::POST => Box::pin(confirm::answer(context)).await,
-        "/" if method == Method::GET => teams::chooser(context).await,
+        "/" if method == Method::GET => chooser::page(context).await,
         "/sign-out" if method == Method::GET => Ok(sign_out::page(context)),
         "/sign-out" if method == Method::POST => sign_out::end(context).await,
         "/healthz"
@@ -133,9 +139,9 @@ async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
         | "/"
         | "/sign-out" => Err(error::Failure::MethodNotAllowed(allowed_on(path))),
         _ => match path.strip_prefix("/teams/") {
-            Some(id) if !id.is_empty() && !id.contains('/') => {
+            Some(rest) if teams::is_opened_at(rest) => {
                 if method == Method::GET {
-                    teams::open(context, id).await
+                    teams::open(context, rest).await
                 } else {
                     Err(error::Failure::MethodNotAllowed("GET"))
                 }

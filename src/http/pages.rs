@@ -7,18 +7,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::code::Code;
 use super::destination::Destination;
 use super::{Context, Response};
-use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
 use crate::session::Session;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
 use crate::team::item::plain;
-use crate::team::members::Until;
 use crate::team::owner::DEFAULT_DIRECTORY;
 
 const STYLE: &str = include_str!("pages/style.css");
@@ -39,26 +37,36 @@ static POLICY_OF_A_WAY_INTO_STUDIO: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What every page shows.
-struct Frame<'a> {
-    style: &'static str,
-    organization: Option<&'a str>,
-    contact: Option<Contact<'a>>,
-    home: String,
+pub(super) struct Frame<'a> {
+    pub(super) style: &'static str,
+    pub(super) organization: Option<&'a str>,
+    pub(super) contact: Option<ContactLink<'a>>,
+    pub(super) home: String,
     login: String,
 }
 
 /// Whom people ask.
-struct Contact<'a> {
-    text: &'a str,
-    address: String,
+pub(super) struct ContactLink<'a> {
+    pub(super) text: &'a str,
+    pub(super) address: String,
 }
 
-fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
+/// What may stand in the address of a mail as it is (RFC 6068); a `?` would begin its headers.
+const MAIL: AsciiSet = NON_ALPHANUMERIC.remove(b'@').remove(b'.').remove(b'-').remove(b'_');
+
+impl<'a> ContactLink<'a> {
+    pub(super) fn to(text: &'a str) -> Self {
+        let address = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("mailto:{}", utf8_percent_encode(text, &MAIL)),
+        };
+        Self { text, address }
+    }
+}
+
+pub(super) fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
     let settings = &context.broker.settings;
-    let contact = settings.contact.as_deref().map(|text| {
-        let address = if text.contains("://") { text.to_owned() } else { format!("mailto:{text}") };
-        Contact { text, address }
-    });
+    let contact = settings.contact.as_deref().map(ContactLink::to);
     Frame {
         style: STYLE,
         organization: settings.organization.as_deref(),
@@ -68,7 +76,7 @@ fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
     }
 }
 
-fn page(template: &impl Template) -> Response {
+pub(super) fn page(template: &impl Template) -> Response {
     let mut response = match template.render() {
         Ok(html) => Response::new(html),
         Err(error) => {
@@ -94,59 +102,6 @@ fn refresh(response: &mut Response, seconds: u16, url: &str) {
 }
 
 #[derive(Template)]
-#[template(path = "chooser.html")]
-struct Chooser<'a> {
-    frame: Frame<'a>,
-    user: &'a str,
-    teams: Vec<TeamCard<'a>>,
-    sign_out: String,
-}
-
-struct TeamCard<'a> {
-    id: &'a str,
-    name: &'a str,
-    description: Option<&'a str>,
-    place: Option<String>,
-    /// When the access ends, for people and for programs; `None` where it does not.
-    until: Option<(String, String)>,
-    /// Where the team opens; `None` when it cannot be opened now.
-    url: Option<String>,
-    reason: &'a str,
-}
-
-pub(super) fn chooser(context: &Context<'_>, session: &Session, choices: &[Choice]) -> Response {
-    let cards = choices.iter().map(|choice| {
-        let id = choice.id.as_str();
-        let until = match choice.until {
-            Until::Always => None,
-            Until::At(end) => {
-                Some((end.strftime("%Y-%m-%d %H:%M UTC").to_string(), end.to_string()))
-            }
-        };
-        let Some(team) = &choice.team else {
-            let reason = "The settings of this team hold a mistake. Ask your administrator.";
-            let (name, description, place, url) = (id, None, None, None);
-            return TeamCard { id, name, description, place, until, url, reason };
-        };
-        TeamCard {
-            id,
-            until,
-            name: team.name(),
-            description: team.description.as_deref(),
-            place: Some(format!("Account {} · {}", team.account_id, team.region)),
-            url: team.enabled.then(|| context.url(&format!("/teams/{id}"))),
-            reason: team.paused_reason.as_deref().unwrap_or("This team is paused."),
-        }
-    });
-    page(&Chooser {
-        frame: frame(context),
-        user: &session.name_id,
-        teams: cards.collect(),
-        sign_out: context.url("/sign-out"),
-    })
-}
-
-#[derive(Template)]
 #[template(path = "idps.html")]
 struct ChooseIdp<'a> {
     frame: Frame<'a>,
@@ -168,10 +123,7 @@ pub(super) fn choose_idp(
         let mut url = context.url("/saml/login?idp=");
         url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
         if let Some(destination) = destination {
-            let path = destination.to_path();
-            let within =
-                path.split_once('?').map_or(String::new(), |(_, query)| format!("&{query}"));
-            url.push_str(&format!("&team={}{within}", destination.team));
+            url.push_str(&format!("&{}", destination.to_query()));
         }
         idp.metadata.sso_redirect_url().map(|_| url).or_else(|| idp.portal_url.clone())
     };
@@ -223,6 +175,14 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &W
             "Preparing your profile",
             "SageMaker is preparing your profile. This usually takes a few seconds, on the first visit sometimes a few minutes.",
         ),
+        Reason::Door => (
+            "Not ready yet",
+            "What you are opening is being prepared or updated. This can take some minutes.",
+        ),
+        Reason::Aws if destination.door.is_some() => (
+            "AWS is busy",
+            "AWS is busy at the moment. Nothing is lost; what you are opening comes as soon as AWS answers.",
+        ),
         Reason::Aws => (
             "AWS is busy",
             "AWS is busy at the moment. Nothing is lost; Studio opens as soon as AWS answers.",
@@ -257,12 +217,15 @@ pub(super) fn handoff(context: &Context<'_>, url: &str) -> Response {
 /// The parameter of a sign-in that is to be made anew, whatever session the IdP has.
 pub(super) const AGAIN: &str = "again";
 
-/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for.
+/// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for, and then
+/// goes on to where they wanted.
 pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
     let mut url = context.url("/saml/login?idp=");
     url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
     if let Some(team) = team {
-        url.push_str(&format!("&team={team}"));
+        let wanted = context.destination.clone().filter(|wanted| wanted.team == *team);
+        let wanted = wanted.unwrap_or_else(|| Destination::team(team.clone()));
+        url.push_str(&format!("&{}", wanted.to_query()));
     }
     url.push_str(&format!("&{AGAIN}=1"));
     url
@@ -336,6 +299,8 @@ struct ErrorPage<'a> {
     sentence: Option<&'a str>,
     code: &'a Code,
     reason: Option<&'a str>,
+    /// Whom to ask about the team that this is about.
+    contact: Option<ContactLink<'a>>,
     reference: &'a str,
     time: String,
 }
@@ -358,7 +323,8 @@ pub(super) fn error(
     };
     let frame = frame(context);
     let sign_in = sign_in.unwrap_or_else(|| frame.login.clone());
-    page(&ErrorPage { frame, sign_in, heading, sentence, code, reason, reference, time })
+    let contact = context.facts.contact.as_ref().map(|contact| ContactLink::to(contact.as_str()));
+    page(&ErrorPage { frame, sign_in, heading, sentence, code, reason, contact, reference, time })
 }
 
 #[derive(Template)]

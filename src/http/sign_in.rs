@@ -106,6 +106,8 @@ async fn hand_over(
     if let Some(destination) = destination.as_ref().filter(|_| idp.handoff == Handoff::Redirect) {
         let deadline = context.deadline;
         context.facts.unverified.team = Some(unverified(destination.team.as_str()));
+        context.facts.unverified.door =
+            destination.door.as_ref().map(|door| unverified(door.as_str()));
         let opened = Box::pin(super::teams::open_for(context, key, session, idp, destination));
         match tokio::time::timeout_at(deadline, opened).await {
             Ok(Ok(Opening::Ready(url))) => {

@@ -1,4 +1,4 @@
-//! `GET /`, the chooser, and `GET /teams/{id}`, which opens a team.
+//! `GET /teams/{id}` and `/teams/{id}/doors/{door}`, which open a team or a door of it.
 
 use std::sync::Arc;
 
@@ -7,39 +7,42 @@ use http::StatusCode;
 use super::destination::Destination;
 use super::error::Failure;
 use super::login::sign_in_first;
-use super::{Context, Response, pages, redirect};
+use super::{Context, Response, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
-use crate::broker::opening::{Opening, Wait, time_left};
+use crate::broker::door::Visitor;
+use crate::broker::opening::{Opening, Wait};
 use crate::broker::{Refusal, Waiting};
 use crate::session::Session;
 use crate::team::idp::Idp;
 
-pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
-    context.must_be_navigation()?;
-    let Some((_, session, idp)) = context.session().await? else {
-        return sign_in_first(context, None).await;
-    };
-    let patience = time_left(context.deadline);
-    let teams = context.broker.teams(&session, &idp, patience, context.now);
-    let choices = Box::pin(teams).await?;
-    if choices.is_empty() {
-        return Err(Failure::NoTeam);
-    }
-    Ok(pages::chooser(context, &session, &choices))
+/// Whether a path behind `/teams/` is one that opens something.
+pub(super) fn is_opened_at(rest: &str) -> bool {
+    let (id, door) = parts(rest);
+    let is_one = |part: &str| !part.is_empty() && !part.contains('/');
+    is_one(id) && door.is_none_or(is_one)
 }
 
-pub(super) async fn open(context: &mut Context<'_>, id: &str) -> Result<Response, Failure> {
+fn parts(rest: &str) -> (&str, Option<&str>) {
+    rest.split_once("/doors/").map_or((rest, None), |(id, door)| (id, Some(door)))
+}
+
+pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Response, Failure> {
     context.must_be_navigation()?;
-    let Some(destination) = Destination::new(id, |name| context.request.query_value(name)) else {
-        return Err(Failure::NotFound);
+    let (id, door) = parts(rest);
+    let destination = match door {
+        Some(door) => Destination::at_door(id, door),
+        None => Destination::in_team(id, |name| context.request.query_value(name)),
     };
+    let Some(destination) = destination else { return Err(Failure::NotFound) };
+    context.destination = Some(destination.clone());
     context.facts.unverified.team = Some(unverified(id));
+    context.facts.unverified.door = door.map(unverified);
     match Box::pin(open_or_sign_in(context, &destination)).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
             tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
-            Err(Failure::NotYet(destination, Wait::for_aws()))
+            Err(Failure::NotYet(destination.into(), Wait::for_aws()))
         }
         answer => answer,
     }
@@ -57,7 +60,7 @@ async fn open_or_sign_in(
             context.record(Outcome::Opened, None, None);
             Ok(redirect(StatusCode::FOUND, &url.into_location()))
         }
-        Opening::NotYet(wait) => Err(Failure::NotYet(destination.clone(), wait)),
+        Opening::NotYet(wait) => Err(Failure::NotYet(destination.clone().into(), wait)),
     }
 }
 
@@ -76,5 +79,10 @@ pub(super) async fn open_for(
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
-    broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
+    if let Some(door) = &destination.door {
+        let visitor = Visitor { session, idp, client, waited: waiting.waited };
+        Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
+    } else {
+        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::aws::{DatabaseError, PlantedDomain, RunningAws, target_role::Grant};
+use super::aws::{DatabaseError, PlantedDomain, PlantedDoor, RunningAws, target_role::Grant};
 
 /// The embedded scenario does not parse.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,7 @@ pub struct Scenario {
     teams: BTreeMap<String, Map<String, Value>>,
     grants: BTreeMap<String, Grant>,
     pub(crate) domains: Vec<PlantedDomain>,
+    pub(crate) doors: Vec<PlantedDoor>,
     profile_quotas: BTreeMap<String, u64>,
 }
 
@@ -81,6 +82,7 @@ struct Story {
     /// Teams whose account lacks the target role's statements.
     not_deployed: BTreeSet<String>,
     domains: Vec<PlantedDomain>,
+    doors: Vec<PlantedDoor>,
     profile_quotas: BTreeMap<String, u64>,
 }
 
@@ -110,6 +112,7 @@ impl Scenario {
             teams,
             grants,
             domains: story.domains,
+            doors: story.doors,
             profile_quotas: story.profile_quotas,
         })
     }
@@ -156,7 +159,8 @@ impl Scenario {
 /// [`DatabaseError`] if the tables cannot be written.
 pub fn seed(aws: &RunningAws, idp: Option<&SeededIdp>) -> Result<(), DatabaseError> {
     let simulator = &aws.simulator;
-    simulator.sagemaker.plant(&simulator.scenario.domains, super::aws::now());
+    let Scenario { domains, doors, .. } = &simulator.scenario;
+    simulator.sagemaker.plant(domains, doors, super::aws::now());
     let tables = &simulator.options.tables;
     for item in simulator.scenario.teams.values() {
         simulator.dynamodb.put_if_missing(&tables.teams, "team_id", item)?;
@@ -184,6 +188,7 @@ pub fn seed(aws: &RunningAws, idp: Option<&SeededIdp>) -> Result<(), DatabaseErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::team::Team;
 
     #[test]
     fn every_team_that_a_person_has_is_told_of() {
@@ -202,6 +207,22 @@ mod tests {
         assert_ne!(one.account_id, two.account_id);
         assert_ne!(one.region, two.region);
         assert_ne!(one.execution_role_arn, two.execution_role_arn);
+    }
+
+    #[test]
+    fn every_door_leads_to_something_and_all_three_kinds_are_there() {
+        let scenario = Scenario::embedded().unwrap();
+        let mut kinds = BTreeSet::new();
+        for item in scenario.teams.values().filter(|item| item.contains_key("doors")) {
+            let team = Team::read(item).unwrap();
+            assert_eq!(team.in_part, []);
+            for door in team.value.doors {
+                let planted = scenario.doors.iter().find(|one| one.arn == door.arn.as_str());
+                assert_eq!(planted.map(|one| one.kind), Some(door.kind), "{}", door.arn);
+                kinds.insert(door.kind);
+            }
+        }
+        assert_eq!(kinds.len(), 3);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The simulated Studio: the page behind a presigned URL, which shows as whom and where one landed.
+//! The simulated Studio, and what doors lead to: the page behind a presigned URL, which shows as whom and
+//! where one landed.
 //!
 //! `auth?token=…` begins a session, which a cookie carries; `session` is any later request of it. Each of
 //! them is put before IAM again, as the API reference says of the real one, so that the end of access is
@@ -15,14 +16,14 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::Value;
 
+use crate::team::door::DoorKind;
+
 use super::{
     aws::{caller::Caller, random},
     html::{escape, page},
     server::{self, Body},
 };
 
-/// Presigned URLs of `SageMaker` are about this long; the token is padded to be as long.
-const URL_LENGTH: usize = 4400;
 /// Characters of a token that tell it from others, 256 bits in base64url.
 const ID_LENGTH: usize = 43;
 
@@ -48,34 +49,53 @@ impl fmt::Debug for Studio {
 pub(crate) struct Opening {
     /// Whoever made the URL: with their credentials IAM decides about each request.
     pub(crate) caller: Caller,
-    /// The profile's ARN.
+    /// The ARN of the profile, or of what the door leads to.
     pub(crate) arn: String,
     pub(crate) account: String,
     pub(crate) region: String,
-    pub(crate) domain: String,
-    pub(crate) profile: String,
-    pub(crate) execution_role: String,
-    /// Tags of the profile.
+    /// Tags of the same.
     pub(crate) tags: Vec<(String, String)>,
     /// Role session name of whoever made the URL.
     pub(crate) session_name: String,
     /// Session tags of whoever made the URL.
     pub(crate) session_tags: Vec<(String, String)>,
-    pub(crate) space: Option<String>,
-    pub(crate) landing_uri: Option<String>,
-    pub(crate) user_settings: Value,
     pub(crate) session_seconds: i64,
     /// The URL opens nothing from here on.
     pub(crate) expires: Timestamp,
     /// How many more times it opens; `None` is without limit.
     pub(crate) uses_left: Option<u32>,
+    pub(crate) room: Room,
+}
+
+/// Where one lands.
+#[derive(Debug, Clone)]
+pub(crate) enum Room {
+    Studio {
+        domain: String,
+        profile: String,
+        execution_role: String,
+        space: Option<String>,
+        landing_uri: Option<String>,
+        user_settings: Value,
+    },
+    Door {
+        kind: DoorKind,
+        name: String,
+        /// Who somebody is there, where it is told.
+        person: Option<String>,
+    },
 }
 
 impl Studio {
-    /// Keeps an opening; the token that leads to it.
-    pub(crate) fn add(&self, opening: Opening, now: Timestamp) -> Result<String, Unspecified> {
+    /// Keeps an opening; the token that leads to it, padded to about `length`.
+    pub(crate) fn add(
+        &self,
+        opening: Opening,
+        length: usize,
+        now: Timestamp,
+    ) -> Result<String, Unspecified> {
         let id = random::token(32)?;
-        let padding = random::token(URL_LENGTH * 3 / 4)?;
+        let padding = random::token(length * 3 / 4)?;
         let mut openings = self.lock();
         // Kept for a while, so that a late visitor is told that the URL expired.
         openings.retain(|_, opening| now.duration_since(opening.expires).as_secs() < 600);
@@ -113,7 +133,7 @@ impl Studio {
         if !self.is_let_through(&opening, now) {
             return server::html(StatusCode::FORBIDDEN, ended_page());
         }
-        let mut response = server::html(StatusCode::OK, studio_page(&opening));
+        let mut response = server::html(StatusCode::OK, room_page(&opening));
         let ends = now + opening.session_seconds.seconds();
         if let Ok(id) = random::token(32)
             && let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE}={id}; Path=/; HttpOnly"))
@@ -135,7 +155,7 @@ impl Studio {
         drop(sessions);
         match session {
             Some((opening, ends)) if now < ends && self.is_let_through(&opening, now) => {
-                server::html(StatusCode::OK, studio_page(&opening))
+                server::html(StatusCode::OK, room_page(&opening))
             }
             _ => server::html(StatusCode::FORBIDDEN, ended_page()),
         }
@@ -176,53 +196,87 @@ fn expired_page() -> String {
     page(
         "This address has expired",
         "<h1 id=\"expired\">This address has expired</h1>\
-         <p>A presigned URL opens Studio for a few seconds only. Go back to the broker and open the \
-         team again.</p>",
+         <p>A presigned URL opens for a few seconds only, and one of MLflow once. Go back to the broker and \
+         open the team again.</p>",
     )
 }
 
-fn studio_page(opening: &Opening) -> String {
-    let tag = |tags: &[(String, String)], key: &str| {
-        tags.iter().find(|(k, _)| k == key).map_or_else(|| "–".into(), |(_, v)| v.clone())
+fn room_page(opening: &Opening) -> String {
+    let tag = |key: &str| {
+        let tag = opening.tags.iter().find(|(k, _)| k == key);
+        tag.map_or_else(none, |(_, value)| value.clone())
     };
     let list = |tags: &[(String, String)]| {
         let mut all: Vec<String> = tags.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         all.sort();
-        if all.is_empty() { "–".into() } else { all.join(", ") }
+        if all.is_empty() { none() } else { all.join(", ") }
     };
-    let rows: [(&str, &str, String); 14] = [
+    let place = [
         ("account", "Account", opening.account.clone()),
         ("region", "Region", opening.region.clone()),
-        ("domain", "Domain", opening.domain.clone()),
-        ("profile", "User profile", opening.profile.clone()),
-        ("execution-role", "Execution role", opening.execution_role.clone()),
-        ("team-tag", "Tag Team", tag(&opening.tags, "Team")),
-        ("user-tag", "Tag User", tag(&opening.tags, "User")),
+    ];
+    let session = [
         ("tags", "All tags", list(&opening.tags)),
         ("session-name", "Role session name", opening.session_name.clone()),
         ("session-tags", "Session tags", list(&opening.session_tags)),
-        ("space", "Space", opening.space.clone().unwrap_or_else(|| "–".into())),
-        ("landing-uri", "Landing URI", opening.landing_uri.clone().unwrap_or_else(|| "–".into())),
+    ];
+    let times = [
         ("session-seconds", "Session length", format!("{} s", opening.session_seconds)),
         ("url-expires", "URL expires", opening.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     ];
+    let (title, heading, own, rest, below) = match &opening.room {
+        Room::Studio { domain, profile, execution_role, space, landing_uri, user_settings } => (
+            format!("{profile} – simulated Studio"),
+            "Simulated SageMaker Studio".to_owned(),
+            vec![
+                ("domain", "Domain", domain.clone()),
+                ("profile", "User profile", profile.clone()),
+                ("execution-role", "Execution role", execution_role.clone()),
+                ("team-tag", "Tag Team", tag("Team")),
+                ("user-tag", "Tag User", tag("User")),
+            ],
+            vec![
+                ("space", "Space", space.clone().unwrap_or_else(none)),
+                ("landing-uri", "Landing URI", landing_uri.clone().unwrap_or_else(none)),
+            ],
+            format!(
+                "<h2 id=\"settings\">User settings</h2>\n\
+                 <pre id=\"user-settings\" role=\"region\" aria-labelledby=\"settings\" tabindex=\"0\">{}</pre>",
+                escape(&format!("{user_settings:#}"))
+            ),
+        ),
+        Room::Door { kind, name, person } => (
+            format!("{name} – simulated {}", kind.row().name),
+            format!("Simulated {}", kind.row().name),
+            vec![
+                ("door-kind", "Kind", kind.to_string()),
+                ("door-name", "Name", name.clone()),
+                ("door-arn", "ARN", opening.arn.clone()),
+            ],
+            person.iter().map(|person| ("person", "Known here as", person.clone())).collect(),
+            String::new(),
+        ),
+    };
+    let rows = place.into_iter().chain(own).chain(session).chain(rest).chain(times);
     let rows: String = rows
-        .into_iter()
         .map(|(id, label, value)| {
             format!("<dt>{}</dt><dd id=\"{id}\">{}</dd>\n", escape(label), escape(&value))
         })
         .collect();
     page(
-        &format!("{} – simulated Studio", opening.profile),
+        &title,
         &format!(
-            "<h1>Simulated SageMaker Studio</h1>\n\
-             <p class=\"soft\">This is where Studio would open. Nothing here reaches AWS.</p>\n\
+            "<h1>{}</h1>\n\
+             <p class=\"soft\">This is where it would open. Nothing here reaches AWS.</p>\n\
              <p><a id=\"go-on\" href=\"session\">Go on working</a></p>\n\
-             <dl>\n{rows}</dl>\n<h2 id=\"settings\">User settings</h2>\n\
-             <pre id=\"user-settings\" role=\"region\" aria-labelledby=\"settings\" tabindex=\"0\">{}</pre>",
-            escape(&format!("{:#}", opening.user_settings))
+             <dl>\n{rows}</dl>\n{below}",
+            escape(&heading)
         ),
     )
+}
+
+fn none() -> String {
+    "–".into()
 }
 
 #[cfg(test)]
@@ -240,18 +294,20 @@ mod tests {
             arn: "arn:aws:sagemaker:us-east-1:222222222222:user-profile/d-x/user-1-team1".into(),
             account: "222222222222".into(),
             region: "us-east-1".into(),
-            domain: "d-localteam001".into(),
-            profile: "user-1-team1".into(),
-            execution_role: "arn:aws:iam::222222222222:role/<b>".into(),
             tags: vec![("Team".into(), "team1".into()), ("User".into(), "user-1".into())],
             session_name: "user-1".into(),
             session_tags: vec![("Team".into(), "team1".into())],
-            space: None,
-            landing_uri: None,
-            user_settings: Value::Null,
             session_seconds: 43_200,
             expires: Timestamp::UNIX_EPOCH + 30.seconds(),
             uses_left,
+            room: Room::Studio {
+                domain: "d-localteam001".into(),
+                profile: "user-1-team1".into(),
+                execution_role: "arn:aws:iam::222222222222:role/<b>".into(),
+                space: None,
+                landing_uri: None,
+                user_settings: Value::Null,
+            },
         }
     }
 
@@ -259,7 +315,7 @@ mod tests {
     fn a_token_opens_until_it_expires() {
         let studio = Studio::default();
         let start = Timestamp::UNIX_EPOCH;
-        let token = studio.add(opening(None), start).unwrap();
+        let token = studio.add(opening(None), 100, start).unwrap();
         assert!(studio.take(&token, start + 29.seconds()).is_some());
         assert!(studio.take(&token, start + 29.seconds()).is_some());
         assert!(studio.take(&token, start + 30.seconds()).is_none());
@@ -269,7 +325,7 @@ mod tests {
     #[test]
     fn a_single_use_token_opens_once() {
         let studio = Studio::default();
-        let token = studio.add(opening(Some(1)), Timestamp::UNIX_EPOCH).unwrap();
+        let token = studio.add(opening(Some(1)), 100, Timestamp::UNIX_EPOCH).unwrap();
         assert!(studio.take(&token, Timestamp::UNIX_EPOCH).is_some());
         assert!(studio.take(&token, Timestamp::UNIX_EPOCH).is_none());
     }
@@ -279,7 +335,7 @@ mod tests {
         let studio = Studio::default();
         let start = Timestamp::UNIX_EPOCH;
         studio.ask(move |_, now| now < start + 60.seconds());
-        let token = studio.add(opening(None), start).unwrap();
+        let token = studio.add(opening(None), 100, start).unwrap();
         let ask = |path: &str, cookie: &str, seconds: i64| {
             let uri = format!("/{path}?token={token}");
             let request = Request::get(uri).header(header::COOKIE, cookie).body(()).unwrap();
@@ -296,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_page_shows_whose_studio_it_is_and_escapes_what_it_shows() {
-        let page = studio_page(&opening(None));
+        let page = room_page(&opening(None));
         assert!(page.contains("<dd id=\"account\">222222222222</dd>"));
         assert!(page.contains("<dd id=\"team-tag\">team1</dd>"));
         assert!(page.contains("role/&lt;b&gt;"));

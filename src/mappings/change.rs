@@ -5,15 +5,16 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{NOTES, Table};
+use crate::team::door::ATTRIBUTE as DOORS;
 use crate::team::item::{Item, excerpt, plain};
 use strict_saml::{IdpMetadata, SigningKey};
 
 /// Lists whose order means nothing: they may be String Sets.
-pub const SETS: [&str; 5] =
-    ["groups", "allowed_cidrs", "allowed_teams", "denied_users", "authn_contexts"];
+pub const SETS: [&str; 6] =
+    ["groups", "apps", "allowed_cidrs", "allowed_teams", "denied_users", "authn_contexts"];
 
 /// The attribute that counts a team's changes and is none itself.
 pub const REVISION: &str = "revision";
@@ -56,6 +57,12 @@ pub fn differences(before: &Item, after: &Item) -> Vec<Difference> {
 }
 
 fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Difference>) {
+    if path == DOORS
+        && let (Some(old), Some(new)) = (before.and_then(by_id), after.and_then(by_id))
+        && old != new
+    {
+        return compare(path, Some(&Value::Object(old)), Some(&Value::Object(new)), found);
+    }
     match (before, after) {
         (Some(before), Some(after)) if is_same(path, before, after) => {}
         (Some(Value::Object(old)), Some(Value::Object(new)))
@@ -72,6 +79,14 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
             after: after.cloned(),
         }),
     }
+}
+
+/// Doors by their ids, where each has one of its own: what changes is one door, not the list.
+fn by_id(doors: &Value) -> Option<Map<String, Value>> {
+    let doors = doors.as_array()?;
+    let named = |door: &Value| Some((door.get("id")?.as_str()?.to_owned(), door.clone()));
+    let by_id: Map<_, _> = doors.iter().filter_map(named).collect();
+    (by_id.len() == doors.len()).then_some(by_id)
 }
 
 /// Whether two values of an attribute mean the same.
@@ -211,6 +226,20 @@ mod tests {
             lines(lists(json!(["a", "b"])), lists(json!(["b", "a"]))),
             [r#"user_settings.L: ["a","b"] → ["b","a"]"#]
         );
+    }
+
+    #[test]
+    fn doors_differ_one_by_one_and_their_order_is_the_lists() {
+        let (a, b) = (json!({"id": "a", "arn": "x"}), json!({"id": "b", "arn": "y"}));
+        let moved = json!({"id": "a", "arn": "z"});
+        assert_eq!(
+            lines(json!({"doors": [a, b]}), json!({"doors": [moved]})),
+            [r#"doors.a.arn: "x" → "z""#, r#"doors.b: {"arn":"y","id":"b"} → nothing"#]
+        );
+        let turned = lines(json!({"doors": [a, b]}), json!({"doors": [b, a]}));
+        assert_eq!(turned.len(), 1, "{turned:?}");
+        let twice = lines(json!({"doors": [a, a]}), json!({"doors": [a]}));
+        assert!(twice[0].starts_with("doors: "), "{twice:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | [`user_settings`] | settings and Regions, held against what AWS publishes about its API |
 //! | [`places`] | the accounts and domains that teams ever had |
 //! | [`change`] | the difference between two states of one item, in words |
+//! | `doors` | what a change of a team's doors means |
 //! | [`privileged`] | which settings reach beyond a person's own profile |
 //! | [`stream`] | validates every item that somebody has changed, within seconds |
 //! | [`yaml`] | YAML and JSON with the line of every value; and YAML written back |
@@ -17,6 +18,8 @@
 
 pub mod advice;
 pub mod change;
+#[cfg(feature = "cli")]
+pub mod doors;
 #[cfg(feature = "cli")]
 pub mod file;
 pub mod places;
@@ -104,6 +107,10 @@ impl Table {
             Self::Teams => json!(schema_for!(Team)),
             Self::Idps => json!(schema_for!(Idp)),
         };
+        let definitions = schema.get_mut("$defs").and_then(Value::as_object_mut);
+        let parts = definitions.into_iter().flat_map(|parts| parts.values_mut());
+        let members = parts.filter_map(|part| part.get_mut("properties")?.as_object_mut());
+        members.flat_map(|members| members.values_mut()).for_each(tighten);
         let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
         properties.iter_mut().flat_map(|members| members.values_mut()).for_each(tighten);
         let notes = [
@@ -142,6 +149,11 @@ impl Table {
                 "session_duration_seconds",
                 "landing_uri",
                 "space_name",
+                "apps",
+                "doors",
+                "contact",
+                "links",
+                "labels",
                 "allowed_cidrs",
                 "adopt_profiles",
                 "enabled",
@@ -327,7 +339,7 @@ impl Stored {
         self.read.as_ref().ok().map(|read| &read.value)
     }
 
-    /// What closes a part of a usable item each: an entry of `members` that cannot be read.
+    /// What closes a part of a usable item each: an entry of `members`, or a door, that cannot be read.
     pub fn faults_in_part(&self) -> &[Fault] {
         self.read.as_ref().map_or(&[], |read| read.in_part.as_slice())
     }

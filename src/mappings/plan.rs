@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::change::{Difference, REVISION, cut, differences, is_count};
+use super::doors;
 use super::file::{FileFault, MappingFile};
 use super::places::{Place, of_item, of_team};
-use super::privileged::{Privileged, privileged, shared_posix_uid};
+use super::privileged::{Privileged, links_beyond, privileged, shared_posix_uid};
 use super::{Mapping, NOTES, OWNER, Stored, Table, advice, nearest, subject};
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
@@ -347,8 +348,12 @@ impl Plan {
                     };
                     let (old, new) = (of(&teams), of(&new_teams));
                     follow_team(change, old, new);
+                    follow_links(change, old, new, &after_teams);
                     follow_groups(change, new, &after_idps);
                     follow_company(change, new, &after_teams);
+                    change.consequences.extend(doors::follow(old, new, &after_idps));
+                    let reaching = new.map(|new| doors::reaching(old, new, &after_teams));
+                    change.privileged.extend(reaching.unwrap_or_default());
                     let granted = |new: &Team| {
                         after_idps.iter().any(|i| i.enabled && i.allowed_teams.allow(&new.team_id))
                     };
@@ -685,6 +690,16 @@ fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
         (None, Some(_)) => {}
         (Some(old), Some(new)) => follow_team_update(change, old, new),
     }
+}
+
+/// Links that name what is another team's are as new as their addresses.
+fn follow_links(change: &mut Change, old: Option<&Team>, new: Option<&Team>, teams: &[&Team]) {
+    let Some(new) = new else { return };
+    let known = old.map_or_else(Vec::new, |old| links_beyond(old, teams));
+    let beyond = links_beyond(new, teams).into_iter();
+    change
+        .privileged
+        .extend(beyond.filter(|link| known.iter().all(|known| known.value != link.value)));
 }
 
 /// A bare group name counts at every IdP that may grant the team: where these know different people, one of

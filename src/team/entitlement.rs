@@ -150,7 +150,11 @@ impl Admission {
     /// than the access, but at least what the API asks for
     /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
     pub fn session_seconds(&self, team: &Team, now: Timestamp) -> u32 {
-        let longest = team.session_duration_seconds;
+        self.seconds_of(team.session_duration_seconds, now)
+    }
+
+    /// The same of a session behind one of the team's doors, that may last `longest` seconds by itself.
+    pub fn seconds_of(&self, longest: u32, now: Timestamp) -> u32 {
         let Until::At(end) = self.until() else { return longest };
         let left = end.duration_since(now).as_secs().clamp(0, i64::from(u32::MAX));
         let left = u32::try_from(left).unwrap_or(u32::MAX);

@@ -275,6 +275,9 @@ pub fn read_record<T>(
     faults.extend(unknown.into_iter().filter_map(|name| misspelt(name)));
     match parse(&json) {
         Ok(mut read) if faults.is_empty() => {
+            // What stands there and cannot be read is not of the wrong kind as well.
+            let is_told = |fault: &Fault| in_part.iter().any(|one| is_within(one, fault));
+            read.in_part.retain(|fault| !is_told(fault));
             in_part.append(&mut read.in_part);
             read.in_part = in_part;
             let unknown = item.keys().filter(|name| !is_known(name)).cloned();
@@ -293,6 +296,12 @@ pub fn read_record<T>(
     Err(faults)
 }
 
+/// Whether a fault lies in the very part of the item that another one closes.
+fn is_within(one: &Fault, part: &Fault) -> bool {
+    let rest = one.attribute.strip_prefix(part.attribute.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 /// The part of a `DynamoDB` item that JSON can hold, and a fault for everything that it cannot.
 pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
     let Json { item, mut faults, in_part } = json_of(item, |_| true);
@@ -301,8 +310,8 @@ pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
 }
 
 /// Attributes that are made of parts, each of which stands for itself: one that JSON cannot hold is left
-/// out as a whole and closes nothing else.
-pub const IN_PARTS: [&str; 1] = ["members"];
+/// out as a whole (of a list: is null there, so that the others keep their numbers) and closes nothing else.
+pub const IN_PARTS: [&str; 6] = ["apps", "contact", "doors", "labels", "links", "members"];
 
 struct Json {
     item: Item,
@@ -327,17 +336,24 @@ fn json_of(item: &Record, is_wanted: impl Fn(&str) -> bool) -> Json {
 }
 
 fn parts(name: &str, value: &AttributeValue, in_part: &mut Vec<Fault>) -> Option<Value> {
-    let AttributeValue::M(map) = value else { return to_json(name, value, in_part) };
-    let mut keys: Vec<_> = map.keys().collect();
-    keys.sort();
-    let part = |key: &String| {
-        let mut faults = Vec::new();
-        let part = to_json(&format!("{name}.{key}"), map.get(key)?, &mut faults);
-        let is_whole = faults.is_empty();
-        in_part.append(&mut faults);
-        Some((key.clone(), part.filter(|_| is_whole)?))
+    let mut whole = |path: String, value: &AttributeValue| {
+        let before = in_part.len();
+        to_json(&path, value, in_part).filter(|_| in_part.len() == before)
     };
-    Some(Value::Object(keys.into_iter().filter_map(part).collect()))
+    match value {
+        AttributeValue::M(map) => {
+            let mut keys: Vec<_> = map.keys().collect();
+            keys.sort();
+            let part =
+                |key: &String| Some((key.clone(), whole(format!("{name}.{key}"), map.get(key)?)?));
+            Some(Value::Object(keys.into_iter().filter_map(part).collect()))
+        }
+        AttributeValue::L(list) => {
+            let part = |(i, element)| whole(format!("{name}[{i}]"), element).unwrap_or_default();
+            Some(list.iter().enumerate().map(part).collect())
+        }
+        value => to_json(name, value, in_part),
+    }
 }
 
 /// A JSON value as `DynamoDB` stores it: S, N, BOOL, L and M.
@@ -528,6 +544,28 @@ mod tests {
         let faults = read_record(&of(AttributeValue::Null(true)), &["a"], parse).unwrap_err();
         assert_eq!(faults.len(), 1);
         assert_eq!((faults[0].attribute.as_str(), faults[0].found.as_str()), ("a", "NULL"));
+    }
+
+    #[test]
+    fn a_part_of_a_list_that_json_cannot_hold_closes_itself_and_is_told_once() {
+        let whole = HashMap::from([("id".to_owned(), AttributeValue::S("b".into()))]);
+        let broken = HashMap::from([("id".to_owned(), AttributeValue::Null(true))]);
+        let list = AttributeValue::L(vec![AttributeValue::M(broken), AttributeValue::M(whole)]);
+        let item = HashMap::from([("doors".to_owned(), list)]);
+        let parse = |item: &Item| {
+            let value = item["doors"].clone();
+            let fault = |attribute: &str| Fault {
+                attribute: attribute.into(),
+                found: String::new(),
+                expected: String::new(),
+            };
+            let in_part = vec![fault("doors[0]"), fault("doors[1].kind")];
+            Ok(Read { value, in_part, unknown_attributes: Vec::new() })
+        };
+        let read = read_record(&item, &["doors"], parse).unwrap();
+        assert_eq!(read.value, serde_json::json!([null, {"id": "b"}]));
+        let told: Vec<_> = read.in_part.iter().map(|fault| fault.attribute.as_str()).collect();
+        assert_eq!(told, ["doors[0].id", "doors[1].kind"]);
     }
 
     #[test]

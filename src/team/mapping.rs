@@ -7,8 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::app::App;
+use super::door::{self, Door};
 use super::members::{self, Members};
-use super::text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId};
+use super::portal::{self, Contact, Link, Portal};
+use super::text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId};
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
 /// A team: the unit of access. One SageMaker domain in one account and Region, one execution role,
@@ -72,6 +75,26 @@ pub struct Team {
     /// The space that Studio opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub space_name: Option<SpaceName>,
+    /// The apps that the chooser offers beside the team's own landing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, extend("uniqueItems" = true))]
+    pub apps: Vec<App>,
+    /// What else of the team opens by a presigned URL, at most 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = 20))]
+    pub doors: Vec<Door>,
+    /// Whom to ask about the team: an e-mail address or an https address, shown in the chooser and on the
+    /// team's error pages to the entitled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// Pages about the team, at most 10, shown in the chooser.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = 10))]
+    pub links: Vec<Link>,
+    /// Texts that the chooser shows, for example `Data class: restricted`; at most 10.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, schema_with = "portal::labels_schema")]
+    pub labels: BTreeMap<String, String>,
     /// Client addresses from which the team may be opened; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
@@ -125,6 +148,8 @@ impl Team {
         let session_duration = reader.optional::<SessionDuration>("session_duration_seconds");
         let landing_uri = reader.optional::<LandingUri>("landing_uri").map(|uri| uri.0);
         let space_name = reader.optional("space_name");
+        let Portal { apps, contact, links, labels } = Portal::read(&mut reader);
+        let doors = door::read(&mut reader, account_id.as_ref().zip(region.as_ref()));
         let allowed_cidrs =
             reader.list::<Cidr>("allowed_cidrs").map(|cidrs| cidrs.iter().map(|c| c.0).collect());
         let adopt_profiles = reader.optional("adopt_profiles").unwrap_or(false);
@@ -188,6 +213,11 @@ impl Team {
                 .map_or_else(default_session_duration, |d| d.0),
             landing_uri,
             space_name,
+            apps,
+            doors,
+            contact,
+            links,
+            labels,
             allowed_cidrs,
             adopt_profiles,
             enabled,
@@ -200,6 +230,11 @@ impl Team {
     /// The name that people see.
     pub fn name(&self) -> &str {
         self.display_name.as_deref().unwrap_or(self.team_id.as_str())
+    }
+
+    /// The door of this id.
+    pub fn door(&self, id: &DoorId) -> Option<&Door> {
+        self.doors.iter().find(|door| door.id == *id)
     }
 
     /// The role that the broker assumes: the team's own, else the standard name in its account.

@@ -1,14 +1,17 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
 pub mod address;
+pub mod app;
+pub mod door;
 pub mod entitlement;
 pub mod idp;
 pub mod item;
 mod mapping;
 pub mod members;
 pub mod owner;
+pub mod portal;
 pub mod spoke;
 mod text;
 
 pub use mapping::{REVOKED_TAG, Team, counts_at, group_of, groups_as_written};
-pub use text::{AccountId, DomainId, Region, RoleArn, SpaceName, TeamId, partition};
+pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};

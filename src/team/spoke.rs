@@ -2,7 +2,10 @@
 //!
 //! `infra/spoke/template.yaml` has four rows of parameters: some teams, their domain, its Region and
 //! their execution role. A role's name may hold `{team}`, which stands for the team id; so teams whose
-//! roles follow one pattern share a row, and still IAM lets each give its own role only.
+//! roles follow one pattern share a row, and still IAM lets each give its own role only. Which doors each team
+//! opens stands in slots of their own (`doors.rs`).
+
+mod doors;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,6 +93,20 @@ pub enum SpokeFault {
         /// Characters that would be needed, about.
         size: usize,
     },
+    /// More doors than the template has slots.
+    #[error(
+        "account {account}, role {target_role}: the doors of its teams need {needed} slots, and a stack has \
+         {slots}; give some teams a broker_role_arn of their own",
+        slots = doors::SLOTS
+    )]
+    TooManyDoors {
+        /// The account.
+        account: AccountId,
+        /// Name of the role that the broker assumes.
+        target_role: String,
+        /// Slots that would be needed, about.
+        needed: usize,
+    },
     /// The stack makes its role without a path.
     #[error(
         "team {team}: broker_role_arn has a path ({target_role}); the spoke makes roles without one"
@@ -147,6 +164,11 @@ fn spoke(account: AccountId, target_role: String, teams: &[&Team]) -> Result<Spo
         return Err(SpokeFault::TooManyRows { account, target_role, needed: rows.len() });
     }
 
+    let slots = match doors::slots(teams) {
+        Ok(slots) => slots,
+        Err(needed) => return Err(SpokeFault::TooManyDoors { account, target_role, needed }),
+    };
+
     let mut parameters = BTreeMap::from([
         ("TargetRoleName".to_owned(), target_role.clone()),
         ("ExternalId".to_owned(), first.and_then(|t| t.external_id.clone()).unwrap_or_default()),
@@ -165,6 +187,10 @@ fn spoke(account: AccountId, target_role: String, teams: &[&Team]) -> Result<Spo
         ] {
             parameters.insert(format!("{name}{number}"), value);
         }
+    }
+    let mut slots = slots.into_iter();
+    for number in 1..=doors::SLOTS {
+        parameters.insert(format!("Doors{number}"), slots.next().unwrap_or_default());
     }
     Ok(Spoke {
         account,

@@ -110,7 +110,18 @@ text! {
     |text| text.len() <= 63 && is_hyphenated(text)
 }
 
-fn is_hyphenated(text: &str) -> bool {
+text! {
+    /// The id of a door, in its address.
+    DoorId,
+    "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$",
+    "1 to 32 of a-z 0-9 -, first and last a letter or digit",
+    |text| {
+        text.len() <= 32 && is_hyphenated(text) && !text.bytes().any(|b| b.is_ascii_uppercase())
+    }
+}
+
+/// Letters, digits and hyphens between them: `[a-zA-Z0-9](-*[a-zA-Z0-9])*`.
+pub(super) fn is_hyphenated(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         && !text.is_empty()
         && !text.starts_with('-')

@@ -310,6 +310,51 @@ class Domain(Case):
         self.browser = self.session()
 
 
+class Door(Case):
+    """A door of the kind that the class is of, beside Studio."""
+
+    settle = None
+
+    def prepare(self):
+        self.door = self.aws.new_door(self.kind, settle=self.settle)
+        self.team = self.new_team(doors=[self.door])
+        self.browser = self.session()
+
+    def request(self):
+        return self.browser.get(f"/teams/{self.team}/doors/{self.door['id']}")
+
+
+class MlflowAppUrl(Door):
+    kind, fault = "mlflow_app", {"operation": "CreatePresignedMlflowAppUrl"}
+
+
+class MlflowServerUrl(Door):
+    kind, fault = "mlflow_server", {"operation": "CreatePresignedMlflowTrackingServerUrl"}
+
+
+class PartnerAppUrl(Door):
+    kind, fault = "partner_app", {"operation": "CreatePartnerAppPresignedUrl"}
+
+
+class ShutDoor(Door):
+    """One for which there is no URL, so that its Describe is asked why."""
+
+    usual = "door_unavailable"
+
+
+class MlflowApp(ShutDoor):
+    kind, settle, fault = "mlflow_app", {"status": "CreateFailed"}, {"operation": "DescribeMlflowApp"}
+
+
+class MlflowServer(ShutDoor):
+    kind, settle = "mlflow_server", {"status": "Stopped"}
+    fault = {"operation": "DescribeMlflowTrackingServer"}
+
+
+class PartnerApp(ShutDoor):
+    kind, settle, fault = "partner_app", {"status": "Failed"}, {"operation": "DescribePartnerApp"}
+
+
 class Memberships(Case):
     fault = {"operation": "ListGroupMembershipsForMember", "about": STORE}
 
@@ -346,6 +391,12 @@ CASES = {
     "CreatePresignedDomainUrl, of a profile that is believed ready": PresignForABelieved,
     "DescribeSpace": Space,
     "DescribeDomain, of a domain that refuses": Domain,
+    "CreatePresignedMlflowAppUrl": MlflowAppUrl,
+    "CreatePresignedMlflowTrackingServerUrl": MlflowServerUrl,
+    "CreatePartnerAppPresignedUrl": PartnerAppUrl,
+    "DescribeMlflowApp, of one that does not run": MlflowApp,
+    "DescribeMlflowTrackingServer, of one that does not run": MlflowServer,
+    "DescribePartnerApp, of one that does not run": PartnerApp,
     "ListGroupMembershipsForMember": Memberships,
     "GetUserId": UserId,
 }

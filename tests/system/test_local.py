@@ -4,6 +4,7 @@ import html
 import json
 import re
 import socket
+import time
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -130,6 +131,21 @@ def test_user_1_has_two_teams_in_two_accounts_with_two_roles(local):
             )
         )
     assert seen == {("222222222222", True), ("333333333333", True)}
+
+
+def test_user_15_opens_studio_and_three_doors_and_sees_whose_session_each_is(local):
+    _, printed = local("--port", 0)
+    browser, answer = sign_in_by_hand(printed, "user-15")
+    assert (answer.status, answer.location) == (303, f"{printed['broker']}/")
+    assert "user-15-team14" in fetch(opened(browser, "team14", browser.get("/teams/team14")))
+    doors = {"experiments": "mlflow_app", "runs-2025": "mlflow_server", "evaluations": "partner_app"}
+    for door, kind in doors.items():
+        path = f"team14/doors/{door}"
+        page = fetch(opened(browser, path, browser.get(f"/teams/{path}")))
+        assert f'<dd id="door-kind">{kind}</dd>' in page
+        assert '<dd id="session-name">user-15</dd>' in page
+        assert '<dd id="session-tags">Team = team14, User = user-15</dd>' in page
+    assert '<dd id="person">user-15</dd>' in page
 
 
 def test_ambient_aws_settings_are_ignored(local):

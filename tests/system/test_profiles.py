@@ -2,18 +2,15 @@
 
 import base64
 import hashlib
-import json
 import struct
 import threading
 import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from liar import Liar
 from world import ACCOUNT, DOMAIN, PUBLIC_URL, REGION, World, fetch, unique
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/StudioBrokerTarget"
@@ -1024,46 +1021,6 @@ def test_groups_of_an_identity_store_give_access(broker, aws):
 
 
 # the address that SageMaker answers
-
-
-class Liar:
-    """SageMaker that forwards everything, and answers another address."""
-
-    def __init__(self, endpoint, url):
-        liar = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                kept = (
-                    "authorization",
-                    "x-amz-target",
-                    "x-amz-security-token",
-                    "content-type",
-                    "x-amz-date",
-                )
-                headers = {name: self.headers[name] for name in kept if self.headers[name]}
-                request = urllib.request.Request(endpoint, body, headers)
-                try:
-                    with urllib.request.urlopen(request, timeout=10) as answer:
-                        status, text = answer.status, answer.read()
-                except urllib.error.HTTPError as error:
-                    status, text = error.code, error.read()
-                if b"AuthorizedUrl" in text:
-                    text = json.dumps({"AuthorizedUrl": liar.url}).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        self.url = url
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=[0.02], daemon=True).start()
-        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
 
 
 @pytest.fixture(scope="module")

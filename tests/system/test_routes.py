@@ -25,6 +25,7 @@ ROUTES = [
     "/sign-out",
     "/healthz",
     "/teams/team1",
+    "/teams/team1/doors/runs",
 ]
 
 

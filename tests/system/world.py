@@ -136,6 +136,32 @@ class Aws:
         self.teams.put_item(Item=item)
         return item
 
+    def new_door(self, kind, account=ACCOUNT, region=REGION, settle=None, **settings):
+        """Makes what a door leads to, and the door; `settle` is what it comes to instead of running."""
+        sagemaker, name = self.sagemaker(account, region), unique("door")
+        role = f"arn:aws:iam::{account}:role/Behind"
+        mlflow = {"ArtifactStoreUri": "s3://bucket/path", "RoleArn": role, **settings}
+        partner = {
+            "Type": "comet",
+            "ExecutionRoleArn": role,
+            "Tier": "medium",
+            "AuthType": "IAM",
+            "EnableIamSessionBasedIdentity": True,
+            **settings,
+        }
+        create = {
+            "mlflow_app": lambda: sagemaker.create_mlflow_app(Name=name, **mlflow)["Arn"],
+            "mlflow_server": lambda: sagemaker.create_mlflow_tracking_server(
+                TrackingServerName=name, **mlflow
+            )["TrackingServerArn"],
+            "partner_app": lambda: sagemaker.create_partner_app(Name=name, **partner)["Arn"],
+        }[kind]
+        if settle:
+            self.fault(about=name, effect="settle", **settle)
+        arn = create()
+        self.control("faults", "DELETE", {"about": name})
+        return {"id": name, "kind": kind, "arn": arn}
+
     def change_team(self, team, **attributes):
         """Edits a team's item as an administrator would in the console."""
         team_id = team if isinstance(team, str) else team["team_id"]

@@ -272,6 +272,10 @@ fn items(mappings: &Mappings, asked: &Asked<'_>) -> Vec<Finding> {
         for (key, stored) in items.iter().filter(|(key, _)| noun == "IdP" || is_asked(key)) {
             let subject = format!("{noun} {key}");
             let fix = format!("studio-broker {command} show {}", word(key));
+            for fault in stored.faults_in_part() {
+                let (cause, found) = (Cause::PartInvalid, fault.to_string());
+                findings.push(Finding::new(cause, &subject, found, &fix));
+            }
             let unknown = &stored.unknown_attributes;
             if !unknown.is_empty() {
                 let names: Vec<_> = unknown.iter().map(|name| excerpt(name)).collect();

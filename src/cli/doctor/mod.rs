@@ -4,6 +4,7 @@
 //! done as the broker: accounts are looked at with the doctor role, by credentials of an administrator.
 //! So what the broker's own calls would be answered is not tried but concluded; [`PROOF`] says from what.
 
+mod doors;
 mod hub;
 mod permissions;
 mod target;

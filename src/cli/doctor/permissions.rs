@@ -4,6 +4,7 @@
 //! The context is ours: the session tags of a person, the tags of a profile. So "refuses a foreign
 //! profile" is asked without there being one, and without ever being the broker.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
@@ -25,7 +26,7 @@ const NO_TEAM: &str = "studio-broker-doctor-";
 /// A question to IAM: actions on resources in a context, all of which must get the same answer.
 struct Question {
     /// What it means, for the finding.
-    about: &'static str,
+    about: Cow<'static, str>,
     actions: Vec<&'static str>,
     resources: Vec<String>,
     context: Vec<(String, Vec<String>)>,
@@ -69,13 +70,16 @@ fn target_questions(spoke: &Spoke, team: &Team) -> Vec<Question> {
     let opening = vec!["sagemaker:CreatePresignedDomainUrl", "sagemaker:UpdateUserProfile"];
     let creating = vec!["sagemaker:CreateUserProfile", "sagemaker:AddTags"];
     let ann = session(team_id, ANN);
-    let question = |about, actions: &[&'static str], resource: &str, context, allowed| Question {
-        about,
-        actions: actions.to_vec(),
-        resources: vec![resource.to_owned()],
-        context,
-        allowed,
-    };
+    let question =
+        |about: &'static str, actions: &[&'static str], resource: &str, context, allowed| {
+            Question {
+                about: about.into(),
+                actions: actions.to_vec(),
+                resources: vec![resource.to_owned()],
+                context,
+                allowed,
+            }
+        };
     let mut reading = opening.clone();
     reading.extend(["sagemaker:DescribeUserProfile", "sagemaker:ListTags"]);
     let mut everything = opening.clone();
@@ -85,7 +89,23 @@ fn target_questions(spoke: &Spoke, team: &Team) -> Vec<Question> {
         format!("arn:{}:iam::{}:role/{LIFECYCLE_ROLE}", team.region.partition(), team.account_id);
     let other_domain = spoke.arn(&format!("user-profile/{domain}x/{ANN}"));
     let own = with(&[ann.clone(), resource(team_id, ANN)]);
-    vec![
+    let nobodys = session(NO_TEAM, ANN);
+    let doors = team.doors.iter().flat_map(|door| {
+        let row = door.kind.row();
+        [(true, ann.clone()), (false, nobodys.clone())].map(|(allowed, context)| Question {
+            about: match allowed {
+                true => format!("door {}", door.id),
+                false => format!("door {}, in an unknown team's session", door.id),
+            }
+            .into(),
+            actions: vec![row.open_action, row.describe_action],
+            resources: vec![door.arn.to_string()],
+            context,
+            allowed,
+        })
+    });
+    let doors = doors.collect::<Vec<_>>();
+    let mut questions = vec![
         question("the own profile", &reading, &profile, own.clone(), true),
         question(
             "a new profile",
@@ -166,7 +186,9 @@ fn target_questions(spoke: &Spoke, team: &Team) -> Vec<Question> {
             own,
             false,
         ),
-    ]
+    ];
+    questions.extend(doors);
+    questions
 }
 
 /// Asks what the hub role may do: reach the target roles, read the mappings, keep the state, no more.
@@ -188,28 +210,28 @@ pub(super) async fn of_hub(
     let mappings = vec![tables.teams.clone(), tables.idps.clone()];
     let mut questions = vec![
         Question {
-            about: "the mappings",
+            about: "the mappings".into(),
             actions: vec!["dynamodb:GetItem", "dynamodb:Scan"],
             resources: mappings.clone(),
             context: Vec::new(),
             allowed: true,
         },
         Question {
-            about: "the mappings",
+            about: "the mappings".into(),
             actions: vec!["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
             resources: mappings,
             context: Vec::new(),
             allowed: false,
         },
         Question {
-            about: "the state table",
+            about: "the state table".into(),
             actions: vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
             resources: vec![tables.state.clone()],
             context: Vec::new(),
             allowed: true,
         },
         Question {
-            about: "the state table",
+            about: "the state table".into(),
             actions: vec!["dynamodb:DeleteItem", "dynamodb:Scan", "dynamodb:Query"],
             resources: vec![tables.state.clone()],
             context: Vec::new(),
@@ -217,7 +239,7 @@ pub(super) async fn of_hub(
         },
     ];
     questions.extend(target_roles.chunks(TARGETS_AT_ONCE).map(|roles| Question {
-        about: "a target role",
+        about: "a target role".into(),
         actions: vec!["sts:AssumeRole", "sts:TagSession"],
         resources: roles.to_vec(),
         context: organization.clone(),
@@ -305,7 +327,7 @@ async fn ask_one(iam: &Client, role: &str, question: Question) -> Result<Vec<Wro
         .map(|result| Wrong {
             about: match result.eval_resource_name {
                 Some(resource) if several => format!("{about} {resource}"),
-                _ => about.to_owned(),
+                _ => about.clone().into_owned(),
             },
             action: result.eval_action_name,
             should_be_allowed: allowed,

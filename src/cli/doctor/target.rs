@@ -6,7 +6,7 @@ use aws_sdk_sagemaker::types::{AuthMode, DomainStatus};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::{permissions, trust};
+use super::{doors, permissions, trust};
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::sagemaker::RawAnswer;
 use crate::aws::spoke::{Administrator, DOCTOR_ROLE, Spoke};
@@ -104,10 +104,11 @@ impl Checks<'_> {
 
     async fn team(&self, spoke: &Spoke, team: &Team) -> Checked {
         let subject = format!("team {}", team.team_id);
-        let (domain, execution, target) = tokio::join!(
+        let (domain, execution, target, doors) = tokio::join!(
             domain(spoke, team),
             execution_role(spoke, team),
-            self.target_role(spoke, team)
+            self.target_role(spoke, team),
+            doors::of_team(spoke, team)
         );
         let mut checked = Checked::default();
         let or_unproven = |outcome: Result<Vec<Finding>, AwsError>| {
@@ -122,6 +123,7 @@ impl Checks<'_> {
             }
             Err(error) => checked.findings.push(Finding::of_error(&subject, &error)),
         }
+        checked.findings.extend(doors);
         checked
     }
 

@@ -4,6 +4,7 @@
 //! under it, and IAM decides each request of an open Studio session by the same policies; the broker looks
 //! for the tag itself. The lifecycle role may set and remove this one tag alone.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 
 use aws_sdk_sagemaker::types::Tag;
@@ -100,6 +101,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     plan.failed.extend(mappings.unusable_teams(arguments.team.as_slice()));
     if format == Format::Table {
         show(&name, &plan, arguments.undo);
+        if let Some(stay) = doors_that_stay(&plan, &mappings).filter(|_| !arguments.undo) {
+            warn(stay);
+        }
     }
     if plan.profiles.is_empty() {
         if format == Format::Json {
@@ -125,6 +129,22 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     }
     let is_done = failed.is_empty() && plan.failed.is_empty();
     Ok(if is_done { Exit::Done } else { Exit::Failed })
+}
+
+/// What is open behind doors has no profile that could be tagged.
+fn doors_that_stay(plan: &Plan, mappings: &Mappings) -> Option<String> {
+    let profiles = plan.profiles.iter().map(|(_, standing)| standing).chain(&plan.already);
+    let theirs: BTreeSet<_> = profiles.filter_map(Standing::team).collect();
+    let teams = mappings.usable_teams();
+    let with_doors = teams.iter().filter(|team| !team.doors.is_empty());
+    let ids: Vec<_> = with_doors.map(|team| team.team_id.as_str()).collect();
+    let ids: Vec<_> = ids.into_iter().filter(|id| theirs.contains(id)).collect();
+    (!ids.is_empty()).then(|| {
+        format!(
+            "what is open behind the doors of {} lasts until its sessions end; denied_users, or taking away the access, opens no further ones",
+            ids.join(", ")
+        )
+    })
 }
 
 /// Looks for the person's profiles in all places, side by side.

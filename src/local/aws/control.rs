@@ -52,7 +52,8 @@ POST   /_control/faults              orders one:
                                           tells which time it is there
            settle    ms, status, reason   how the asynchronous change of a create, update or
                                           delete ends: after ms, in status (InService, Failed,
-                                          Update_Failed, Delete_Failed)
+                                          Update_Failed, Delete_Failed; of MLflow and Partner AI
+                                          Apps also a word of their own)
 DELETE /_control/faults              clears all faults, or with {about} in the body those with it
 GET    /_control/settings            the settings
 POST   /_control/settings            changes those that are named:
@@ -73,7 +74,11 @@ POST   /_control/settings            changes those that are named:
                                each as it stands if absent; {arn: null} takes the role away
          recording             true: requests and answers are kept as they go over the wire (false)
          studio_url_uses       how often a presigned URL opens; 0 is without limit (0). That a URL can
-                               be used once is documented for MLflow, for Studio nowhere
+                               be used once is documented for MLflow, where it always holds, for Studio
+                               and Partner AI Apps nowhere
+         shut_door             validation, not_found or allow: a presigned URL for an MLflow App, a tracking
+                               server or a Partner AI App that does not run (validation). The model lists
+                               ResourceNotFound alone, and says nothing of this
          studio_host           local, aws or fips: the host of presigned URLs, this machine's or that of
                                the Region's partition, where nothing answers here (local)
          What real SageMaker does, as far as people have written it down; each is off unless set:
@@ -157,6 +162,7 @@ pub(crate) struct Settings {
     pub(crate) strong_tables: bool,
     pub(crate) cut_off_regions: Vec<String>,
     pub(crate) studio_host: StudioHost,
+    pub(crate) shut_door: ShutDoor,
     pub(crate) leaves_out_empty: bool,
     pub(crate) keeps_settings: Vec<String>,
     pub(crate) fills_in_defaults: bool,
@@ -188,6 +194,7 @@ impl Default for Settings {
             strong_tables: false,
             cut_off_regions: Vec::new(),
             studio_host: StudioHost::Local,
+            shut_door: ShutDoor::Validation,
             leaves_out_empty: false,
             keeps_settings: Vec::new(),
             fills_in_defaults: false,
@@ -226,6 +233,15 @@ pub(crate) enum StudioHost {
     Local,
     Aws,
     Fips,
+}
+
+/// AWS does not say what comes of a presigned URL for something that does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ShutDoor {
+    Validation,
+    NotFound,
+    Allow,
 }
 
 /// What comes of an update while apps run.

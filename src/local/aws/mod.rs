@@ -36,7 +36,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 pub use self::dynamodb::DatabaseError;
-pub(crate) use self::sagemaker::PlantedDomain;
+pub(crate) use self::sagemaker::{PlantedDomain, PlantedDoor};
 use self::{
     caller::{Caller, Principal, Session, Sessions},
     control::{Control, Effect, Facts, HubPermissions, Settle},

@@ -281,11 +281,19 @@ const LOOK: [&str; 9] = [
     "sagemaker:ListUserProfiles",
 ];
 
+/// Reading what doors lead to.
+const LOOK_BEHIND_DOORS: [&str; 3] = [
+    "sagemaker:DescribeMlflowApp",
+    "sagemaker:DescribeMlflowTrackingServer",
+    "sagemaker:DescribePartnerApp",
+];
+
 /// The permissions of the doctor role: it reads, and changes nothing.
 #[must_use]
 pub fn doctor_policy() -> Value {
     json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": LOOK, "Resource": "*"},
+        {"Effect": "Allow", "Action": LOOK_BEHIND_DOORS, "Resource": "*"},
         {
             "Effect": "Allow",
             "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],

@@ -89,7 +89,7 @@ impl Mint {
             "session_expires_in",
             "format",
         ];
-        if let Some((name, _)) = fields.0.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        if let Some(name) = fields.other_than(&KNOWN) {
             return Err(format!("{name}: unknown, expected one of {}", KNOWN.join(", ")));
         }
         let list = |text: &str| -> Vec<String> {

@@ -17,8 +17,8 @@ pub(crate) struct Input<'a>(pub(crate) &'a Map<String, Value>);
 
 /// A string's pattern, as the model writes it and as code.
 pub(crate) struct Rule {
-    pattern: &'static str,
-    holds: fn(&str) -> bool,
+    pub(crate) pattern: &'static str,
+    pub(crate) holds: fn(&str) -> bool,
 }
 
 pub(crate) const DOMAIN_ID: Rule = Rule {

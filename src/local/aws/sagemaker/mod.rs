@@ -1,7 +1,8 @@
-//! `SageMaker`: domains, user profiles, spaces, apps, tags and presigned URLs, separate for each
-//! account and Region.
+//! `SageMaker`: domains, user profiles, spaces, apps, what doors lead to, tags and presigned URLs, separate
+//! for each account and Region.
 
 mod app;
+mod behind;
 mod domain;
 pub(crate) mod input;
 mod kept;
@@ -13,7 +14,7 @@ mod tags;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::state::{PlantedDomain, Store};
+pub(crate) use self::state::{PlantedDomain, PlantedDoor, Store};
 use self::{
     input::Input,
     state::{Place, World},
@@ -50,7 +51,7 @@ pub(crate) fn answer(
         "AddTags" => tags::add(context, input),
         "ListTags" => tags::list(context, input),
         "DeleteTags" => tags::delete(context, input),
-        _ => Err(Refusal::UnknownOperation { operation: operation.into() }),
+        _ => behind::answer(context, operation, input),
     }
 }
 

@@ -16,8 +16,11 @@ use crate::local::{
         refusal::{Refusal, invalid},
         target_role::partition,
     },
-    studio::Opening,
+    studio::{Opening, Room},
 };
+
+/// Presigned URLs of Studio are about this long.
+const URL_LENGTH: usize = 4400;
 
 pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let Named { domain: id, name, arn } = Named::read(context, input)?;
@@ -69,21 +72,23 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
             arn: arn.clone(),
             account: context.caller.account.clone(),
             region: context.caller.region.clone(),
-            domain: id.into(),
-            profile: profile.name.clone(),
-            execution_role: role.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
             tags: profile.tags.iter().map(pair).collect(),
             session_name: session.map_or_else(|| "–".into(), |s| s.session_name.clone()),
             session_tags: session.map(|s| s.tags.clone()).unwrap_or_default(),
-            space: space.map(str::to_owned),
-            landing_uri: landing_uri.map(str::to_owned),
-            user_settings: Value::Object(profile.settings.clone()),
             session_seconds,
             expires: context.now + url_seconds.seconds(),
             uses_left: (settings.studio_url_uses > 0).then_some(settings.studio_url_uses),
+            room: Room::Studio {
+                domain: id.into(),
+                profile: profile.name.clone(),
+                execution_role: role.as_ref().and_then(Value::as_str).unwrap_or_default().into(),
+                space: space.map(str::to_owned),
+                landing_uri: landing_uri.map(str::to_owned),
+                user_settings: Value::Object(profile.settings.clone()),
+            },
         })
     })?;
-    let token = context.simulator.studio.add(opening, context.now)?;
+    let token = context.simulator.studio.add(opening, URL_LENGTH, context.now)?;
     let base = match (settings.studio_host, &context.simulator.options.studio_base) {
         (StudioHost::Local, Some(base)) => base.clone(),
         (StudioHost::Local, None) => format!("http://{}/studio", context.host),
@@ -97,9 +102,11 @@ impl Simulator {
     /// of this moment, with the credentials that made the URL. "IAM authorization policies for this API are
     /// also enforced for every HTTP request and WebSocket frame that attempts to connect to the app"
     /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-    /// How soon changed tags count is not documented; here they do at once.
+    /// How soon changed tags count is not documented; here they do at once. Nothing of the kind is said of
+    /// `MLflow` and Partner AI Apps, whose sessions last as long as they were asked for.
     pub(crate) fn lets_through(&self, opening: &Opening, now: Timestamp) -> bool {
-        let Opening { caller, arn, domain, profile, .. } = opening;
+        let Opening { caller, arn, room, .. } = opening;
+        let Room::Studio { domain, profile, .. } = room else { return true };
         let context = Context { simulator: self, caller, now, host: "", settle: None };
         let tags = tags_of(&context, domain, profile);
         let action = "sagemaker:CreatePresignedDomainUrl";

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::local::aws::{StartError, control::Settle, refusal::Refusal};
+use crate::team::door::DoorKind;
 
 /// All accounts and Regions, kept in `sagemaker.json` when there is a data folder.
 #[derive(Debug)]
@@ -30,6 +31,9 @@ pub(super) struct World {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) domains: BTreeMap<String, Domain>,
+    /// What doors lead to, by ARN.
+    #[serde(default)]
+    pub(super) doors: BTreeMap<String, Behind>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -109,6 +113,19 @@ impl App {
     pub(super) fn blocks(&self, now: Timestamp) -> bool {
         !matches!(self.life.status(now), "Deleted" | "Failed")
     }
+}
+
+/// An `MLflow` App, an `MLflow` tracking server or a Partner AI App.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Behind {
+    pub(super) kind: DoorKind,
+    pub(super) name: String,
+    /// What is said of it while it changes.
+    pub(super) doing: String,
+    /// Every further member of its Create, as it was given.
+    pub(super) settings: Map<String, Value>,
+    pub(super) tags: Vec<Tag>,
+    pub(super) life: Life,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,6 +274,7 @@ impl World {
             domain.spaces.retain(|_, space| !space.life.is_gone(now));
             domain.apps.retain(|app| !app.life.is_gone(now - 24.hours()));
         }
+        place.doors.retain(|_, behind| !behind.life.is_gone(now));
         place
     }
 
@@ -281,6 +299,11 @@ impl Place {
     pub(super) fn space(&mut self, id: &str, name: &str) -> Result<&mut Space, Refusal> {
         let missing = || Refusal::NotFound { what: format!("Space [{id}/{name}]") };
         self.domain(id)?.spaces.get_mut(&fold(name)).ok_or_else(missing)
+    }
+
+    pub(super) fn behind(&mut self, kind: DoorKind, arn: &str) -> Result<&mut Behind, Refusal> {
+        let missing = || Refusal::NotFound { what: format!("the resource [{arn}]") };
+        self.doors.get_mut(arn).filter(|behind| behind.kind == kind).ok_or_else(missing)
     }
 }
 
@@ -320,9 +343,15 @@ impl Store {
         Ok(changed)
     }
 
-    /// Makes the story's domains and profiles, where they are missing.
-    pub(crate) fn plant(&self, domains: &[PlantedDomain], now: Timestamp) {
+    /// Makes the story's domains, profiles and what doors lead to, where they are missing.
+    pub(crate) fn plant(&self, domains: &[PlantedDomain], doors: &[PlantedDoor], now: Timestamp) {
         let mut world = self.lock();
+        for planted in doors {
+            let mut parts = planted.arn.split(':').skip(3);
+            let (Some(region), Some(account)) = (parts.next(), parts.next()) else { continue };
+            let place = world.place(account, region, now);
+            place.doors.entry(planted.arn.clone()).or_insert_with(|| planted.behind(now));
+        }
         for planted in domains {
             let place = world.place(&planted.account, &planted.region, now);
             let domain = place
@@ -377,6 +406,30 @@ pub(crate) struct Planted {
     pub(crate) name: String,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) execution_role: String,
+}
+
+/// Something of the story that a door leads to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlantedDoor {
+    pub(crate) kind: DoorKind,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) settings: Map<String, Value>,
+}
+
+impl PlantedDoor {
+    fn behind(&self, now: Timestamp) -> Behind {
+        Behind {
+            kind: self.kind,
+            name: self.name.clone(),
+            doing: "Creating".into(),
+            settings: self.settings.clone(),
+            tags: Vec::new(),
+            life: Life::begin(now, 0, None),
+        }
+    }
 }
 
 impl PlantedDomain {
@@ -458,7 +511,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("studio-broker-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let scenario = crate::local::scenario::Scenario::embedded().unwrap();
-        Store::open(Some(&folder)).unwrap().plant(&scenario.domains, Timestamp::UNIX_EPOCH);
+        Store::open(Some(&folder)).unwrap().plant(
+            &scenario.domains,
+            &scenario.doors,
+            Timestamp::UNIX_EPOCH,
+        );
         let mut world = Store::open(Some(&folder)).unwrap().world.into_inner().unwrap();
         let place = world.place("222222222222", "us-east-1", Timestamp::UNIX_EPOCH);
         assert!(place.domain("d-localteam001").is_ok());

@@ -1,9 +1,9 @@
-//! `AddTags`, `ListTags`, `DeleteTags` on domains, profiles, spaces and apps.
+//! `AddTags`, `ListTags`, `DeleteTags` on domains, profiles, spaces, apps and what doors lead to.
 
 use serde_json::{Value, json};
 
 use super::{
-    Context,
+    Context, behind,
     input::{ANY, Input, constraint},
     profile::resource_tags,
     state::{Place, Tag, fold},
@@ -119,6 +119,10 @@ fn tags_at<'a>(place: &'a mut Place, arn: &str) -> Result<&'a mut Vec<Tag>, Refu
                 .map(|app| &mut app.tags)
                 .ok_or_else(|| Refusal::NotFound { what: format!("App [{arn}]") })
         }
+        [resource_type, _] => match behind::kind_of(resource_type) {
+            Some(kind) => Ok(&mut place.behind(kind, arn)?.tags),
+            None => Err(invalid(format!("{arn} is not the ARN of a taggable resource"))),
+        },
         _ => Err(invalid(format!("{arn} is not the ARN of a taggable resource"))),
     }
 }
