@@ -38,7 +38,7 @@ impl Aws {
     /// Removes the teams of local mode's story: a page begins with empty tables.
     fn empty(&self) {
         let done = Command::new(STUDIO_BROKER)
-            .args(["teams", "apply", "tests/cli/none.yaml", "--prune", "--confirm-removals", "13"])
+            .args(["teams", "apply", "tests/cli/none.yaml", "--prune", "--confirm-removals", "14"])
             .envs(self.settings())
             .output()
             .unwrap();
