@@ -160,6 +160,11 @@ fn the_page_on_references_says_what_happens() {
 }
 
 #[test]
+fn the_page_on_what_people_see_says_what_happens() {
+    page("portal");
+}
+
+#[test]
 fn the_page_on_access_says_what_happens() {
     page_with("access", |aws| aws.profile("jane", "team1"));
 }

@@ -17,7 +17,27 @@ use crate::team::idp::Idp;
 pub struct IdentityStores {
     config: SdkConfig,
     life: SignedDuration,
-    groups: Cache<(String, String), Arc<Vec<String>>>,
+    groups: Cache<(String, User), Arc<Vec<String>>>,
+}
+
+/// By what a store is asked about a person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum User {
+    /// The id that it has there.
+    Id(String),
+    /// The user name. Where people choose theirs, it may have the form of somebody else's id, and is a name
+    /// all the same.
+    Name(String),
+}
+
+impl User {
+    fn of(user_id: &str, name_id: &str) -> Self {
+        if is_user_id(user_id) {
+            Self::Id(user_id.to_owned())
+        } else {
+            Self::Name(name_id.to_owned())
+        }
+    }
 }
 
 /// One hundred groups a page; nobody is in ten thousand.
@@ -43,18 +63,17 @@ impl IdentityStores {
         now: Timestamp,
     ) -> Result<Arc<Vec<String>>, AwsError> {
         let Some(store) = &idp.identity_store_id else { return Ok(Arc::default()) };
-        // The person is part of the key in the form by which the store is asked.
-        let user = if is_user_id(user_id) { user_id } else { name_id };
+        let user = User::of(user_id, name_id);
+        let key = (store.clone(), user.clone());
         let load = async {
             let client = self.client(idp);
-            let user = if is_user_id(user) {
-                user.to_owned()
-            } else {
-                user_id_of(&client, store, user).await?
+            let user = match &user {
+                User::Id(id) => id.clone(),
+                User::Name(name) => user_id_of(&client, store, name).await?,
             };
             Ok((Arc::new(groups_of(&client, store, user).await?), self.life))
         };
-        self.groups.get_or_load((store.clone(), user.to_owned()), now, load).await
+        self.groups.get_or_load(key, now, load).await
     }
 
     fn client(&self, idp: &Idp) -> Client {
@@ -128,7 +147,16 @@ async fn groups_of(client: &Client, store: &str, user: String) -> Result<Vec<Str
 
 #[cfg(test)]
 mod tests {
-    use super::is_user_id;
+    use super::{User, is_user_id};
+
+    #[test]
+    fn a_name_with_the_form_of_somebody_elses_id_is_a_name() {
+        let id = "12345678-1234-1234-1234-123456789abc";
+        let (of_id, of_name) = (User::Id(id.into()), User::Name(id.into()));
+        assert_eq!(User::of(id, "mallory@example.com"), of_id);
+        assert_eq!(User::of("employee-7", id), of_name);
+        assert_ne!(of_id, of_name, "nor is what is remembered of the one the other's");
+    }
 
     #[test]
     fn user_ids_of_a_store_are_uuids_with_or_without_a_prefix() {

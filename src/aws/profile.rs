@@ -14,17 +14,14 @@ use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
 use super::user_settings::{differences, holds_nothing_else, merged, way};
 use crate::team::item::excerpt;
 use crate::team::owner::Owner;
-use crate::team::{DomainId, Team};
+use crate::team::{DomainId, REVOKED_TAG, Team};
 
 /// The tag that names the team.
 pub const TEAM_TAG: &str = "Team";
 /// The tag that names the owner.
 pub const USER_TAG: &str = "User";
 
-/// The tag that ends what is open: a profile that carries it, whatever its value, opens for nobody.
-pub const REVOKED_TAG: &str = "StudioBrokerRevoked";
-
-/// Whether tags end what is open. IAM compares the keys of tags without case, and so is it done here.
+/// Whether tags end what is open.
 pub fn is_revoked(tags: &BTreeMap<String, String>) -> bool {
     tags.keys().any(|key| key.eq_ignore_ascii_case(REVOKED_TAG))
 }
@@ -281,7 +278,14 @@ impl Profile<'_> {
             .send()
             .await;
         match sorted("sagemaker:UpdateUserProfile", updated) {
-            Err(error) if error.kind == Kind::Conflict && attempts.were_several() => Ok(()),
+            // By a call of ours whose answer was lost, or since apps run and no call of ours did anything: what
+            // was not sent must not count as sent.
+            Err(error) if error.kind == Kind::Conflict && attempts.were_several() => {
+                match self.look().await {
+                    Ok(Found::Ready | Found::Preparing { .. }) => Ok(()),
+                    _ => Err(error),
+                }
+            }
             updated => updated.map(|_| ()),
         }
     }
@@ -426,6 +430,7 @@ pub async fn tags(
     credentials: &Credentials,
     arn: &str,
 ) -> Result<BTreeMap<String, String>, AwsError> {
+    const OPERATION: &str = "sagemaker:ListTags";
     let mut tags = BTreeMap::new();
     let mut next = None;
     // 50 tags fit one page; a service that never ends its pages must not hold the request.
@@ -439,16 +444,23 @@ pub async fn tags(
             .config_override(with_credentials(credentials))
             .send()
             .await;
-        let output = sorted("sagemaker:ListTags", sent)?;
+        let output = sorted(OPERATION, sent)?;
         for tag in output.tags.unwrap_or_default() {
             tags.insert(tag.key.unwrap_or_default(), tag.value.unwrap_or_default());
         }
         next = output.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
-            break;
+            return Ok(tags);
         }
     }
-    Ok(tags)
+    // The one that is missing may be the one that closes the profile.
+    Err(AwsError {
+        kind: Kind::Unreachable,
+        operation: OPERATION,
+        code: "BadAnswer".into(),
+        message: "the list of tags does not end".into(),
+        request_id: None,
+    })
 }
 
 /// Whether a change was begun; not when SageMaker says that the profile is there or changing already.

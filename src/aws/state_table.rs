@@ -33,6 +33,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
@@ -42,7 +43,7 @@ use jiff::Timestamp;
 
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
-use crate::session::{Secret, Seen, Session, random};
+use crate::session::{Secret, Seen, Session, hex, random};
 
 /// The table of consumed responses.
 #[derive(Debug, Clone)]
@@ -112,6 +113,17 @@ impl Consumed {
     }
 }
 
+/// What became of a change that a session takes once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was this request that changed it.
+    Now,
+    /// Another request had done so.
+    Before,
+    /// There is no such session, or not any more.
+    Gone,
+}
+
 /// What became of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
@@ -164,6 +176,9 @@ fn verdict(said: &[Said], hash_is_ours: impl Fn(&str) -> bool) -> Verdict {
 
 /// The attribute by which the record of a session is told from another's.
 const SECRET_HASH: &str = "secret_hash";
+/// Which request has confirmed or ended the session: of several at once, one.
+const CONFIRMED_BY: &str = "confirmed_by";
+const ENDED_BY: &str = "ended_by";
 /// The same of an assertion whose session stands under the request's key. It is no session's.
 const CLAIMED_BY: &str = "claimed_by";
 /// How long a write waits for another one to the same keys, in milliseconds, each time.
@@ -381,26 +396,22 @@ impl StateTable {
         sorted(OPERATION, sent).map(|_| ())
     }
 
-    /// Makes a session count that waited for its person to say who they are; whether it was still there.
+    /// Makes a session count that waited for its person to say who they are.
     ///
     /// # Errors
     ///
     /// The record could not be changed.
-    pub async fn confirm(&self, key: &StateKey, secret: &Secret) -> Result<bool, AwsError> {
-        let sent = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .key("pk", AttributeValue::S(key.0.clone()))
-            .update_expression("REMOVE pending")
-            .condition_expression("secret_hash = :hash")
-            .expression_attribute_values(":hash", AttributeValue::S(secret.hash()))
-            .send()
-            .await;
-        match sorted("dynamodb:UpdateItem", sent) {
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(false),
-            confirmed => confirmed.map(|_| true),
-        }
+    pub async fn confirm(&self, key: &StateKey, secret: &Secret) -> Result<Changed, AwsError> {
+        let what = "REMOVE pending";
+        let only_while = "secret_hash = :hash AND attribute_exists(pending)";
+        let (changed, item) = self.change_once(key, secret, CONFIRMED_BY, what, only_while).await?;
+        let hash = item.as_ref().and_then(|item| item.get(SECRET_HASH)?.as_s().ok());
+        // Ended meanwhile, it does not count, whoever had confirmed it.
+        Ok(match hash {
+            _ if changed => Changed::Now,
+            Some(hash) if secret.matches(hash) => Changed::Before,
+            _ => Changed::Gone,
+        })
     }
 
     /// Ends the session inside its record; the replay guard stays.
@@ -408,21 +419,55 @@ impl StateTable {
     /// # Errors
     ///
     /// The record could not be changed.
-    pub async fn end(&self, key: &StateKey, secret: &Secret) -> Result<(), AwsError> {
-        let sent = self
+    pub async fn end(&self, key: &StateKey, secret: &Secret) -> Result<Changed, AwsError> {
+        let (what, only_while) = ("REMOVE secret_hash", "secret_hash = :hash");
+        let (changed, item) = self.change_once(key, secret, ENDED_BY, what, only_while).await?;
+        Ok(match item {
+            _ if changed => Changed::Now,
+            Some(_) => Changed::Before,
+            None => Changed::Gone,
+        })
+    }
+
+    /// Changes a session as only one of all requests can, and leaves a mark by which a change of our own
+    /// whose answer was lost is told from another request's. Whether it was ours, else what stands there.
+    async fn change_once(
+        &self,
+        key: &StateKey,
+        secret: &Secret,
+        mark: &str,
+        what: &str,
+        only_while: &str,
+    ) -> Result<(bool, Option<Attributes>), AwsError> {
+        let ours = hex(&random::<16>());
+        let updated = self
             .client
             .update_item()
             .table_name(&self.name)
             .key("pk", AttributeValue::S(key.0.clone()))
-            .update_expression("REMOVE secret_hash")
-            .condition_expression("secret_hash = :hash")
+            .update_expression(format!("SET {mark} = :ours {what}"))
+            .condition_expression(only_while)
             .expression_attribute_values(":hash", AttributeValue::S(secret.hash()))
+            .expression_attribute_values(":ours", AttributeValue::S(ours.clone()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match sorted("dynamodb:UpdateItem", sent) {
-            // Ended already, perhaps by our own write whose answer was lost.
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(()),
-            ended => ended.map(|_| ()),
+        let there = match &updated {
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item(),
+                _ => None,
+            },
+            Ok(_) => None,
+        };
+        let there = there.cloned();
+        match sorted("dynamodb:UpdateItem", updated) {
+            Err(error) if error.kind == Kind::ConditionFailed => {
+                let is_ours = |item: &Attributes| {
+                    item.get(mark).and_then(|mark| mark.as_s().ok()) == Some(&ours)
+                };
+                Ok((there.as_ref().is_some_and(is_ours), there))
+            }
+            updated => updated.map(|_| (true, None)),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::metrics::{Embedded, Event, Measure};
 use crate::aws::REQUEST_IDS;
 use crate::team::door::DoorKind;
+use crate::team::portal::Contact;
 
 /// What is known about the request that a decision is about; grows while the request proceeds.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -66,6 +67,9 @@ pub struct Facts {
     /// Values from before verification: anybody may have written them.
     #[serde(skip_serializing_if = "Unverified::is_empty")]
     pub unverified: Unverified,
+    /// Whom the person asks about the team, where they may know of it: for their page, not for the line.
+    #[serde(skip)]
+    pub contact: Option<Contact>,
     /// What is measured of the request; nothing where metrics are off.
     #[serde(skip)]
     pub measure: Option<Measure>,

@@ -66,6 +66,7 @@ impl Broker {
         let door = team.door(door_id).ok_or(Refusal::DoorUnknown)?;
         facts.door = Some(door.id.to_string());
         facts.door_kind = Some(door.kind);
+        facts.unverified.door = None;
         let life = Life {
             url_seconds: self.settings.url_seconds,
             session_seconds: admission.seconds_of(door.session_duration_seconds, now),

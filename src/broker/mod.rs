@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::identity_store::IdentityStores;
 use crate::aws::sagemaker::SageMaker;
-use crate::aws::state_table::{Claim, Consumed, StateKey, StateTable};
+use crate::aws::state_table::{Changed, Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
 use crate::aws::target::Targets;
 use crate::aws::team_index::Index;
@@ -45,6 +45,7 @@ use crate::team::idp::{Idp, UserIdUnusable};
 use crate::team::item::ItemFaults;
 use crate::team::members::{Name, Until};
 use crate::team::owner::profile_name;
+use crate::team::portal::Contact;
 use crate::team::{Region, Team, TeamId, counts_at};
 use strict_saml::{DecryptionKeys, Expected, Rejection, ServiceProvider, UnverifiedResponse};
 
@@ -102,8 +103,10 @@ pub struct Browser<'a> {
 pub enum LastOwner {
     /// Nobody has used it.
     Nobody,
-    /// It is the same person.
+    /// It is the same person, from the same `IdP` and directory.
     Themselves,
+    /// It is the same person, for whom another `IdP` speaks.
+    ThemselvesFromElsewhere,
     /// Somebody else, who signed in at the same `IdP`, with the same directory.
     SomebodyFromThere,
     /// Somebody else, from another `IdP` or directory, or whom nobody can verify.
@@ -136,6 +139,10 @@ pub struct Choice {
     pub team: Option<Arc<Team>>,
     /// When the access ends.
     pub until: Until,
+    /// Whom to ask about the team, as far as its item can be read.
+    pub contact: Option<Contact>,
+    /// The team asks for another kind of sign-in than the person's.
+    pub asks_again: bool,
 }
 
 /// Why a request is not answered with what it asked for. One variant and one code for each reason.
@@ -407,8 +414,8 @@ impl Broker {
         to_the_end("dynamodb:PutItem", claim).await
     }
 
-    /// Makes the session of somebody count who has said that it is them, and writes their line; whether
-    /// it was still there.
+    /// Makes the session of somebody count who has said that it is them, and writes their line, once, however
+    /// often they say it; whether it was still there.
     ///
     /// # Errors
     ///
@@ -423,17 +430,17 @@ impl Broker {
         let (state, audit) = (self.state.clone(), self.audit);
         let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
         let confirm = Box::pin(async move {
-            let is_there = state.confirm(&key, &secret).await?;
-            if is_there {
+            let changed = state.confirm(&key, &secret).await?;
+            if changed == Changed::Now {
                 audit.record(now, &facts, Outcome::SignedIn, None, None);
             }
-            Ok(is_there)
+            Ok(changed != Changed::Gone)
         });
         to_the_end("dynamodb:UpdateItem", confirm).await
     }
 
-    /// Ends a session, and writes the line of who ended it and why: of a sign-out, or with a code of a
-    /// sign-in that its person did not want.
+    /// Ends a session, and writes the line of who ended it and why, once, however often it is ended: of a
+    /// sign-out, or with a code of a sign-in that its person did not want.
     ///
     /// # Errors
     ///
@@ -449,9 +456,10 @@ impl Broker {
         let (state, audit) = (self.state.clone(), self.audit);
         let (key, secret, facts) = (key.clone(), secret.clone(), facts.clone());
         let end = Box::pin(async move {
-            state.end(&key, &secret).await?;
-            let outcome = if code.is_some() { Outcome::Refused } else { Outcome::SignedOut };
-            audit.record(now, &facts, outcome, code, None);
+            if state.end(&key, &secret).await? == Changed::Now {
+                let outcome = if code.is_some() { Outcome::Refused } else { Outcome::SignedOut };
+                audit.record(now, &facts, outcome, code, None);
+            }
             Ok(())
         });
         to_the_end("dynamodb:UpdateItem", end).await
@@ -572,8 +580,10 @@ impl Broker {
                 let target = target(&id, &entry, &grants);
                 let case = Case { idp, said, target, client: None, now };
                 let until = entitlement::shown(&case).ok()?.until();
+                let asks_again = !entitlement::holds(Check::TeamContext, &case);
+                let contact = contact(&entry);
                 let team = if let Entry::Found(team) = entry { Some(team) } else { None };
-                Some(Choice { id, team, until })
+                Some(Choice { id, team, until, contact, asks_again })
             })
             .collect();
         choices.sort_by_cached_key(|choice| {
@@ -698,12 +708,14 @@ impl Broker {
         if entitlement::shown(&case).is_err() {
             return Err(unread.unwrap_or(Refusal::NotEntitled));
         }
+        facts.contact = contact(&entry);
         let team = match &entry {
             Entry::Found(team) => Arc::clone(team),
             Entry::Faulty(faults) => return Err(Refusal::TeamInvalid(Arc::clone(faults))),
             Entry::Missing => return Err(Refusal::NotEntitled),
         };
         facts.team = Some(team.team_id.to_string());
+        facts.unverified.team = None;
         facts.account = Some(team.account_id.to_string());
         facts.region = Some(team.region.to_string());
         facts.domain = Some(team.domain_id.to_string());
@@ -836,6 +848,15 @@ fn grants(entry: &Entry<Team>) -> Grants {
     match entry {
         Entry::Faulty(faults) => Grants::of(&faults.readable),
         Entry::Found(_) | Entry::Missing => Grants::default(),
+    }
+}
+
+/// Whom the entitled ask about a team, also where nothing else of its item can be used.
+fn contact(entry: &Entry<Team>) -> Option<Contact> {
+    match entry {
+        Entry::Found(team) => team.contact.clone(),
+        Entry::Faulty(faults) => Contact::of(&faults.readable),
+        Entry::Missing => None,
     }
 }
 

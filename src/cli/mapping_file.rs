@@ -64,7 +64,7 @@ pub(super) struct ApplyArguments {
     removals: Removals,
     #[command(flatten)]
     consent: Consent,
-    /// Writes members of `user_settings` that reach beyond a person's own profile.
+    /// Writes settings, links and doors that reach beyond a person's own profile, or beyond the team.
     #[arg(long)]
     allow_privileged: bool,
 }
@@ -211,7 +211,7 @@ async fn must_be_meant(
     print(hub, Some(&hub.head().await), plan, None, None, format);
     let members = plan.changes.iter().map(|change| change.privileged.len()).sum();
     let message = format!(
-        "{} beyond a person's own profile: nothing was written",
+        "{} beyond a person's own profile or the team: nothing was written",
         match members {
             1 => "1 setting reaches".to_owned(),
             members => format!("{members} settings reach"),

@@ -18,6 +18,7 @@ mod interrupt;
 mod kept_plan;
 mod local;
 mod log_file;
+mod man;
 mod mapping_file;
 mod one_attribute;
 mod output;
@@ -101,6 +102,8 @@ enum Command {
     Explain(explain::Explain),
     /// Prints a script that completes commands, options and team ids in a shell.
     Completions(completions::Arguments),
+    /// Writes a manual page for each command.
+    Man(man::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,6 +149,7 @@ pub fn run() -> ExitCode {
         Command::IdentityCenter(center) => blocking(identity_center::run(center, format)),
         Command::Explain(explain) => explain::run(&explain, format),
         Command::Completions(shell) => completions::print(&shell),
+        Command::Man(man) => man::run(&man, command(), format),
     };
     let exit = match done {
         Ok(exit) => {

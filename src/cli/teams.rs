@@ -19,7 +19,8 @@ use super::output::{
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions, history, one_attribute};
 use crate::mappings::advice;
-use crate::mappings::privileged::privileged;
+use crate::mappings::doors;
+use crate::mappings::privileged::{Privileged, links_beyond, privileged};
 use crate::mappings::{Stored, Table, nearest};
 use crate::team::Team;
 use crate::team::item::{Item, Record};
@@ -275,8 +276,10 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
             .with("nearest", json!(near))
             .hint("studio-broker teams list"));
     }
+    let all: Vec<_> = teams.values().filter_map(|stored| stored.mapping()?.team()).collect();
     if format == Format::Json {
-        let teams: Vec<_> = found.iter().map(|(_, stored)| detailed(stored, target_role)).collect();
+        let teams: Vec<_> =
+            found.iter().map(|(_, stored)| detailed(stored, &all, target_role)).collect();
         json(&json!({ "teams": teams }));
         return Ok(Exit::Done);
     }
@@ -284,7 +287,7 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
         if i > 0 {
             data("");
         }
-        describe(key, stored, target_role);
+        describe(key, stored, &all, target_role);
     }
     if found.len() > 1 {
         say(format!("{} match", count(found.len(), "team")));
@@ -305,19 +308,27 @@ fn matches(wanted: &str, key: &str, stored: &Stored, target_role: &str) -> bool 
             .is_some_and(|team| team.broker_role(target_role).as_str() == wanted)
 }
 
-fn detailed(stored: &Stored, target_role: &str) -> Value {
+fn detailed(stored: &Stored, all: &[&Team], target_role: &str) -> Value {
     let mut shown = as_json(stored);
     if let (Some(team), Some(shown)) =
         (stored.mapping().and_then(|mapping| mapping.team()), shown.as_object_mut())
     {
         shown.insert("broker_role".into(), json!(team.broker_role(target_role)));
         shown.insert("advice".into(), json!(advice::of_team(team)));
-        shown.insert("privileged".into(), json!(privileged(&team.user_settings)));
+        shown.insert("privileged".into(), json!(reaching(team, all)));
     }
     shown
 }
 
-fn describe(key: &str, stored: &Stored, target_role: &str) {
+/// What of a team reaches beyond its people's profiles, or beyond the team.
+fn reaching(team: &Team, all: &[&Team]) -> Vec<Privileged> {
+    let mut reaching = privileged(&team.user_settings);
+    reaching.extend(doors::reaching(None, team, all));
+    reaching.extend(links_beyond(team, all));
+    reaching
+}
+
+fn describe(key: &str, stored: &Stored, all: &[&Team], target_role: &str) {
     let style = match state(stored) {
         "open" => ADDED,
         "paused" => CHANGED,
@@ -341,14 +352,13 @@ fn describe(key: &str, stored: &Stored, target_role: &str) {
         data(format!("  {line}"));
     }
     let Some(team) = stored.mapping().and_then(|mapping| mapping.team()) else { return };
-    let Team { broker_role_arn, user_settings, .. } = team;
-    if broker_role_arn.is_none() {
+    if team.broker_role_arn.is_none() {
         data(format!("  the broker assumes {}", team.broker_role(target_role)));
     }
     for advice in advice::of_team(team) {
         data(format!("  {} {}", styled(CHANGED, "look:"), plain(&advice)));
     }
-    for member in privileged(user_settings) {
+    for member in reaching(team, all) {
         data(format!("  privileged: {}: {}", plain(&member.path), member.reach));
     }
 }

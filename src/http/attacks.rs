@@ -15,8 +15,14 @@
 //! | the last owner's cookie sent twice, empty or malformed, so that nobody was there | what is there and cannot be verified is somebody else's | `test_a_last_owner_that_cannot_be_verified_is_somebody_else`, `a_last_owner_that_cannot_be_verified_is_somebody_else`, `test_an_owner_that_cannot_be_verified_asks_too` |
 //! | one control character in a cookie, or in a header that closes something, so that Lambda's event loses the header | the character is replaced, the header stays | `test_a_control_character_in_a_cookie_takes_away_neither_session_nor_last_owner`, `test_a_control_character_in_what_closes_does_not_open`, `a_control_character_takes_away_neither_a_cookie_nor_a_header` |
 //! | an identity provider that answers the guard's own request, or one that a link started, as its administrator: the victim works in the attacker's profile | a page that names person and identity provider asks first (`src/http/confirm.rs`) | `test_a_link_to_an_attackers_idp_changes_no_browser_without_a_word`, `test_the_guards_own_request_answered_by_the_attacker_asks`, `test_the_waiting_session_opens_nothing_under_any_cookie`, `test_another_idps_person_takes_over_only_after_a_click` |
+//! | the same in two steps, by an identity provider of the victim's directory: first it says the victim's own name, then the attacker's, as if the last owner had come from there | the last owner keeps the place where they came from, until its person has said otherwise | `test_an_idp_that_first_says_the_victims_own_name_is_asked_about_the_attackers` |
 //! | the answer to that page, posted from elsewhere or with another sign-in's token | a cookie that no post of another site brings, and a token of this sign-in | `test_a_post_of_another_site_continues_nothing`, `test_without_the_pages_token_nothing_goes_on`, `test_of_two_tabs_that_ask_the_newer_sign_in_is_named` |
-//! | trying a team from outside its networks, without following the redirect, so that no line tells | the decision's line is written where it falls | `test_a_refusal_inside_the_acs_is_one_line_although_nobody_follows` |
+//! | a form on a sibling domain (the same site to browsers, which let its posts bring our cookies along) that signs the victim out, or answers the page that asks | what a form of ours sends says that it comes from a page of ours, or says nothing | `test_a_post_of_a_sibling_domain_signs_nobody_out`, `test_a_post_of_a_sibling_domain_continues_nothing`, `test_a_post_of_our_own_page_signs_out` |
+//! | many clicks on one answer, many sign-outs at once, with lost answers, so that one decision has many lines | the write that changes the session leaves a mark of its request; who finds another's writes no line | `test_many_clicks_on_one_answer_are_one_line`, `test_of_many_sign_outs_at_once_one_is_told` |
+//! | a user name in the form of somebody else's id in the identity store, where people choose their names: their groups | what is a name stays one, also in memory (`src/aws/identity_store.rs`) | `a_name_with_the_form_of_somebody_elses_id_is_a_name` |
+//! | a request behind a body whose end two programs read in two ways | a body in chunks is the last of its connection; what else is unclear is refused | `test_behind_a_body_whose_end_is_read_in_two_ways_nothing_is_answered` |
+//! | all addresses of one network of IPv6, each with few connections | such a network is one client | `who_has_a_network_of_ipv6_is_one_client_with_all_its_addresses`, `one_subscriber_of_ipv6_is_one_peer` |
+//! | trying a team from outside its networks, without following the redirect, so that no line tells | the decision's line is written where it falls | `test_a_refusal_inside_the_acs_is_one_line_although_nobody_follows`, `test_a_refusal_inside_the_acs_names_the_team_that_was_wanted` |
 //! | going away while a response is consumed, so that no line tells | what has its line is finished, whoever waits for it | `test_a_browser_that_goes_away_leaves_no_record_without_its_line` |
 //! | telling by the time which teams there are | a team that is none of the person's own is not looked up | `test_a_team_that_is_not_granted_and_one_that_is_not_there_cost_the_same` |
 //! | a read of the table for each made-up issuer | beyond fifty in ten seconds one list serves all of them | `test_of_a_flood_of_unknown_issuers_few_are_read_and_a_new_idp_is_in_soon`, `so_many_unknown_idps_are_read_one_by_one_in_ten_seconds_and_no_more` |
@@ -37,6 +43,11 @@
 //!   they have just typed their name.
 //! - Somebody who sends complete and well-made posts as fast as honest people do costs what honest people
 //!   cost. Limits for each address belong in front (AWS WAF).
+//! - A sibling domain can make a browser forget its oldest cookies, ours among them, by setting very many:
+//!   then nobody has used that browser yet.
+//! - `entity-id#group` is bound while the identity provider is in the table; once it is removed the text is a
+//!   bare name, and counts at every identity provider that may grant the team. `plan` says so before.
+//! - A load balancer without multi-value headers hands on the last of several headers of one name alone.
 //! - A made-up session cookie costs a read of the state table each time, as a genuine one does.
 
 #[cfg(test)]

@@ -199,12 +199,12 @@ impl Cookies {
         let are_equal = |ours: &str, theirs: &str| {
             verify_slices_are_equal(ours.as_bytes(), theirs.as_bytes()).is_ok()
         };
-        if are_equal(&owner_hash(salt, session), owner) {
-            LastOwner::Themselves
-        } else if are_equal(&place_hash(salt, session), place) {
-            LastOwner::SomebodyFromThere
-        } else {
-            LastOwner::SomebodyFromElsewhere
+        let is_them = are_equal(&owner_hash(salt, session), owner);
+        match (is_them, are_equal(&place_hash(salt, session), place)) {
+            (true, true) => LastOwner::Themselves,
+            (true, false) => LastOwner::ThemselvesFromElsewhere,
+            (false, true) => LastOwner::SomebodyFromThere,
+            (false, false) => LastOwner::SomebodyFromElsewhere,
         }
     }
 
@@ -449,7 +449,7 @@ mod tests {
         assert!(!set.contains("jane"));
         for (person, expected) in [
             (jane(), LastOwner::Themselves),
-            (person("https://other", "default", "jane"), LastOwner::Themselves),
+            (person("https://other", "default", "jane"), LastOwner::ThemselvesFromElsewhere),
             (person("https://idp", "default", "john"), LastOwner::SomebodyFromThere),
             (person("https://idp", "others", "jane"), LastOwner::SomebodyFromElsewhere),
             (person("https://other", "default", "john"), LastOwner::SomebodyFromElsewhere),

@@ -4,6 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::broker::Landing;
 use crate::config::PublicUrl;
+use crate::team::app::App;
 use crate::team::{DoorId, SpaceName, TeamId};
 
 /// Where a person wants to go: a team, and a place in it or one of its doors. The only thing that
@@ -18,48 +19,6 @@ pub struct Destination {
     app: Option<App>,
 }
 
-/// The applications of Studio that can be opened directly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum App {
-    Studio,
-    JupyterLab,
-    CodeEditor,
-    JupyterServer,
-    RStudioServerPro,
-    Canvas,
-}
-
-impl App {
-    const ALL: [Self; 6] = [
-        Self::Studio,
-        Self::JupyterLab,
-        Self::CodeEditor,
-        Self::JupyterServer,
-        Self::RStudioServerPro,
-        Self::Canvas,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Studio => "studio",
-            Self::JupyterLab => "JupyterLab",
-            Self::CodeEditor => "CodeEditor",
-            Self::JupyterServer => "JupyterServer",
-            Self::RStudioServerPro => "RStudioServerPro",
-            Self::Canvas => "Canvas",
-        }
-    }
-
-    /// The landing URI
-    /// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-    fn landing_uri(self) -> String {
-        match self {
-            Self::Studio => "studio::".into(),
-            app => format!("app:{}:", app.name()),
-        }
-    }
-}
-
 /// Stands for every text that cannot be a space's name: no space is called so, and it stays short in a
 /// cookie.
 const NO_SPACE: &str = "-";
@@ -70,12 +29,17 @@ impl Destination {
         Self { team, door: None, space: None, app: None }
     }
 
+    /// An app of a team.
+    pub fn app(team: TeamId, app: App) -> Self {
+        Self { team, door: None, space: None, app: Some(app) }
+    }
+
     /// `/teams/{id}`, `?space=` and `?app=`, or `/teams/{id}/doors/{door}`; anything else is no destination.
     pub fn from_path(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("/teams/")?;
         let (id, query) = rest.split_once('?').unwrap_or((rest, ""));
         if let Some((id, door)) = id.split_once("/doors/") {
-            return Self::door(id, door);
+            return Self::at_door(id, door);
         }
         Self::in_team(id, |name| {
             super::request::single(form_urlencoded::parse(query.as_bytes()), name)
@@ -87,17 +51,21 @@ impl Destination {
         Self::from_path(text.strip_prefix(public_url.as_str()).unwrap_or(text))
     }
 
-    /// A door of the team with this id.
-    pub fn door(id: &str, door: &str) -> Option<Self> {
+    /// A door of a team.
+    pub fn door(team: &TeamId, door: &DoorId) -> Self {
+        Self { door: Some(door.clone()), ..Self::team(team.clone()) }
+    }
+
+    /// The door of this id, of the team of this id.
+    pub fn at_door(id: &str, door: &str) -> Option<Self> {
         let team = TeamId::try_from(id.to_owned()).ok()?;
-        let door = DoorId::try_from(door.to_owned()).ok()?;
-        Some(Self { door: Some(door), ..Self::team(team) })
+        Some(Self::door(&team, &DoorId::try_from(door.to_owned()).ok()?))
     }
 
     /// The team with this id, and where in it, by the parameters `door`, or `space` and `app`.
     pub fn new(id: &str, value: impl Fn(&str) -> Option<String>) -> Option<Self> {
         if let Some(door) = value("door") {
-            return Self::door(id, &door);
+            return Self::at_door(id, &door);
         }
         Self::in_team(id, value)
     }
@@ -108,8 +76,7 @@ impl Destination {
         let space = value("space").map(|space| {
             SpaceName::try_from(space).map_or_else(|_| NO_SPACE.to_owned(), String::from)
         });
-        let app =
-            value("app").and_then(|app| App::ALL.into_iter().find(|known| known.name() == app));
+        let app = value("app").and_then(|app| App::of_name(&app));
         Some(Self { team, door: None, space, app })
     }
 

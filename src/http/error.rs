@@ -10,6 +10,7 @@ use crate::aws::error::{AwsError, Kind};
 use crate::broker::Refusal;
 use crate::broker::audit::Outcome;
 use crate::broker::opening::{OpeningError, Reason, Wait};
+use crate::team::portal::Contact;
 use strict_saml::Rejection;
 
 /// Why a request is not answered with what it asked for.
@@ -155,6 +156,9 @@ struct Problem<'a> {
     /// Where to sign in again, where that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in: Option<String>,
+    /// Whom the entitled ask about the team.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<&'a str>,
 }
 
 /// Writes the line of a failure, unless nothing was decided.
@@ -229,6 +233,7 @@ fn problem(context: &Context<'_>, code: &Code, sign_in: Option<String>) -> Respo
         reference: &context.facts.reference,
         time: context.now.to_string(),
         sign_in,
+        contact: context.facts.contact.as_ref().map(Contact::as_str),
     };
     let mut response = Response::new(serde_json::to_string(&problem).unwrap_or_default());
     response

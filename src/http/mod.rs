@@ -5,7 +5,7 @@
 //! GET  /saml/login      login.rs     a sign-in that starts here
 //!      /saml/continue   confirm.rs   asks before somebody else's person takes over a browser
 //! GET  /saml/metadata   mod.rs       our metadata
-//! GET  /                teams.rs     the chooser
+//! GET  /                chooser.rs   what the person may open
 //! GET  /teams/{id}      teams.rs     opens a team
 //!      …/doors/{door}   teams.rs     opens a door of it
 //!      /sign-out        sign_out.rs  ends the broker's session
@@ -13,6 +13,7 @@
 //! ```
 
 pub mod attacks;
+mod chooser;
 mod code;
 mod confirm;
 mod cookies;
@@ -23,6 +24,7 @@ pub(crate) mod form;
 mod login;
 mod pages;
 mod request;
+mod search;
 #[cfg(feature = "cli")]
 pub mod serve;
 mod sign_in;
@@ -126,7 +128,7 @@ async fn route(context: &mut Context<'_>) -> Result<Response, error::Failure> {
         "/saml/login" if method == Method::GET => login::page(context).await,
         confirm::CONTINUE if method == Method::GET => confirm::page(context).await,
         confirm::CONTINUE if method == Method::POST => Box::pin(confirm::answer(context)).await,
-        "/" if method == Method::GET => teams::chooser(context).await,
+        "/" if method == Method::GET => chooser::page(context).await,
         "/sign-out" if method == Method::GET => Ok(sign_out::page(context)),
         "/sign-out" if method == Method::POST => sign_out::end(context).await,
         "/healthz"
@@ -296,5 +298,17 @@ impl Context<'_> {
             .any(is_guess);
         let embedded = values("sec-fetch-dest").any(|value| value.trim_ascii() != b"document");
         if guessed || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
+    }
+
+    /// What a form of ours sends comes from a page of ours: a sibling domain is the same site to browsers,
+    /// which let its posts bring our cookies along. A browser that does not say where a post comes from is
+    /// old, and believed.
+    fn must_be_from_our_own_page(&self) -> Result<(), error::Failure> {
+        self.must_be_navigation()?;
+        let lines =
+            self.request.headers.get_all("sec-fetch-site").iter().map(HeaderValue::as_bytes);
+        let mut sites = lines.flat_map(|line| line.split(|byte| *byte == b','));
+        let is_ours = |site: &[u8]| matches!(site.trim_ascii(), b"same-origin" | b"none");
+        if sites.all(is_ours) { Ok(()) } else { Err(error::Failure::NotNavigation) }
     }
 }

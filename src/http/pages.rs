@@ -7,17 +7,16 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::code::Code;
 use super::destination::Destination;
 use super::{Context, Response};
-use crate::broker::Choice;
 use crate::broker::opening::{Reason, Wait};
 use crate::session::Session;
 use crate::team::TeamId;
 use crate::team::idp::Idp;
-use crate::team::members::Until;
+use crate::team::item::plain;
 use crate::team::owner::DEFAULT_DIRECTORY;
 
 const STYLE: &str = include_str!("pages/style.css");
@@ -38,26 +37,36 @@ static POLICY_OF_A_WAY_INTO_STUDIO: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What every page shows.
-struct Frame<'a> {
-    style: &'static str,
-    organization: Option<&'a str>,
-    contact: Option<Contact<'a>>,
-    home: String,
+pub(super) struct Frame<'a> {
+    pub(super) style: &'static str,
+    pub(super) organization: Option<&'a str>,
+    pub(super) contact: Option<ContactLink<'a>>,
+    pub(super) home: String,
     login: String,
 }
 
 /// Whom people ask.
-struct Contact<'a> {
-    text: &'a str,
-    address: String,
+pub(super) struct ContactLink<'a> {
+    pub(super) text: &'a str,
+    pub(super) address: String,
 }
 
-fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
+/// What may stand in the address of a mail as it is (RFC 6068); a `?` would begin its headers.
+const MAIL: AsciiSet = NON_ALPHANUMERIC.remove(b'@').remove(b'.').remove(b'-').remove(b'_');
+
+impl<'a> ContactLink<'a> {
+    pub(super) fn to(text: &'a str) -> Self {
+        let address = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("mailto:{}", utf8_percent_encode(text, &MAIL)),
+        };
+        Self { text, address }
+    }
+}
+
+pub(super) fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
     let settings = &context.broker.settings;
-    let contact = settings.contact.as_deref().map(|text| {
-        let address = if text.contains("://") { text.to_owned() } else { format!("mailto:{text}") };
-        Contact { text, address }
-    });
+    let contact = settings.contact.as_deref().map(ContactLink::to);
     Frame {
         style: STYLE,
         organization: settings.organization.as_deref(),
@@ -67,7 +76,7 @@ fn frame<'a>(context: &Context<'a>) -> Frame<'a> {
     }
 }
 
-fn page(template: &impl Template) -> Response {
+pub(super) fn page(template: &impl Template) -> Response {
     let mut response = match template.render() {
         Ok(html) => Response::new(html),
         Err(error) => {
@@ -90,59 +99,6 @@ fn refresh(response: &mut Response, seconds: u16, url: &str) {
     if let Ok(value) = HeaderValue::from_str(&format!("{seconds}; url={url}")) {
         response.headers_mut().insert(header::REFRESH, value);
     }
-}
-
-#[derive(Template)]
-#[template(path = "chooser.html")]
-struct Chooser<'a> {
-    frame: Frame<'a>,
-    user: &'a str,
-    teams: Vec<TeamCard<'a>>,
-    sign_out: String,
-}
-
-struct TeamCard<'a> {
-    id: &'a str,
-    name: &'a str,
-    description: Option<&'a str>,
-    place: Option<String>,
-    /// When the access ends, for people and for programs; `None` where it does not.
-    until: Option<(String, String)>,
-    /// Where the team opens; `None` when it cannot be opened now.
-    url: Option<String>,
-    reason: &'a str,
-}
-
-pub(super) fn chooser(context: &Context<'_>, session: &Session, choices: &[Choice]) -> Response {
-    let cards = choices.iter().map(|choice| {
-        let id = choice.id.as_str();
-        let until = match choice.until {
-            Until::Always => None,
-            Until::At(end) => {
-                Some((end.strftime("%Y-%m-%d %H:%M UTC").to_string(), end.to_string()))
-            }
-        };
-        let Some(team) = &choice.team else {
-            let reason = "The settings of this team hold a mistake. Ask your administrator.";
-            let (name, description, place, url) = (id, None, None, None);
-            return TeamCard { id, name, description, place, until, url, reason };
-        };
-        TeamCard {
-            id,
-            until,
-            name: team.name(),
-            description: team.description.as_deref(),
-            place: Some(format!("Account {} · {}", team.account_id, team.region)),
-            url: team.enabled.then(|| context.url(&format!("/teams/{id}"))),
-            reason: team.paused_reason.as_deref().unwrap_or("This team is paused."),
-        }
-    });
-    page(&Chooser {
-        frame: frame(context),
-        user: &session.name_id,
-        teams: cards.collect(),
-        sign_out: context.url("/sign-out"),
-    })
 }
 
 #[derive(Template)]
@@ -282,12 +238,25 @@ struct Continue<'a> {
     action: String,
     token: &'a str,
     /// What the identity provider calls the person.
-    user: &'a str,
+    user: String,
     /// The user id, where it is another text.
-    user_id: Option<&'a str>,
+    user_id: Option<String>,
     idp: &'a str,
     directory: Option<&'a str>,
 }
+
+/// What an identity provider says about its person, whom it may want to be taken for somebody else: with
+/// nothing unseen in it, and not so long that what stands after it is off the screen.
+fn said(text: &str) -> String {
+    let mut shown: String = plain(text).chars().take(LONGEST_SAID).collect();
+    if text.chars().nth(LONGEST_SAID).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// In characters; addresses of people are shorter.
+const LONGEST_SAID: usize = 100;
 
 /// The page that asks before somebody else's person takes over the browser.
 pub(super) fn confirm(
@@ -296,13 +265,13 @@ pub(super) fn confirm(
     idp: &Idp,
     (action, token): (String, &str),
 ) -> Response {
-    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id);
+    let user_id = Some(session.user_id.as_str()).filter(|id| *id != session.name_id).map(said);
     let directory = Some(session.directory.as_str()).filter(|name| *name != DEFAULT_DIRECTORY);
     let mut response = page(&Continue {
         frame: frame(context),
         action,
         token,
-        user: &session.name_id,
+        user: said(&session.name_id),
         user_id,
         idp: idp.name(),
         directory,
@@ -330,6 +299,8 @@ struct ErrorPage<'a> {
     sentence: Option<&'a str>,
     code: &'a Code,
     reason: Option<&'a str>,
+    /// Whom to ask about the team that this is about.
+    contact: Option<ContactLink<'a>>,
     reference: &'a str,
     time: String,
 }
@@ -352,7 +323,8 @@ pub(super) fn error(
     };
     let frame = frame(context);
     let sign_in = sign_in.unwrap_or_else(|| frame.login.clone());
-    page(&ErrorPage { frame, sign_in, heading, sentence, code, reason, reference, time })
+    let contact = context.facts.contact.as_ref().map(|contact| ContactLink::to(contact.as_str()));
+    page(&ErrorPage { frame, sign_in, heading, sentence, code, reason, contact, reference, time })
 }
 
 #[derive(Template)]

@@ -8,6 +8,7 @@
 //! | send a body byte by byte | `BODY_TIME`, and `Bodies`: where there is no room, the slowest one goes |
 //! | send large headers or bodies over many connections or streams | `MAX_HEAD`, [`MAX_BODY`], `Bodies` |
 //! | open and reset streams of HTTP/2 | what begins costs little; h2 ends the connection |
+//! | smuggle a request behind a body whose end is read in two ways | a body in chunks is a connection's last |
 
 mod bodies;
 mod connections;
@@ -231,7 +232,11 @@ async fn answer(
         }
     };
     let version = parts.version;
-    let is_unread = version < Version::HTTP_2 && matches!(body, Body::NoRoom(_));
+    // Where the body ends may also be read in another way in front: then what follows it is nobody's request
+    // (RFC 9112, 6.1 and 11.2).
+    let is_doubtful = parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let is_unread = is_doubtful || matches!(body, Body::NoRoom(_));
+    let is_last = version < Version::HTTP_2 && is_unread;
     let request = Request {
         method: parts.method,
         path: parts.uri.path().to_owned(),
@@ -252,7 +257,7 @@ async fn answer(
     }
     // What is left of the body is not read; or the client's next request finds another process, by a new
     // connection.
-    if is_unread || (leaves && version < Version::HTTP_2) {
+    if is_last || (leaves && version < Version::HTTP_2) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| {

@@ -12,9 +12,9 @@ use super::error::Failure;
 use super::form::Form;
 use super::login::{start, usual};
 use super::{Context, Response, pages, redirect, set_cookies};
-use crate::broker::audit::Outcome;
+use crate::broker::audit::{Outcome, unverified};
 use crate::broker::opening::Opening;
-use crate::broker::{Browser, Refusal, SignedIn};
+use crate::broker::{Browser, LastOwner, Refusal, SignedIn};
 use crate::team::idp::{Handoff, Idp};
 
 pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> {
@@ -70,7 +70,11 @@ pub(super) async fn acs(context: &mut Context<'_>) -> Result<Response, Failure> 
     } else {
         let seconds = signed_in.session.ends_at - now.as_second();
         set.push(cookies.start_session(&signed_in.key, &signed_in.secret, seconds));
-        set.push(cookies.remember_owner(&signed_in.session));
+        // An identity provider that says the last owner's own name is not yet the one whose next person
+        // nobody is asked about.
+        if cookies.last_owner(headers, &signed_in.session) != LastOwner::ThemselvesFromElsewhere {
+            set.push(cookies.remember_owner(&signed_in.session));
+        }
         hand_over(context, &signed_in, destination).await
     };
     set_cookies(&mut response, set);
@@ -101,6 +105,9 @@ async fn hand_over(
     let SignedIn { key, session, idp, .. } = signed_in;
     if let Some(destination) = destination.as_ref().filter(|_| idp.handoff == Handoff::Redirect) {
         let deadline = context.deadline;
+        context.facts.unverified.team = Some(unverified(destination.team.as_str()));
+        context.facts.unverified.door =
+            destination.door.as_ref().map(|door| unverified(door.as_str()));
         let opened = Box::pin(super::teams::open_for(context, key, session, idp, destination));
         match tokio::time::timeout_at(deadline, opened).await {
             Ok(Ok(Opening::Ready(url))) => {

@@ -10,9 +10,10 @@ pub(super) fn page(context: &Context<'_>) -> Response {
 }
 
 /// Ends the session. Another site cannot: its posts come without the session's cookie, and without it
-/// nothing is changed, neither in the table nor in the browser.
+/// nothing is changed, neither in the table nor in the browser. A sibling domain's come with it, and say
+/// that they are not of a page of ours.
 pub(super) async fn end(context: &mut Context<'_>) -> Result<Response, Failure> {
-    context.must_be_navigation()?;
+    context.must_be_from_our_own_page()?;
     let (broker, now) = (context.broker, context.now);
     let cookies = Cookies::new(&broker.settings.public_url);
     let mut response = pages::sign_out(context, true);

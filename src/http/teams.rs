@@ -1,5 +1,4 @@
-//! `GET /`, the chooser, and `GET /teams/{id}` and `/teams/{id}/doors/{door}`, which open a team or a door
-//! of it.
+//! `GET /teams/{id}` and `/teams/{id}/doors/{door}`, which open a team or a door of it.
 
 use std::sync::Arc;
 
@@ -8,28 +7,14 @@ use http::StatusCode;
 use super::destination::Destination;
 use super::error::Failure;
 use super::login::sign_in_first;
-use super::{Context, Response, pages, redirect};
+use super::{Context, Response, redirect};
 use crate::aws::state_table::StateKey;
 use crate::broker::audit::{Facts, Outcome, unverified};
 use crate::broker::door::Visitor;
-use crate::broker::opening::{Opening, Wait, time_left};
+use crate::broker::opening::{Opening, Wait};
 use crate::broker::{Refusal, Waiting};
 use crate::session::Session;
 use crate::team::idp::Idp;
-
-pub(super) async fn chooser(context: &mut Context<'_>) -> Result<Response, Failure> {
-    context.must_be_navigation()?;
-    let Some((_, session, idp)) = context.session().await? else {
-        return sign_in_first(context, None).await;
-    };
-    let patience = time_left(context.deadline);
-    let teams = context.broker.teams(&session, &idp, patience, context.now);
-    let choices = Box::pin(teams).await?;
-    if choices.is_empty() {
-        return Err(Failure::NoTeam);
-    }
-    Ok(pages::chooser(context, &session, &choices))
-}
 
 /// Whether a path behind `/teams/` is one that opens something.
 pub(super) fn is_opened_at(rest: &str) -> bool {
@@ -46,7 +31,7 @@ pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Respon
     context.must_be_navigation()?;
     let (id, door) = parts(rest);
     let destination = match door {
-        Some(door) => Destination::door(id, door),
+        Some(door) => Destination::at_door(id, door),
         None => Destination::in_team(id, |name| context.request.query_value(name)),
     };
     let Some(destination) = destination else { return Err(Failure::NotFound) };
@@ -94,17 +79,10 @@ pub(super) async fn open_for(
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
-    let opening = if let Some(door) = &destination.door {
+    if let Some(door) = &destination.door {
         let visitor = Visitor { session, idp, client, waited: waiting.waited };
         Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
     } else {
         broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
-    };
-    if facts.team.is_some() {
-        facts.unverified.team = None;
     }
-    if facts.door.is_some() {
-        facts.unverified.door = None;
-    }
-    opening
 }

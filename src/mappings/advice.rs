@@ -1,13 +1,11 @@
 //! What is lawful in an item and probably a mistake: said by `plan`, `apply`, `doctor` and the validator.
 
+use std::collections::BTreeSet;
+
 use super::user_settings::{doubts, region_doubt};
 use crate::team::Team;
+use crate::team::app::App;
 use crate::team::item::excerpt;
-
-/// The apps that a presigned URL can land in
-/// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreatePresignedDomainUrl.html>).
-const APPS: [&str; 6] =
-    ["JupyterLab", "CodeEditor", "RStudioServerPro", "Canvas", "JupyterServer", "studio"];
 
 /// What deserves a second look in a team that can be used, one sentence each.
 pub fn of_team(team: &Team) -> Vec<String> {
@@ -21,6 +19,7 @@ pub fn of_team(team: &Team) -> Vec<String> {
                 .into(),
         );
     }
+    advice.extend(titles(team));
     if let Some(uri) = &team.landing_uri {
         advice.extend(landing("landing_uri", uri));
     }
@@ -60,6 +59,16 @@ fn portal(team: &Team) -> Vec<String> {
     advice
 }
 
+/// Links that people cannot tell apart.
+fn titles(team: &Team) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let twice = team.links.iter().find(|link| !seen.insert(link.title.to_lowercase()))?;
+    Some(format!(
+        "links: two have the title {}, and people cannot tell them apart",
+        excerpt(&twice.title)
+    ))
+}
+
 /// `studio::path` or `app:Name:path`.
 fn landing(attribute: &str, uri: &str) -> Option<String> {
     if uri.starts_with("studio::") {
@@ -71,10 +80,11 @@ fn landing(attribute: &str, uri: &str) -> Option<String> {
             "{attribute} is {}: Studio Classic, in which no new app can be created; expected app:JupyterLab: or studio::",
             excerpt(uri)
         )),
-        Some(app) if APPS.contains(&app) && app != "studio" => None,
+        Some(app) if App::of_name(app).is_some_and(|app| app != App::Studio) => None,
         Some(app) => {
-            let perhaps = super::nearest(app, APPS.into_iter()).first().map_or_else(
-                || format!("one of {}", APPS.join(", ")),
+            let apps = App::ALL.map(App::name);
+            let perhaps = super::nearest(app, apps.into_iter()).first().map_or_else(
+                || format!("one of {}", apps.join(", ")),
                 |near| format!("perhaps app:{near}:"),
             );
             Some(format!("{attribute}: found {}, expected {perhaps}", excerpt(uri)))
@@ -110,6 +120,13 @@ mod tests {
             (json!({"landing_uri": "http://x"}), "expected studio::… or app:Name:…"),
             (json!({"landing_uri": "app:JupiterLab:"}), "perhaps app:JupyterLab:"),
             (json!({"landing_uri": "app:JupyterServer:"}), "Studio Classic"),
+            (
+                json!({"links": [
+                    {"title": "Wiki", "url": "https://a.example.com"},
+                    {"title": "wiki", "url": "https://b.example.com"},
+                ]}),
+                "cannot tell them apart",
+            ),
             (json!({"allowed_cidrs": []}), "nobody can open the team"),
             (
                 json!({"user_settings": {"StudioWebPortal": "DISABLED", "DefaultLandingUri": "studio::"}}),

@@ -13,8 +13,8 @@ use crate::team::item::{Item, excerpt, plain};
 use strict_saml::{IdpMetadata, SigningKey};
 
 /// Lists whose order means nothing: they may be String Sets.
-pub const SETS: [&str; 5] =
-    ["groups", "allowed_cidrs", "allowed_teams", "denied_users", "authn_contexts"];
+pub const SETS: [&str; 6] =
+    ["groups", "apps", "allowed_cidrs", "allowed_teams", "denied_users", "authn_contexts"];
 
 /// The attribute that counts a team's changes and is none itself.
 pub const REVISION: &str = "revision";

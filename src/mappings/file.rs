@@ -362,7 +362,8 @@ impl Reader<'_> {
             }
             Ok(read) => {
                 for fault in read.in_part {
-                    let (line, _) = node.at(&fault.attribute);
+                    let (line, found) = node.at(&fault.attribute);
+                    let fault = explained(table, &item, fault, found);
                     self.attribute(line, &name, fault);
                 }
                 read.unknown_attributes
@@ -450,10 +451,12 @@ fn explained(table: Table, item: &Item, fault: Fault, found: &Node) -> Fault {
     let Fault { attribute, mut expected, .. } = fault;
     let mut with_text = item.clone();
     let holds = put_at(&mut with_text, &attribute, Value::String(text.clone())).is_some()
-        && !table
-            .read(&with_text)
-            .err()
-            .is_some_and(|faults| faults.iter().any(|other| other.attribute == attribute));
+        && !match table.read(&with_text) {
+            Ok(read) => read.in_part,
+            Err(faults) => faults,
+        }
+        .iter()
+        .any(|other| other.attribute == attribute);
     if text.is_empty() {
         return Fault { attribute, found: "nothing".into(), expected };
     }
@@ -473,7 +476,11 @@ fn put_at(map: &mut Item, path: &str, value: Value) -> Option<()> {
         return Some(());
     }
     let (first, rest) = path.split_once('.')?;
-    put_at(map.get_mut(first)?.as_object_mut()?, rest, value)
+    let inner = match first.strip_suffix(']').and_then(|first| first.split_once('[')) {
+        Some((name, number)) => map.get_mut(name)?.get_mut(number.parse::<usize>().ok()?)?,
+        None => map.get_mut(first)?,
+    };
+    put_at(inner.as_object_mut()?, rest, value)
 }
 
 /// The file that the tables would be read from, and what of them it cannot hold.

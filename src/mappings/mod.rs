@@ -19,7 +19,7 @@
 pub mod advice;
 pub mod change;
 #[cfg(feature = "cli")]
-mod doors;
+pub mod doors;
 #[cfg(feature = "cli")]
 pub mod file;
 pub mod places;
@@ -149,7 +149,11 @@ impl Table {
                 "session_duration_seconds",
                 "landing_uri",
                 "space_name",
+                "apps",
                 "doors",
+                "contact",
+                "links",
+                "labels",
                 "allowed_cidrs",
                 "adopt_profiles",
                 "enabled",

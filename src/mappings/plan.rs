@@ -12,7 +12,7 @@ use super::change::{Difference, REVISION, cut, differences, is_count};
 use super::doors;
 use super::file::{FileFault, MappingFile};
 use super::places::{Place, of_item, of_team};
-use super::privileged::{Privileged, privileged, shared_posix_uid};
+use super::privileged::{Privileged, links_beyond, privileged, shared_posix_uid};
 use super::{Mapping, NOTES, OWNER, Stored, Table, advice, nearest, subject};
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item, Record, excerpt, to_dynamodb};
@@ -348,6 +348,7 @@ impl Plan {
                     };
                     let (old, new) = (of(&teams), of(&new_teams));
                     follow_team(change, old, new);
+                    follow_links(change, old, new, &after_teams);
                     follow_groups(change, new, &after_idps);
                     follow_company(change, new, &after_teams);
                     change.consequences.extend(doors::follow(old, new, &after_idps));
@@ -367,6 +368,7 @@ impl Plan {
                     };
                     let (old, new) = (of(&idps), of(&new_idps));
                     follow_idp(change, old, new, &after_idps);
+                    follow_unbound(change, &after_teams);
                     follow_allowed(change, new, &known);
                 }
             }
@@ -690,6 +692,16 @@ fn follow_team(change: &mut Change, old: Option<&Team>, new: Option<&Team>) {
     }
 }
 
+/// Links that name what is another team's are as new as their addresses.
+fn follow_links(change: &mut Change, old: Option<&Team>, new: Option<&Team>, teams: &[&Team]) {
+    let Some(new) = new else { return };
+    let known = old.map_or_else(Vec::new, |old| links_beyond(old, teams));
+    let beyond = links_beyond(new, teams).into_iter();
+    change
+        .privileged
+        .extend(beyond.filter(|link| known.iter().all(|known| known.value != link.value)));
+}
+
 /// A bare group name counts at every IdP that may grant the team: where these know different people, one of
 /// them can say a group of the other.
 fn follow_groups(change: &mut Change, new: Option<&Team>, idps: &[&Idp]) {
@@ -834,6 +846,23 @@ fn follow_idp(change: &mut Change, old: Option<&Idp>, new: Option<&Idp>, idps: &
             follow_directory(change, new, idps);
         }
         (Some(old), Some(new)) => follow_idp_update(change, old, new, idps),
+    }
+}
+
+/// Groups that are bound to an `IdP` which goes are bare names from then on, and count at every other one.
+fn follow_unbound(change: &mut Change, teams: &[&Team]) {
+    if change.action != Action::Remove {
+        return;
+    }
+    let front = format!("{}#", change.key);
+    let names_it = |team: &&&Team| team.groups.iter().any(|group| group.starts_with(&front));
+    let teams: Vec<_> =
+        teams.iter().filter(names_it).map(|team| excerpt(team.team_id.as_str())).collect();
+    if !teams.is_empty() {
+        change.warns(format!(
+            "groups of {} are bound to it: once it is gone they are names that every other identity provider may say; take them out of the teams first",
+            cut(&teams, 5).join(", ")
+        ));
     }
 }
 
@@ -1176,5 +1205,18 @@ mod tests {
         let second = json!({"entity_id": "https://other.example/", "metadata_xml": other, "allowed_teams": ["*"]});
         let plan = plan(json!({"idps": [second]}), &state, false);
         assert!(plan.changes[0].warnings[0].contains("can speak for every person of the other"));
+    }
+
+    #[test]
+    fn groups_that_are_bound_to_an_idp_which_goes_are_called_out() {
+        let key = "https://idp.example.com/metadata".to_owned();
+        let bound = json!({"groups": [format!("{key}#admins")]});
+        let of = |team: Value| state(&[team], &[idp(json!({}))]);
+        let warned = |state: &State| {
+            let plan = Plan::removing(Table::Idps, slice::from_ref(&key), state);
+            plan.changes[0].warnings.iter().any(|warning| warning.contains("bound to it"))
+        };
+        assert!(warned(&of(team("a", bound))));
+        assert!(!warned(&of(team("a", json!({"groups": ["admins", format!("{key}/x#admins")]})))));
     }
 }

@@ -379,18 +379,33 @@ impl Node {
     /// The line and the value at a path such as `user_settings.DefaultLandingUri`, as deep as it goes.
     pub fn at(&self, path: &str) -> (usize, &Self) {
         let (mut line, mut node, mut rest) = (self.line, self, path);
-        while let Content::Map(members) = &node.content {
-            // Names of tags may hold dots: the longest name that fits is meant.
-            let fits = |member: &&Member| {
-                let after = rest.strip_prefix(member.name.as_str());
-                after.is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
+        loop {
+            let (found, after) = match &node.content {
+                Content::Map(members) => {
+                    // Names of tags may hold dots: the longest name that fits is meant.
+                    let fits = |member: &&Member| {
+                        let after = rest.strip_prefix(member.name.as_str());
+                        after.is_some_and(|after| after.is_empty() || after.starts_with(['.', '[']))
+                    };
+                    let Some(found) = members.iter().filter(fits).max_by_key(|m| m.name.len())
+                    else {
+                        break;
+                    };
+                    line = found.line;
+                    (&found.node, rest.strip_prefix(found.name.as_str()).unwrap_or_default())
+                }
+                Content::List(elements) => {
+                    let number = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+                    let element = number.and_then(|(number, after)| {
+                        Some((elements.get(number.parse::<usize>().ok()?)?, after))
+                    });
+                    let Some((element, after)) = element else { break };
+                    line = element.line;
+                    (element, after)
+                }
+                Content::Scalar { .. } => break,
             };
-            let Some(found) = members.iter().filter(fits).max_by_key(|m| m.name.len()) else {
-                break;
-            };
-            let after = rest.strip_prefix(found.name.as_str()).unwrap_or_default();
-            rest = after.strip_prefix('.').unwrap_or(after);
-            (line, node) = (found.line, &found.node);
+            (node, rest) = (found, after.strip_prefix('.').unwrap_or(after));
         }
         (line, node)
     }

@@ -311,7 +311,7 @@ pub fn readable_part(item: &Record) -> (Item, Vec<Fault>) {
 
 /// Attributes that are made of parts, each of which stands for itself: one that JSON cannot hold is left
 /// out as a whole (of a list: is null there, so that the others keep their numbers) and closes nothing else.
-pub const IN_PARTS: [&str; 2] = ["doors", "members"];
+pub const IN_PARTS: [&str; 6] = ["apps", "contact", "doors", "labels", "links", "members"];
 
 struct Json {
     item: Item,

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::app::App;
 use super::door::{self, Door};
 use super::members::{self, Members};
+use super::portal::{self, Contact, Link, Portal};
 use super::text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId};
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
@@ -73,10 +75,26 @@ pub struct Team {
     /// The space that Studio opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub space_name: Option<SpaceName>,
+    /// The apps that the chooser offers beside the team's own landing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, extend("uniqueItems" = true))]
+    pub apps: Vec<App>,
     /// What else of the team opens by a presigned URL, at most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default, length(max = 20))]
     pub doors: Vec<Door>,
+    /// Whom to ask about the team: an e-mail address or an https address, shown in the chooser and on the
+    /// team's error pages to the entitled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// Pages about the team, at most 10, shown in the chooser.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default, length(max = 10))]
+    pub links: Vec<Link>,
+    /// Texts that the chooser shows, for example `Data class: restricted`; at most 10.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, schema_with = "portal::labels_schema")]
+    pub labels: BTreeMap<String, String>,
     /// Client addresses from which the team may be opened; absent means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
@@ -130,6 +148,7 @@ impl Team {
         let session_duration = reader.optional::<SessionDuration>("session_duration_seconds");
         let landing_uri = reader.optional::<LandingUri>("landing_uri").map(|uri| uri.0);
         let space_name = reader.optional("space_name");
+        let Portal { apps, contact, links, labels } = Portal::read(&mut reader);
         let doors = door::read(&mut reader, account_id.as_ref().zip(region.as_ref()));
         let allowed_cidrs =
             reader.list::<Cidr>("allowed_cidrs").map(|cidrs| cidrs.iter().map(|c| c.0).collect());
@@ -194,7 +213,11 @@ impl Team {
                 .map_or_else(default_session_duration, |d| d.0),
             landing_uri,
             space_name,
+            apps,
             doors,
+            contact,
+            links,
+            labels,
             allowed_cidrs,
             adopt_profiles,
             enabled,
@@ -282,6 +305,10 @@ fn holds_null(value: &Value) -> bool {
     }
 }
 
+/// The tag that ends what is open: a profile that carries it, whatever its value, opens for nobody. IAM compares
+/// the keys of tags without case, and so is it done wherever it is looked for.
+pub const REVOKED_TAG: &str = "StudioBrokerRevoked";
+
 /// SageMaker allows 50 tags on a resource; `Team` and `User` are ours.
 const MAX_TAGS: usize = 48;
 
@@ -301,6 +328,9 @@ fn read_tags(reader: &mut ItemReader<'_>) -> BTreeMap<String, String> {
         let lower = key.to_lowercase();
         if lower == "team" || lower == "user" {
             reader.wrong(&attribute, value, "no Team or User tag: they are the broker's own");
+        } else if lower == REVOKED_TAG.to_lowercase() {
+            let rule = "no StudioBrokerRevoked tag: it ends access, and profiles revoke sets it";
+            reader.wrong(&attribute, value, rule);
         } else if lower.starts_with("aws:") || lower.starts_with("sagemaker:") {
             reader.wrong(&attribute, value, "no key under aws: or sagemaker:, which AWS reserves");
         } else if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_character) {
@@ -479,6 +509,7 @@ mod tests {
             json!({"team": "x"}),
             json!({"USER": "x"}),
             json!({"aws:x": "x"}),
+            json!({"studiobrokerREVOKED": "x"}),
             json!({"SageMaker:x": "x"}),
             json!({"Cost": "1", "COST": "2"}),
             json!({"a*": "x"}),

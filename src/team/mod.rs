@@ -1,6 +1,7 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
 
 pub mod address;
+pub mod app;
 pub mod door;
 pub mod entitlement;
 pub mod idp;
@@ -8,8 +9,9 @@ pub mod item;
 mod mapping;
 pub mod members;
 pub mod owner;
+pub mod portal;
 pub mod spoke;
 mod text;
 
-pub use mapping::{Team, counts_at, group_of, groups_as_written};
+pub use mapping::{REVOKED_TAG, Team, counts_at, group_of, groups_as_written};
 pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};

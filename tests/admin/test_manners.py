@@ -262,3 +262,18 @@ def test_completion_is_quick_and_silent_where_aws_does_not_answer(local_world, s
     names, seconds = complete(local_world, "bash", "teams", "show", "ana", **settings)
     assert names == []
     assert seconds < 5
+
+
+# manual pages
+
+
+def test_there_is_a_manual_page_for_each_command(local_world):
+    folder = local_world.folder / "man"
+    written = local_world.json("man", folder)
+    pages = {page.name for page in folder.iterdir()}
+    assert {"studio-broker.1", "studio-broker-teams-plan.1", "studio-broker-access-grant.1"} <= pages
+    assert written["pages"] == len(pages) > 40
+    text = (folder / "studio-broker-access-grant.1").read_text()
+    assert text.lstrip().startswith((".ie", ".TH")) and "\\-\\-reason" in text
+    local_world.file("in the way", "file")
+    assert "file" in local_world.run("man", "file/below", code=2).stderr

@@ -9,7 +9,7 @@ with a fresh context, without cookies, for each visitor.
 | `STUDIO_BROKER_CHROMIUM` | `/usr/bin/chromium` | the browser |
 | `STUDIO_BROKER_SCREENSHOTS` | `tests/browser/screenshots` | where pictures of the pages go |
 
-`python -m pytest tests/browser --pictures -k "until or fit or print"` makes the documentation's pictures anew
+`python -m pytest tests/browser --pictures -k "one_page or fit or print"` makes the documentation's pictures anew
 (`PICTURES`).
 """
 
@@ -33,7 +33,7 @@ SCREENSHOTS = pathlib.Path(os.environ.get("STUDIO_BROKER_SCREENSHOTS", HERE / "s
 expect.set_options(timeout=30_000)
 # Pages that the documentation shows, by the names that tests look at them with.
 PICTURES = {
-    "chooser-until": HERE / "pictures/chooser.png",
+    "chooser-doors": HERE / "pictures/chooser.png",
     "waiting": HERE / "pictures/waiting.png",
     "access-report": HERE.parent / "cli/access-report.png",
 }

@@ -52,20 +52,28 @@ class Local:
             self._process.wait(10)
             self._process.stdout.close()
 
+    def log(self):
+        """The lines so far, oldest first."""
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line[:1] == "{"]
+
     def decisions(self):
         """The audit lines so far, oldest first."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line[:1] == "{"]
-        return [line for line in lines if line.get("event") == "decision"]
+        return [line for line in self.log() if line.get("event") == "decision"]
 
     def table(self, name):
-        resource = boto3.resource(
-            "dynamodb",
-            endpoint_url=self.aws,
-            region_name="eu-central-1",
-            aws_access_key_id="administrator",
-            aws_secret_access_key="any",
-        )
-        return resource.Table(name)
+        return boto3.resource("dynamodb", **self._aws("administrator", "eu-central-1")).Table(name)
+
+    def sagemaker(self, account, region):
+        """SageMaker as an administrator of the account sees it."""
+        return boto3.client("sagemaker", **self._aws(account, region))
+
+    def _aws(self, key_id, region):
+        return {
+            "endpoint_url": self.aws,
+            "region_name": region,
+            "aws_access_key_id": key_id,
+            "aws_secret_access_key": "any",
+        }
 
     def change_team(self, team_id, **attributes):
         self._change(TEAMS, {"team_id": team_id}, attributes)

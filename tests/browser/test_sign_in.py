@@ -10,7 +10,7 @@ SECOND = "https://idp.example.com/second"
 def test_among_several_identity_providers_the_person_chooses(visitor, local):
     local.add_idp(display_name="Second identity provider", directory="second")
     assert visitor.visit("/teams/team1").status == 200
-    expect(visitor.page.locator(".cards a")).to_have_text(
+    expect(visitor.page.locator(".cards .name a")).to_have_text(
         ["Second identity provider", "Test identity provider"]
     )
     visitor.look("choose-identity-provider")

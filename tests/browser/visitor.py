@@ -92,7 +92,7 @@ class Visitor:
         """The chooser with exactly these teams that can be opened."""
         expect(self.page).to_have_url(self.local.broker + "/")
         expect(self.page.get_by_role("heading", level=1)).to_have_text("Your teams")
-        expect(self.page.locator(".cards a")).to_have_text(list(teams))
+        expect(self.page.locator(".cards h2 a")).to_have_text(list(teams))
 
     def expect_studio(self, **facts):
         """The simulated Studio, with these facts by the ids of its page."""

@@ -79,6 +79,23 @@ def test_a_post_of_another_site_signs_nobody_out(broker, aws):
     assert browser.get("/").status == 200
 
 
+@pytest.mark.parametrize("site", ["same-site", "cross-site", "same-origin, same-site", ""])
+def test_a_post_of_a_sibling_domain_signs_nobody_out(anywhere, aws, site):
+    browser = anywhere.signed_in(teams=["team1", "team3"])
+    answer = browser.post("/sign-out", headers=[("Sec-Fetch-Site", site)])
+    assert (answer.status, answer.code, answer.cookies) == (403, "not_navigation", {})
+    assert browser.get("/teams/team3").opens_studio()
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", None])
+def test_a_post_of_our_own_page_signs_out(broker, aws, site):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    cookies = browser.cookie_header()
+    assert browser.post("/sign-out", headers=[("Sec-Fetch-Site", site)]).status == 200
+    after = broker.browser().get("/teams/team3", headers=[("Cookie", cookies)])
+    assert not after.opens_studio()
+
+
 # logs
 
 

@@ -2,7 +2,9 @@
 
 import html
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -139,6 +141,15 @@ def test_a_post_of_another_site_continues_nothing(broker, aws, partner):
     assert victim.cookie("pending").attributes["samesite"] == "Lax"
 
 
+def test_a_post_of_a_sibling_domain_continues_nothing(broker, aws, partner):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    page = asked(broker, browser, partner, user_id=unique("user-"), teams=["team3", "team1"])
+    form = {**form_of(page), "answer": "continue"}
+    answer = browser.post("/saml/continue", form, headers=[("Sec-Fetch-Site", "same-site")])
+    assert (answer.status, answer.code, answer.cookies) == (403, "not_navigation", {})
+    assert browser.get("/saml/continue").status == 200, "it still asks"
+
+
 def test_a_hidden_frame_continues_nothing(broker, aws, partner):
     browser = broker.signed_in()
     page = asked(broker, browser, partner, user_id="mallory", teams=["team3"])
@@ -228,6 +239,54 @@ def test_what_an_idp_says_about_its_person_is_text_on_the_page(broker, aws, part
     name = "</bdi><script>alert(1)</script>\u202eevil"
     page = asked(broker, broker.signed_in(), partner, user_id="mallory", name_id=name)
     assert "<script" not in page.text and "&lt;script" in page.text.replace("&#60;", "&lt;")
+
+
+def test_an_idp_that_first_says_the_victims_own_name_is_asked_about_the_attackers(broker, aws):
+    neighbour, victim = broker.world.new_idp(), unique("user-")
+    browser, _ = broker.sign_in(user_id=victim, teams=["team1", "team3"])
+    owner = browser.cookie("owner").value
+    for _ in range(2):
+        answer = answered(broker, browser, neighbour, user_id=victim, teams=["team1", "team3"])
+        assert answer.location == f"{PUBLIC_URL}/", "they share a directory: it is the same person"
+        assert browser.cookie("owner").value == owner
+        answer = answered(broker, browser, neighbour, user_id=unique("mallory-"), teams=["team3"])
+        assert answer.location == f"{PUBLIC_URL}/saml/continue"
+        assert "session" not in answer.cookies
+
+
+@pytest.mark.parametrize(
+    "name", ["victim@corp.example" + "\u00a0" * 5000, "victim@corp.example\u202e\u2066\u200b"]
+)
+def test_a_name_hides_nothing_of_the_page_that_asks(broker, aws, partner, name):
+    browser = broker.signed_in()
+    page = asked(broker, browser, partner, user_id=unique("user-"), name_id=name)
+    (person,) = re.findall(r'id="person"><bdi>(.*?)</bdi>', page.text)
+    assert person.startswith("victim@corp.example") and len(person) <= 101
+    assert not set(person) & set("\u202e\u2066\u200b")
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"), [("continue", ("signed_in", None)), ("stop", ("refused", "other_person"))]
+)
+def test_many_clicks_on_one_answer_are_one_line(broker, aws, partner, reply, told):
+    browser, user = broker.signed_in(), unique("user-")
+    page = asked(broker, browser, partner, user_id=user, teams=["team1", "team3"])
+    form, cookies = {**form_of(page), "answer": reply}, browser.cookie_header()
+    before, together = len(broker.program.decisions()), threading.Barrier(8)
+    # One of the answers of the table is lost, so that a write of our own looks like somebody else's.
+    aws.fault(service="dynamodb", operation="UpdateItem", times=1, effect="lose_answer")
+
+    def click(_):
+        other = broker.browser()
+        together.wait(timeout=30)
+        return other.post("/saml/continue", form, headers=[("Cookie", cookies)])
+
+    with ThreadPoolExecutor(8) as clicks:
+        answers = list(clicks.map(click, range(8)))
+    assert {answer.status for answer in answers} == {303}
+    lines = broker.program.decisions()[before:]
+    assert [(line["outcome"], line.get("code")) for line in lines] == [told]
+    assert any("session" in answer.cookies for answer in answers) == (reply == "continue")
 
 
 def test_asking_continuing_and_stopping_are_one_line_each(broker, aws, partner):

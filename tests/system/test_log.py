@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -343,6 +343,101 @@ def lines_of(broker):
     return lines_of
 
 
+def somebody(broker, aws, team=None):
+    """A person who can open a team and has not: browser, the team's path, profile's name."""
+    user = unique("user-")
+    team = team or aws.new_team()
+    browser = broker.signed_in(user_id=user, teams=[team["team_id"], "team1"])
+    return browser, f"/teams/{team['team_id']}", f"{user}-{team['team_id']}"
+
+
+def opened_after(browser, path):
+    """Opens a team; on a busy machine by way of the waiting page."""
+    deadline = time.monotonic() + 30
+    while not (answer := browser.get(path)).opens_studio():
+        assert answer.status == 200 and time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
+
+
+def signed_in(broker, aws):
+    browser, user = broker.browser(), unique("user-")
+    response = broker.response(user_id=user, teams=["team1", "team3"])
+    return lambda: [browser.post_from_idp(response) for _ in range(2)], {"signed_in", "refused"}
+
+
+def asked(broker, aws):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    partner = broker.world.new_idp(directory="partner")
+    login = browser.get(f"/saml/login?idp={quote(partner, safe='')}")
+    values = {"issuer": partner, "in_response_to": request_id(login.location)}
+    return lambda: broker.sign_in(browser, **values), {"asked"}
+
+
+def refused(broker, aws):
+    browser, _, _ = somebody(broker, aws)
+    return lambda: browser.get("/teams/no-such-team"), {"refused"}
+
+
+def opened(broker, aws):
+    browser, path, _ = somebody(broker, aws)
+    opened_after(browser, path)
+    return lambda: opened_after(browser, path), {"opened"}
+
+
+def created(broker, aws):
+    browser, path, _ = somebody(broker, aws)
+    return lambda: opened_after(browser, path), {"created", "opened"}
+
+
+def updated(broker, aws):
+    team = aws.new_team()
+    browser, path, _ = somebody(broker, aws, team)
+    opened_after(browser, path)
+    aws.change_team(team, user_settings={"StudioWebPortal": "DISABLED"})
+    return lambda: opened_after(browser, path), {"updated", "opened"}
+
+
+def update_refused(broker, aws):
+    team = aws.new_team()
+    browser, path, profile = somebody(broker, aws, team)
+    opened_after(browser, path)
+    aws.change_team(team, user_settings={"StudioWebPortal": "DISABLED"})
+    aws.fault(operation="UpdateUserProfile", profile=profile, effect="deny")
+    return lambda: opened_after(browser, path), {"update_refused", "opened"}
+
+
+def adopted(broker, aws):
+    team = aws.new_team(adopt_profiles=True)
+    browser, path, profile = somebody(broker, aws, team)
+    aws.plant_profile(team, profile, {"Team": team["team_id"]})
+    return lambda: opened_after(browser, path), {"adopted", "opened"}
+
+
+def signed_out(broker, aws):
+    browser, _, _ = somebody(broker, aws)
+    return lambda: browser.post("/sign-out"), {"signed_out"}
+
+
+DECISIONS = [
+    signed_in, asked, refused, opened, created, updated, update_refused, adopted, signed_out,
+]
+
+
+def test_every_outcome_that_the_program_knows_is_tried_below():
+    source = (REPOSITORY / "src" / "broker" / "audit.rs").read_text()
+    names = re.search(r"pub enum Outcome \{(.*?)\n\}", source, re.S)[1]
+    names = re.findall(r"^    (\w+),$", names, re.M)
+    names = {re.sub(r"(?<=.)(?=[A-Z])", "_", name).lower() for name in names}
+    assert names == {decision.__name__ for decision in DECISIONS}
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_whatever_is_decided_is_exactly_one_line(broker, aws, lines_of, decision):
+    action, outcomes = decision(broker, aws)
+    _, lines = lines_of(action)
+    assert sorted(line["outcome"] for line in lines) == sorted(outcomes)
+
+
 def test_a_sign_in_that_creates_and_opens_is_three_lines_with_all_facts(broker, aws, lines_of):
     team, user = aws.new_team(), unique("user-")
     (_, answer), lines = lines_of(lambda: broker.sign_in(user_id=user, teams=[team["team_id"]]))
@@ -467,6 +562,16 @@ def test_a_refusal_inside_the_acs_is_one_line_although_nobody_follows(
     ]
     assert lines[1]["owner"] == values["user_id"]
     assert len({line["reference"] for line in lines}) == 1
+
+
+def test_a_refusal_inside_the_acs_names_the_team_that_was_wanted(broker, aws, lines_of):
+    browser, team = broker.browser(), aws.new_team()
+    idp = quote(broker.world.idp_entity_id, safe="")
+    login = browser.get(f"/saml/login?idp={idp}&team={team['team_id']}")
+    values = {"teams": ["team1", "team3"], "in_response_to": request_id(login.location)}
+    _, lines = lines_of(lambda: broker.sign_in(browser, **values))
+    assert [line["outcome"] for line in lines] == ["signed_in", "refused"]
+    assert lines[1]["unverified"] == {"team": team["team_id"]}, "it is no team of theirs"
 
 
 def test_a_browser_that_goes_away_leaves_no_record_without_its_line(broker, aws):

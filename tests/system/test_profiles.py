@@ -271,7 +271,8 @@ def test_a_sign_in_in_a_fresh_process_is_at_most_seven_calls_in_three_round_trip
         fresh.program.stop()  # what it still does for nobody is not counted
     else:
         raise AssertionError("it never opens at once")
-    assert len(aws.calls()) <= 7, aws.operations()
+    # Other processes of this world read the index of teams anew from time to time: this one does it once.
+    assert len([name for name in aws.operations() if name != "Scan"]) <= 6, aws.operations()
 
 
 def test_an_opening_with_a_session_reads_the_session_and_signs(world, aws):
@@ -548,6 +549,28 @@ def test_who_has_an_open_notebook_gets_in_although_the_update_is_refused(world, 
     assert refused == 1
     assert 1 <= len(aws.calls(operation="UpdateUserProfile")) <= 3, "of all processes together"
     assert "StudioWebPortal" not in aws.profile(team, name)["UserSettings"]
+
+
+def test_what_failed_and_then_met_an_open_notebook_was_not_sent(world, aws):
+    aws.settings(updates_with_apps="in_use")
+    broker = world.serve(STUDIO_BROKER_PROFILE_CACHE_SECONDS=0)
+    team, user, name = differing(aws, {"StudioWebPortal": "ENABLED"})
+    start_app(aws, name)
+    # No call of ours does anything; the repeated one looks as if the first had.
+    failed = {"effect": "error", "code": "InternalFailure", "status": 500, "message": "x"}
+    aws.fault(operation="UpdateUserProfile", profile=name, times=1, **failed)
+    assert gets_in(broker, user, team)
+    assert not broker.program.decisions(outcome="updated")
+    aws.sagemaker().delete_app(
+        DomainId=DOMAIN, UserProfileName=name, AppType="JupyterServer", AppName="default"
+    )
+    # What apps stand in the way of is tried again, ten minutes later.
+    (item,) = [item for item in aws.state.scan()["Items"] if name in item["pk"]]
+    assert item["came"] in ("in_use", "refused")
+    item["sent_at"] -= 600
+    aws.state.put_item(Item=item)
+    assert gets_in(broker, user, team)
+    assert aws.profile(team, name)["UserSettings"]["StudioWebPortal"] == "ENABLED"
 
 
 def gets_in(broker, user, team):

@@ -67,6 +67,29 @@ def test_a_client_that_sends_everything_first_hears_that_it_was_too_much(broker,
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 6\r\nTransfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 6",
+        b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked, identity",
+        b"Transfer-Encoding: xchunked",
+        b"Content-Length: 5\r\nContent-Length: 0",
+    ],
+    ids=["length-first", "chunks-first", "chunks", "other-coding", "unknown-coding", "two-lengths"],
+)
+def test_behind_a_body_whose_end_is_read_in_two_ways_nothing_is_answered(broker, head):
+    host = b"Host: studio.example.com\r\n"
+    first = b"POST /saml/acs HTTP/1.1\r\n" + host + head + b"\r\n\r\n0\r\n\r\n"
+    with connect(broker, first + ASK) as connection:
+        answers = b""
+        while piece := connection.recv(65536):
+            answers += piece
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert answers.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
     "command",
     [["serve", "--listen", "127.0.0.1:0"], ["local", "--ephemeral", "--port", "0"]],
     ids=["serve", "local"],

@@ -242,6 +242,30 @@ def test_a_sign_out_whose_answer_was_lost_is_a_sign_out(broker, aws):
     assert not broker.browser().get("/teams/team3", headers=[("Cookie", cookies)]).opens_studio()
 
 
+@pytest.mark.parametrize("fault", [{}, {"effect": "lose_answer"}])
+def test_of_many_sign_outs_at_once_one_is_told(world, broker, aws, fault):
+    browser = broker.signed_in(teams=["team1", "team3"])
+    brokers = [broker, world.serve()]
+    before = [len(one.program.decisions()) for one in brokers]
+    cookies, together = browser.cookie_header(), threading.Barrier(10)
+    if fault:
+        aws.fault(service="dynamodb", operation="UpdateItem", times=1, **fault)
+
+    def post(number):
+        other = brokers[number % 2].browser()
+        together.wait(timeout=30)
+        return other.post("/sign-out", headers=[("Cookie", cookies)])
+
+    with ThreadPoolExecutor(10) as posts:
+        assert {answer.status for answer in posts.map(post, range(10))} == {200}
+    lines = [
+        line
+        for one, known in zip(brokers, before, strict=True)
+        for line in one.program.decisions()[known:]
+    ]
+    assert [line["outcome"] for line in lines] == ["signed_out"]
+
+
 def test_whoever_reads_the_table_has_no_session(broker, aws):
     browser = broker.signed_in(teams=["team1", "team3"])
     name, (key, secret) = browser.cookie("session").name, browser.cookie("session").value.split(".")

@@ -14,8 +14,8 @@ use crate::cli::profiles::people::People;
 use crate::mappings::{CHANGED_AT, Mapping};
 use crate::team::entitlement::Grants;
 use crate::team::idp::Idp;
-use crate::team::item::Item;
-use crate::team::members::Until;
+use crate::team::item::{Fault, Item};
+use crate::team::members::{self, Until};
 use crate::team::owner::Owner;
 
 /// By which rule somebody can open a team.
@@ -176,7 +176,8 @@ pub(super) fn review(
             }
             review.rows.push(row);
         }
-        for fault in stored.faults_in_part() {
+        let of_people = |fault: &&Fault| fault.attribute.starts_with(members::ATTRIBUTE);
+        for fault in stored.faults_in_part().iter().filter(of_people) {
             let (kind, subject) = ("entry_unreadable", format!("team {id}"));
             review.needless.push(Needless { kind, subject, why: fault.to_string() });
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::inventory::{Standing, Wanted, standing};
 use crate::aws::error::{AwsError, sorted};
-use crate::aws::profile::{REVOKED_TAG, is_revoked};
+use crate::aws::profile::is_revoked;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::again::again;
@@ -22,9 +22,9 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::cli::person::person;
-use crate::team::TeamId;
 use crate::team::members::Name;
 use crate::team::owner::{Owner, profile_name, profile_name_starts};
+use crate::team::{REVOKED_TAG, TeamId};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {

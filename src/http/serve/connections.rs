@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::bodies::Peer;
+
 /// Of a connection that is newer, or has been of use since, nobody can tell yet what it is.
 const PROBATION: Duration = Duration::from_millis(300);
 /// How long a new connection waits before room is made once more.
@@ -76,7 +78,7 @@ impl Connections {
     /// The connections that make room for new ones.
     fn least_useful(&self, now: Instant) -> Vec<Arc<Connection>> {
         let open = lock(&self.open);
-        let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
+        let mut of_client: HashMap<Peer, usize> = HashMap::new();
         for connection in open.values() {
             *of_client.entry(connection.client).or_default() += 1;
         }
@@ -105,7 +107,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) struct Connection {
     number: u64,
-    client: IpAddr,
+    client: Peer,
     under_way: AtomicU32,
     /// Requests whose answer is being made.
     answering: AtomicU32,
@@ -134,7 +136,7 @@ impl Connection {
         static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
-            client: client.to_canonical(),
+            client: Peer::of(client),
             under_way: AtomicU32::new(0),
             answering: AtomicU32::new(0),
             has_asked: AtomicBool::new(false),
@@ -296,9 +298,26 @@ mod tests {
         }
         let least = || connections.least_useful(now() + PROBATION * 9);
         assert_eq!(least().len(), 1);
-        assert_eq!(least()[0].client, IpAddr::from(MANY));
+        assert_eq!(least()[0].client, Peer::of(MANY.into()));
         drop(many.pop());
         assert_eq!(numbers(&least()), [older.connection.number]);
+    }
+
+    #[tokio::test]
+    async fn who_has_a_network_of_ipv6_is_one_client_with_all_its_addresses() {
+        let connections = Connections::new(8);
+        let older = connections.enter([192, 0, 2, 7].into()).await;
+        let mut many = Vec::new();
+        for number in 0..3 {
+            let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 7, 0, 0, 0, number);
+            many.push(connections.enter(address.into()).await);
+            later(&many[many.len() - 1], 2);
+        }
+        let least = numbers(&connections.least_useful(now() + PROBATION * 9));
+        assert_eq!(least, [many[0].connection.number]);
+        drop(many.pop());
+        let least = numbers(&connections.least_useful(now() + PROBATION * 9));
+        assert_eq!(least, [older.connection.number]);
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | `GET /auth`, `GET /session` | the simulated Studio |
 //! | `GET /_control/response` | a response for tests; `GET /_control` explains |
 
+mod fields;
 mod key;
 mod request;
 mod response;
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 
 pub use self::key::KeyError;
 use self::{
+    fields::Fields,
     key::Key,
     response::{Mint, PASSWORD, SECOND_FACTOR, Sign},
 };
@@ -388,24 +390,6 @@ fn refused(code: &str, message: &str) -> Response<Body> {
         escape(code)
     );
     server::html(StatusCode::BAD_REQUEST, page("Refused", &body))
-}
-
-/// Form fields or query parameters, in order.
-#[derive(Debug)]
-pub(crate) struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn parse(text: &[u8]) -> Self {
-        Self(form_urlencoded::parse(text).into_owned().collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
 }
 
 /// What `GET /_control` says.

@@ -4,7 +4,7 @@ use aws_lc_rs::{digest, error::Unspecified};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Fields, key::Key, xml::Element};
+use super::{fields::Fields, key::Key, xml::Element};
 use crate::local::aws::random;
 
 /// What the root declares, so that a signature over the assertion alone sees `xsd` in scope.
@@ -89,7 +89,7 @@ impl Mint {
             "session_expires_in",
             "format",
         ];
-        if let Some((name, _)) = fields.0.iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        if let Some(name) = fields.other_than(&KNOWN) {
             return Err(format!("{name}: unknown, expected one of {}", KNOWN.join(", ")));
         }
         let list = |text: &str| -> Vec<String> {
