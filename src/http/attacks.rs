@@ -30,8 +30,8 @@
 //! | a trust policy of an older version, whose variables are text, that `doctor` takes for one that binds | variables are filled in documents of 2012-10-17 alone, as IAM does (`src/policy.rs`) | `in_a_document_of_an_older_version_a_variable_is_text` |
 //! | RelayState with another site's address in front of a path of ours | our own public URL, byte for byte, or none | `in_relay_state_our_own_public_url_may_stand_in_front_and_no_other`, `test_relay_state_with_another_url_in_front_is_ignored` |
 //! | an answer of AWS that leads elsewhere, in any partition | the Region's own hosts for what is opened, or a suffix that the setting names | `each_partition_and_each_kind_of_door_has_hosts_of_its_own`, `test_only_an_address_of_the_kinds_own_host_is_followed`, `further_hosts_are_whole_suffixes_over_https`, `test_a_host_that_the_setting_names_is_followed_and_no_other` |
-//! | a door that leads to another team's MLflow or Partner AI App, by whoever may write the item | the ARN is of the team's account and Region; `apply` asks (`--allow-privileged`); IAM gives each team its own doors by name | `a_bad_door_closes_itself_and_nothing_else`, `test_another_teams_door_needs_its_word`, `test_a_teams_session_opens_its_own_door_and_not_another_teams`, `test_each_team_opens_its_own_doors_and_no_other` |
-//! | a pattern or a variable in a door's ARN, so that IAM grants more than one | a name is letters, digits and hyphens | `a_bad_door_closes_itself_and_nothing_else`, `test_what_is_no_door_is_refused` |
+//! | a door that leads to another team's MLflow or Partner AI App, by whoever may write the item | the ARN is of the team's account and Region; `apply` asks (`--allow-privileged`); IAM gives each team its own doors by name | `a_bad_door_closes_itself_and_nothing_else`, `test_another_teams_door_needs_its_word`, `test_a_teams_session_opens_its_own_door_and_not_another_teams`, `a_team_opens_its_own_doors` |
+//! | a pattern or a variable in a door's ARN, so that IAM grants more than one | a name is letters, digits and hyphens | `a_bad_door_closes_itself_and_nothing_else`, `test_a_bad_door_closes_itself_and_nothing_else` |
 //!
 //! # What remains
 //!
