@@ -34,7 +34,7 @@ pub(super) async fn page(context: &mut Context<'_>) -> Result<Response, Failure>
 
 /// The person's answer. Nothing opens here: the answer leads to the address that was asked for.
 pub(super) async fn answer(context: &mut Context<'_>) -> Result<Response, Failure> {
-    context.must_be_from_our_own_page()?;
+    context.must_be_navigation()?;
     let (broker, now) = (context.broker, context.now);
     let cookies = Cookies::new(&broker.settings.public_url);
     let headers = &context.request.headers;

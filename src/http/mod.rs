@@ -300,9 +300,9 @@ impl Context<'_> {
         if guessed || embedded { Err(error::Failure::NotNavigation) } else { Ok(()) }
     }
 
-    /// What a form of ours sends comes from a page of ours: a sibling domain is the same site to browsers,
-    /// which let its posts bring our cookies along. A browser that does not say where a post comes from is
-    /// old, and believed.
+    /// What a form of ours without a token sends comes from a page of ours: a sibling domain is the same site
+    /// to browsers, which let its posts bring our cookies along. A browser that does not say where a post
+    /// comes from is old, and believed.
     fn must_be_from_our_own_page(&self) -> Result<(), error::Failure> {
         self.must_be_navigation()?;
         let lines =

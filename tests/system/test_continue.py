@@ -141,15 +141,6 @@ def test_a_post_of_another_site_continues_nothing(broker, aws, partner):
     assert victim.cookie("pending").attributes["samesite"] == "Lax"
 
 
-def test_a_post_of_a_sibling_domain_continues_nothing(broker, aws, partner):
-    browser = broker.signed_in(teams=["team1", "team3"])
-    page = asked(broker, browser, partner, user_id=unique("user-"), teams=["team3", "team1"])
-    form = {**form_of(page), "answer": "continue"}
-    answer = browser.post("/saml/continue", form, headers=[("Sec-Fetch-Site", "same-site")])
-    assert (answer.status, answer.code, answer.cookies) == (403, "not_navigation", {})
-    assert browser.get("/saml/continue").status == 200, "it still asks"
-
-
 def test_a_hidden_frame_continues_nothing(broker, aws, partner):
     browser = broker.signed_in()
     page = asked(broker, browser, partner, user_id="mallory", teams=["team3"])
