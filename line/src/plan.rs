@@ -30,8 +30,10 @@ pub struct Plan {
     pub sure: bool,
     /// How many calls may be made at once after a while without any.
     pub spare: f64,
-    /// Since when calls are counted.
+    /// The last refusal, or when the line began anew.
     pub since: Since,
+    /// Since when the calls are counted that tell the least rate.
+    pub counted: Since,
 }
 
 /// Where the counting of calls that were let through began.
@@ -67,29 +69,35 @@ const SLOWEST: f64 = 0.5;
 const FASTEST: f64 = 500.0;
 const MOST_SPARE: f64 = 10.0;
 
-/// The rate goes up after so many tickets, by this factor: as long as it was never too high …
-const UNSURE: (u64, f64) = (2, 1.35);
-/// … after that …
-const CAREFUL: (u64, f64) = (14, 1.04);
-/// … when so many more were let through …
-const BOLDER: (u64, f64) = (20, 1.11);
-/// … and so many more.
-const BOLDEST: (u64, f64) = (7, 1.24);
+/// The rate goes up every so many tickets, for each of them by this share: as long as it was never too
+/// high …
+const UNSURE: (u64, f64) = (2, 0.16);
+/// … and after that: as many calls are to be refused as keep the balance with [`DOWN`], about a tenth.
+const SURE: (u64, f64) = (6, 0.0045);
+/// After more calls that were let through without a refusal than these …
+const EXPECTED: f64 = 60.0;
+/// … and so many more it goes up twice as fast, and faster and faster: it is far too low, or the refusals had
+/// other reasons.
+const SURPRISING: f64 = 10.0;
 /// It goes up only while people wait for longer than this …
 const WAITING: Millis = 300;
 /// … and those who are called are there in time, within this.
 const IN_TIME: Millis = 500;
 
-/// By which factor the rate goes down when two calls are refused one after the other …
-const DOWN: f64 = 0.88;
-/// … the same while the rate is not sure …
-const DOWN_UNSURE: f64 = 0.75;
-/// … so much less for each call that was let through between them …
-const DOWN_LESS: f64 = 0.03;
-/// … and at least.
-const DOWN_LEAST: f64 = 0.973;
-/// Whoever comes later than this says nothing about the rate.
-const LATE: Millis = 700;
+/// By which factor the rate goes down with a refused call …
+const DOWN: f64 = 0.96;
+/// … while the rate is not sure …
+const DOWN_UNSURE: f64 = 0.9;
+/// … and with the first refusal of a line, which had calls to spare.
+const DOWN_FIRST: f64 = 0.973;
+
+/// Calls that were let through between two refusals came by in that time, whatever else is wrong: the
+/// rate is no lower, but for this much that was lost to pages that came late.
+const AT_LEAST: f64 = 1.05;
+/// They are counted once there are so many …
+const ENOUGH: f64 = 4.0;
+/// … and anew once there are more.
+const MANY: f64 = 60.0;
 
 impl Line {
     /// The line after a change, as the table makes it.
@@ -97,6 +105,7 @@ impl Line {
     /// # Errors
     ///
     /// The line as it is, which is not the one that the change was made for.
+    #[expect(clippy::result_large_err, reason = "what is there is small, and handed back at once")]
     pub fn apply(item: Option<Self>, write: Write) -> Result<Self, Option<Self>> {
         match (item, write) {
             (None, Write::Ticket(plan, outside)) => Ok(Self { given: 1, outside, plan }),
@@ -127,10 +136,10 @@ impl Line {
         self.plan.due(ticket) + millis((spare + 0.5) / rate) < now
     }
 
-    /// How many calls were let through since the counting began.
+    /// How many calls were let through since then.
     #[expect(clippy::cast_precision_loss, reason = "people in a line")]
-    fn through(&self, ticket: u64) -> f64 {
-        let Since { ticket: first, outside, .. } = self.plan.since;
+    fn through(&self, ticket: u64, since: Since) -> f64 {
+        let Since { ticket: first, outside, .. } = since;
         (ticket.saturating_sub(first) + self.outside.saturating_sub(outside)) as f64
     }
 
@@ -139,7 +148,7 @@ impl Line {
     pub(crate) fn begun_anew(&self, ticket: u64, now: Millis, refused: Option<Millis>) -> Plan {
         let plan = self.plan;
         let mut spare = plan.spare;
-        if !plan.since.refused && self.through(ticket) > spare + 1.0 {
+        if !plan.since.refused && self.through(ticket, plan.since) > spare + 1.0 {
             spare = (spare + 1.0).min(MOST_SPARE);
         }
         let (at, since) = match refused {
@@ -148,62 +157,59 @@ impl Line {
         };
         let refused = refused.is_some();
         let since = Since { at: since, ticket, outside: self.outside, refused };
-        Plan { version: plan.version + 1, ticket, at, spare, since, ..plan }
+        Plan { version: plan.version + 1, ticket, at, spare, since, counted: since, ..plan }
     }
 
     /// A faster plan, where it is time for one.
+    #[expect(clippy::cast_precision_loss, reason = "people in a line")]
     pub(crate) fn faster(&self, ticket: u64, now: Millis) -> Option<Plan> {
         let plan = self.plan;
-        let through = self.through(ticket);
-        let (every, factor) = if !plan.sure {
-            UNSURE
-        } else if through < 18.0 {
-            CAREFUL
-        } else if through < 58.0 {
-            BOLDER
-        } else {
-            BOLDEST
-        };
+        let (every, share) = if plan.sure { SURE } else { UNSURE };
+        let more = self.through(ticket, plan.since) - EXPECTED;
+        let surprise = more.max(0.0) / SURPRISING;
+        let share = (share * (1.0 + surprise * surprise)).min(UNSURE.1);
+        let called = ticket.saturating_sub(plan.ticket);
         let people_wait = self.ends_at() > now + WAITING;
         let in_time = now - plan.due(ticket) < IN_TIME;
-        let is_time = ticket.saturating_sub(plan.ticket) >= every;
-        (people_wait && in_time && is_time).then(|| Plan {
+        (people_wait && in_time && called >= every).then(|| Plan {
             version: plan.version + 1,
             ticket,
             at: plan.due(ticket).max(now - millis(plan.spare / plan.rate)),
-            rate: (plan.rate * factor).min(FASTEST),
+            rate: (plan.rate * (1.0 + called.min(2 * every) as f64 * share)).min(FASTEST),
             ..plan
         })
     }
 
     /// The plan after a ticket's call was refused at `now`, in its turn: the ticket is called again when
     /// the next call is free, and everybody behind it moves along.
-    #[expect(clippy::cast_precision_loss, reason = "seconds")]
     pub(crate) fn after_refusal(&self, ticket: u64, now: Millis) -> Plan {
         let plan = self.plan;
-        let through = self.through(ticket);
+        let here = Since { at: now, ticket, outside: self.outside, refused: true };
         let mut spare = plan.spare;
-        let factor = if now - plan.due(ticket) > LATE {
-            1.0
-        } else if plan.since.refused {
-            // One refusal after many calls is what the line costs; two with little between are too many.
-            let down = if plan.sure { DOWN } else { DOWN_UNSURE };
-            (down + DOWN_LESS * through).min(DOWN_LEAST)
+        let factor = if plan.since.refused {
+            if plan.sure { DOWN } else { DOWN_UNSURE }
         } else {
             // So many more calls were let through at once than come by in that time.
-            let seconds = (now - plan.since.at) as f64 / 1e3;
-            spare = spare.min((through - plan.rate * seconds).max(0.0));
-            DOWN_LEAST
+            let came_by = plan.rate * seconds(now - plan.since.at);
+            spare = spare.min((self.through(ticket, plan.since) - came_by).max(0.0));
+            DOWN_FIRST
         };
-        let rate = (plan.rate * factor).max(SLOWEST);
+        let mut rate = (plan.rate * factor).max(SLOWEST);
+        let counted = self.through(ticket, plan.counted);
+        if counted >= ENOUGH {
+            let came_by = AT_LEAST * counted / seconds(now - plan.counted.at);
+            rate = rate.max(came_by.min(plan.rate));
+        }
+        let is_over = counted >= MANY || !plan.since.refused;
         Plan {
             version: plan.version + 1,
             ticket,
             at: now + millis(1.0 / rate),
             rate,
-            sure: plan.sure || through >= 4.0,
+            sure: plan.sure || counted >= ENOUGH,
             spare,
-            since: Since { at: now, ticket, outside: self.outside, refused: true },
+            since: here,
+            counted: if is_over { here } else { plan.counted },
         }
     }
 }
@@ -213,7 +219,16 @@ impl Plan {
     pub fn first(now: Millis) -> Self {
         let since = Since { at: now, ticket: 1, outside: 0, refused: true };
         let at = now + millis(1.0 / FIRST_RATE);
-        Self { version: 1, ticket: 1, at, rate: FIRST_RATE, sure: false, spare: 0.0, since }
+        Self {
+            version: 1,
+            ticket: 1,
+            at,
+            rate: FIRST_RATE,
+            sure: false,
+            spare: 0.0,
+            since,
+            counted: since,
+        }
     }
 
     /// Whether a plan that came from a table can be one.
@@ -227,6 +242,11 @@ impl Plan {
         let seconds = ticket.abs_diff(self.ticket) as f64 / self.rate;
         if ticket < self.ticket { self.at - millis(seconds) } else { self.at + millis(seconds) }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "moments of one line are close to each other")]
+fn seconds(millis: Millis) -> f64 {
+    millis as f64 / 1e3
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "saturates; and lines are short")]

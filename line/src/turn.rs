@@ -48,6 +48,8 @@ pub struct Turn {
     /// Whether the last refusal was answered with a plan or a ticket.
     settled: bool,
     planned: bool,
+    /// How often the call was refused in this visit.
+    refusals: u8,
     /// Without a place: the table does not answer, or the person cannot keep one.
     outside: bool,
 }
@@ -58,13 +60,19 @@ const FRESH: Millis = 700;
 const BELIEVED: Millis = 5_000;
 /// … and there is one for this long after the last ticket's turn.
 const LINGERS: Millis = 30_000;
+/// A ticket whose call is refused so long after its moment has come late.
+const LATE: Millis = 700;
 /// A ticket this little before its moment is called.
 const EARLY: Millis = 15;
 /// Who comes so late has no place any more: an old bookmark, not a waiting page.
 const FORGOTTEN: Millis = 120_000;
 /// Who waits for longer than this looks in on the way: lines also become faster.
 const LONG: Millis = 6_000;
+/// A visit whose call was refused so often comes back later: an outage is not met with more calls.
+const PERSISTENT: u8 = 4;
 const SOONEST: Millis = 1_000;
+/// Pages come back this long before their moment.
+const AHEAD: Millis = 150;
 const LONGEST: Millis = 30_000;
 
 impl Known {
@@ -81,7 +89,7 @@ impl Known {
 impl Turn {
     /// For somebody who has this ticket, or none.
     pub fn new(ticket: Option<u64>) -> Self {
-        Self { ticket, refused: None, settled: true, planned: false, outside: false }
+        Self { ticket, refused: None, settled: true, planned: false, refusals: 0, outside: false }
     }
 
     /// For somebody who cannot come back to a place.
@@ -122,10 +130,17 @@ impl Turn {
         };
         let due = line.plan.due(ticket);
         if due > now + EARLY {
-            return if due <= until { Next::Sleep(due) } else { come_back(&line.plan, due, now) };
+            let waits = due <= until && self.refusals < PERSISTENT;
+            return if waits { Next::Sleep(due) } else { come_back(&line.plan, due, now) };
         }
         if !self.settled {
-            return Next::Write(Write::Plan(line.after_refusal(ticket, now)));
+            // Who comes late loses their place, and puts nobody off; nor does who has made up a ticket.
+            let write = if now - due > LATE {
+                Write::Ticket(Plan::first(now), outside)
+            } else {
+                Write::Plan(line.after_refusal(ticket, now))
+            };
+            return Next::Write(write);
         }
         if self.planned {
             return Next::Call;
@@ -161,6 +176,7 @@ impl Turn {
     /// The call was refused.
     pub fn was_refused(&mut self, now: Millis) {
         self.refused = Some(now);
+        self.refusals = self.refusals.saturating_add(1);
         (self.settled, self.planned) = (false, false);
     }
 
@@ -168,6 +184,15 @@ impl Turn {
     pub fn table_failed(&mut self) {
         self.outside = true;
     }
+}
+
+/// Pages come back after whole seconds: in how many, and how long the answer is held back before, so that
+/// a place at `at` is come back to a little early, with all the time of a request left for those who were
+/// refused meanwhile. The answer can be held back until `until`.
+pub fn seconds_to(at: Millis, now: Millis, until: Millis) -> (Millis, Millis) {
+    let wait = at - AHEAD - now;
+    let held = if wait > 1_000 { wait.rem_euclid(1_000).min(until - now).max(0) } else { 0 };
+    (((wait - held) / 1_000).max(1), held)
 }
 
 /// A line may also become faster; the less is known of it, the more.
@@ -179,4 +204,18 @@ fn come_back(plan: &Plan, due: Millis, now: Millis) -> Next {
         _ => wait * 6 / 10,
     };
     Next::ComeBack(now + part.clamp(SOONEST, LONGEST).min(wait))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_come_back_after_whole_seconds_a_little_before_their_moment() {
+        assert_eq!(seconds_to(5_650, 0, 1_800), (5, 500));
+        assert_eq!(seconds_to(5_650, 0, 300), (5, 300), "no longer than a request may take");
+        assert_eq!(seconds_to(5_150, 0, 1_800), (5, 0));
+        assert_eq!(seconds_to(1_100, 0, 1_800), (1, 0), "at least one");
+        assert_eq!(seconds_to(-7_000, 0, 1_800), (1, 0));
+    }
 }

@@ -145,7 +145,7 @@ fn places<'a>(context: &Context<'_>, team: &'a Team) -> Vec<Place<'a>> {
     });
     let doors = team.doors.iter().map(|door| Place {
         name: door.name(),
-        kind: Some(door.kind.title()).filter(|kind| !door.name().contains(kind)),
+        kind: Some(door.kind.row().name).filter(|kind| !door.name().contains(kind)),
         url: context.url(&Destination::door(&team.team_id, &door.id).to_path()),
     });
     apps.chain(doors).collect()

@@ -132,12 +132,6 @@ impl DoorKind {
     pub fn as_str(self) -> &'static str {
         self.row().word
     }
-
-    /// What it is, without its article.
-    pub fn title(self) -> &'static str {
-        let name = self.row().name;
-        name.split_once(' ').map_or(name, |(_, title)| title)
-    }
 }
 
 impl fmt::Display for DoorKind {

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release --package fair-line --example simulate                # five hundred scenarios
 //! cargo run --release --package fair-line --example simulate -- 2000 7000   # so many, from this seed on
+//! cargo run --release --package fair-line --example simulate -- known 1000 1000   # with nothing to learn
 //! cargo run --release --package fair-line --example simulate -- log 17      # the one of seed 17, in full
 //! ```
 
@@ -24,7 +25,8 @@ use world::{Report, p99, quantile};
 const WORST: usize = 10;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let known = arguments.next_if(|word| word == "known").is_some();
     let first = arguments.next();
     let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
     let second = number(arguments.next());
@@ -39,7 +41,7 @@ fn main() {
     let seeds = second.unwrap_or(1)..second.unwrap_or(1) + count;
     let reports: Vec<_> = seeds
         .map(|seed| {
-            let scenario = Scenario::drawn(seed);
+            let scenario = Scenario { known, ..Scenario::drawn(seed) };
             let report = world::run(&scenario, false);
             (Line::new(&scenario, &report), report)
         })
@@ -53,6 +55,7 @@ struct Line {
     with: f64,
     without: f64,
     throttled: f64,
+    burst: f64,
     words: String,
 }
 
@@ -78,7 +81,7 @@ impl Line {
             p99(&report.without.1),
             report.counts.aws() as f64 / report.clicks as f64,
         );
-        Self { with, without, throttled, words }
+        Self { with, without, throttled, burst: presign.burst, words }
     }
 }
 
@@ -93,6 +96,18 @@ fn summary(reports: &[(Line, Report)]) {
         let those = reports.iter().filter(|(line, _)| holds(line)).count();
         100.0 * those as f64 / reports.len() as f64
     };
+    println!(
+        "p99 at most 1.2 times perfect queueing and a second, with a profile and without, by the burst of URLs:"
+    );
+    for burst in 1..=10 {
+        let those = || reports.iter().filter(|(line, _)| line.burst == f64::from(burst));
+        let share = |of: &dyn Fn(&Line) -> f64| {
+            let good = those().filter(|(line, _)| of(line) <= 1.2).count();
+            100.0 * good as f64 / those().count().max(1) as f64
+        };
+        let (with, without) = (share(&|line| line.with), share(&|line| line.without));
+        println!("  {burst:2}: {with:.0} %, {without:.0} % of {}", those().count());
+    }
     let all: Vec<f64> = reports.iter().flat_map(|(_, report)| report.with.0.clone()).collect();
     let ideal: Vec<f64> = reports.iter().flat_map(|(_, report)| report.with.1.clone()).collect();
     let sum = |of: &dyn Fn(&Report) -> usize| -> usize {

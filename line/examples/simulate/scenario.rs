@@ -34,6 +34,11 @@ pub struct Scenario {
     pub clocks: i64,
     /// The share of the table's answers that fail.
     pub table_fails: f64,
+    /// Whether every tenth person makes up places in line.
+    pub liars: bool,
+    /// Whether the line knows from the start what it otherwise learns: rates, clocks, and how long profiles
+    /// take. Nothing can be better than that but other rules.
+    pub known: bool,
 }
 
 /// One tab.
@@ -79,6 +84,8 @@ impl Scenario {
             profile: (profile, profile * between(1.0, 1.5)),
             clocks: between(0.0, 1_000.0) as i64,
             table_fails: 0.001,
+            liars: false,
+            known: false,
         }
     }
 

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use fair_line::{Clock, Knowledge, Known, Line, Next, Turn, Write};
+use fair_line::{Clock, Knowledge, Known, Line, Looks, Next, Turn, Write, seconds_to};
 use fastrand::Rng;
 
 use crate::engine::{Engine, join};
 use crate::perfect::{Bucket, perfect};
-use crate::scenario::{Click, Scenario};
+use crate::scenario::{Click, Rate, Scenario};
 
 /// The kinds of calls that are throttled each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +51,7 @@ struct Function {
     alerted: i64,
     /// Moments at which calls without a ticket were let through.
     outside: HashMap<LineKey, Vec<i64>>,
+    looks: Looks,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,6 +147,7 @@ pub fn run(scenario: &Scenario, with_log: bool) -> Report {
     let functions = (0..scenario.functions)
         .map(|_| Function {
             offset: rng.i64(-scenario.clocks..=scenario.clocks),
+            looks: looks(scenario),
             ..Function::default()
         })
         .collect();
@@ -196,6 +198,15 @@ pub fn run(scenario: &Scenario, with_log: bool) -> Report {
     Report { clicks: clicks.len(), counts: state.counts.clone(), with, without, never_served, log }
 }
 
+/// What a function knows of how long profiles take, at first.
+fn looks(scenario: &Scenario) -> Looks {
+    let mut looks = Looks::default();
+    if scenario.known {
+        looks.took((scenario.profile.0 * 1e3) as i64);
+    }
+    looks
+}
+
 /// Why a visit ends before Studio opens.
 struct Back(i64, Option<(Call, u64, i64)>);
 
@@ -220,6 +231,9 @@ impl World {
             self.engine.sleep(self.between(10, 40)).await;
             let function = self.function();
             let visit = Visit { world: &self, click: &click, function, began: self.engine.now() };
+            if self.scenario.liars && click.person.is_multiple_of(10) {
+                address.ticket = Some((Call::Presign, 1, visit.now()));
+            }
             self.state.borrow_mut().counts.requests += 1;
             let answer = visit.answer(address, is_sign_in).await;
             self.state.borrow_mut().functions[function].busy = false;
@@ -260,7 +274,8 @@ impl World {
             (0..state.functions.len()).filter(|f| !state.functions[*f].busy).collect();
         let function = if idle.is_empty() {
             let offset = state.rng.i64(-self.scenario.clocks..=self.scenario.clocks);
-            state.functions.push(Function { offset, ..Function::default() });
+            let looks = looks(&self.scenario);
+            state.functions.push(Function { offset, looks, ..Function::default() });
             state.functions.len() - 1
         } else {
             idle[state.rng.usize(..idle.len())]
@@ -302,9 +317,15 @@ impl Visit<'_> {
             Ok(()) => Answer::Studio,
             Err(Back(at, ticket)) => {
                 next.ticket = ticket;
-                let wait = at - self.now();
-                let seconds = if ticket.is_some() { (wait - 150) / 1_000 } else { wait / 1_000 };
-                Answer::Page(seconds.max(1), next)
+                let now = self.now();
+                if ticket.is_none() {
+                    return Answer::Page(((at - now) / 1_000).max(1), next);
+                }
+                // A redirect is not held back: its page comes at once, and is.
+                let until = if address.ticket.is_some() { now + self.left() } else { now };
+                let (seconds, held) = seconds_to(at, now, until);
+                self.world.engine.sleep(held).await;
+                Answer::Page(seconds, next)
             }
         }
     }
@@ -362,14 +383,16 @@ impl Visit<'_> {
             }
             url = None;
             let since = *next.preparing_since.get_or_insert(now);
-            let gap = ((now - since) / 5).clamp(900, 10_000);
+            let gap = self.looks(|looks, scarce| looks.again_after(now - since, scarce));
             if self.left() < gap {
                 return Err(Back(now + gap, None));
             }
             self.world.engine.sleep(gap).await;
             self.in_turn(Call::Describe, &mut Turn::new(None)).await?;
         }
-        if next.preparing_since.take().is_some() {
+        if let Some(since) = next.preparing_since.take() {
+            let age = self.now() - since;
+            self.looks(|looks, _| looks.took(age));
             self.call(Call::ListTags).await;
         }
         self.world.state.borrow_mut().functions[self.function].ready.insert(person);
@@ -383,6 +406,12 @@ impl Visit<'_> {
             turn.was_refused(self.now());
         }
         self.in_turn(Call::Presign, &mut turn).await
+    }
+
+    fn looks<T>(&self, work: impl FnOnce(&mut Looks, bool) -> T) -> T {
+        let scarce = self.is_alert();
+        let mut state = self.world.state.borrow_mut();
+        work(&mut state.functions[self.function].looks, scarce)
     }
 
     /// Whoever waits for SageMaker lets others look; a third look all the same.
@@ -488,7 +517,7 @@ impl Visit<'_> {
                     let answered = self.table().await;
                     let key = self.key(call);
                     let item = self.world.state.borrow().lines.get(&key).copied();
-                    let done = Line::apply(item, write);
+                    let done = Line::apply(item, write).map(|line| self.as_if_known(call, line));
                     if let Ok(line) = done {
                         self.world.state.borrow_mut().lines.insert(key, line);
                     }
@@ -516,6 +545,26 @@ impl Visit<'_> {
                     self.learn(call, Some(line), now);
                 }
             }
+        }
+    }
+
+    /// The line, where nobody has to learn its rate.
+    fn as_if_known(&self, call: Call, mut line: Line) -> Line {
+        if self.world.scenario.known {
+            line.plan.rate = self.rate(call).map_or(line.plan.rate, |rate| rate.per_second);
+            line.plan.sure = true;
+        }
+        line
+    }
+
+    fn rate(&self, call: Call) -> Option<Rate> {
+        let scenario = &self.world.scenario;
+        match call {
+            Call::Assume => Some(scenario.assume),
+            Call::Describe => Some(scenario.describe),
+            Call::Create => Some(scenario.create),
+            Call::Presign => Some(scenario.presign),
+            Call::ListTags => None,
         }
     }
 
@@ -575,6 +624,9 @@ impl Visit<'_> {
 
     /// This process's idea of the table's clock.
     fn now(&self) -> i64 {
+        if self.world.scenario.known {
+            return self.world.engine.now();
+        }
         let function = &self.world.state.borrow().functions[self.function];
         function.clock.shared(self.world.engine.now() + function.offset)
     }
@@ -612,15 +664,7 @@ impl Visit<'_> {
         self.world.engine.sleep(self.world.between(5, 25)).await;
         let through = {
             let mut state = self.world.state.borrow_mut();
-            let scenario = &self.world.scenario;
-            let rate = match call {
-                Call::Assume => Some(scenario.assume),
-                Call::Describe => Some(scenario.describe),
-                Call::Create => Some(scenario.create),
-                Call::Presign => Some(scenario.presign),
-                Call::ListTags => None,
-            };
-            let bucket = rate.map(|rate| {
+            let bucket = self.rate(call).map(|rate| {
                 state.buckets.entry(self.key(call)).or_insert_with(|| Bucket::new(rate))
             });
             let through = bucket.is_none_or(|bucket| bucket.take(self.world.engine.now()));
