@@ -420,7 +420,9 @@ impl Visit<'_> {
                 let gap = due.max(self.look_again_after(since.as_second()));
                 return Ok(Opening::NotYet(self.wait_for_profile(gap, updated)));
             }
-            match found? {
+            let judged = found?;
+            let is_untagged = matches!(judged, Found::Untagged(_));
+            match judged {
                 Found::Ready => {
                     if updated {
                         self.applied().await;
@@ -458,10 +460,13 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
-                // Tags may be seen later than the profile that was created with them.
+                // Tags may be seen later than the profile that was created with them: here, or by another
+                // request of the same person, which is looked for as long as this one lasts.
                 Found::Untagged(since)
-                    if (created || preparing)
-                        && now.as_second().saturating_sub(since) < TAGS_COME_WITHIN =>
+                    if now.as_second().saturating_sub(since) < TAGS_COME_WITHIN
+                        && (created
+                            || preparing
+                            || time_left(self.deadline) >= self.look_again_after(since)) =>
                 {
                     changed_at = since;
                 }
@@ -473,7 +478,7 @@ impl Visit<'_> {
                 Found::Failed(why) => return Err(OpeningError::ProfileFailed(why)),
             }
             url = None;
-            preparing = true;
+            preparing |= !is_untagged;
             let gap = self.look_again_after(changed_at);
             if time_left(self.deadline) < gap {
                 return Ok(Opening::NotYet(self.wait_for_profile(gap, updated)));
