@@ -4,6 +4,7 @@ that does nothing, against the simulated AWS on the same machine.
 
     cargo build --release --bins --examples && python3 benches/lambda.py
     python3 benches/lambda.py --metrics        # a warm sign-in with metrics in the log, and without
+    python3 benches/lambda.py --doors          # a warm opening of a door, and of Studio
 
 CPU seconds are those of the function's process alone (/proc/PID/stat), so other load on the machine
 changes little. Needs nothing but Python's standard library, and `openssl` for a double with TLS.
@@ -339,6 +340,43 @@ def with_and_without_metrics(idp, env, binary, rounds=12, each=50):
           % (medians["with"] - medians["without"], abs(medians["with"] - medians["with again"])))
 
 
+def visit(path, cookie):
+    """A navigation of somebody who is signed in."""
+    visited = event({})
+    visited["rawPath"], visited["requestContext"]["http"] = path, {
+        **visited["requestContext"]["http"], "method": "GET", "path": path}
+    visited["headers"] = {"accept": "text/html", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    visited["cookies"] = [cookie]
+    return {**visited, "body": "", "isBase64Encoded": False}
+
+
+def doors(idp, aws, env, binary, rounds=300):
+    """A warm opening of a team and of each of its doors, by one function in turns."""
+    control(aws, "settings", {"studio_host": "aws"})
+    runtime = Runtime()
+    process = runtime.start(binary, {**env, "STUDIO_BROKER_TEAM_CACHE_SECONDS": "300"})
+    response = get("%s/_control/response?person=user-15" % idp).decode().strip()
+    answer = runtime.call(event({"SAMLResponse": response}))
+    cookies = answer.get("cookies") or [answer["headers"]["set-cookie"]]
+    cookie = next(c for c in cookies if "session" in c.partition("=")[0]).partition(";")[0]
+    paths = ["/teams/team14"] + ["/teams/team14/doors/" + door for door in ("experiments", "runs-2025", "evaluations")]
+    spent = {path: [] for path in paths}
+    while "/auth?" not in runtime.call(visit(paths[0], cookie))["headers"].get("location", ""):
+        time.sleep(1)  # the first profile is being made
+    for number in range(rounds + 20):
+        for path in paths[number % len(paths):] + paths[:number % len(paths)]:
+            before = cpu(process.pid)
+            answer = runtime.call(visit(path, cookie))
+            if answer["statusCode"] != 302:
+                sys.exit("%s is not opened: %s" % (path, answer["statusCode"]))
+            spent[path].append((cpu(process.pid) - before) * 1000)
+    stop(process)
+    studio = statistics.median(spent[paths[0]][20:])
+    for path in paths:
+        median = statistics.median(spent[path][20:])
+        print("warm opening of %-34s %6.3f ms CPU median: %.2f times Studio's" % (path, median, median / studio))
+
+
 def main():
     lambda_binary = RELEASE / "studio-broker-lambda"
     command = next(p for p in (RELEASE / "studio-broker", ROOT / "target" / "debug" / "studio-broker") if p.exists())
@@ -351,6 +389,8 @@ def main():
     try:
         if "--metrics" in sys.argv[1:]:
             return with_and_without_metrics(idp, env, lambda_binary)
+        if "--doors" in sys.argv[1:]:
+            return doors(idp, aws, env, lambda_binary)
         runtime = Runtime()
         floor = startup(runtime, RELEASE / "examples" / "lambda_floor", env)
         init = startup(runtime, lambda_binary, env)
@@ -390,7 +430,7 @@ def main():
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as zipped:
             zipped.write(lambda_binary, "bootstrap")
-        print("binary %.1f MB, zip %.1f MB; goal 6 MB" % (lambda_binary.stat().st_size / 1e6, len(archive.getvalue()) / 1e6))
+        print("binary %.1f MB, zip %.1f MB (what is deployed is smaller: infra/hub/build)" % (lambda_binary.stat().st_size / 1e6, len(archive.getvalue()) / 1e6))
     finally:
         local.terminate()
 
