@@ -460,12 +460,11 @@ impl Visit<'_> {
                     found = self.in_turn(Step::Look, look_again).await;
                     continue;
                 }
-                // Tags may be seen later than the profile that was created with them: here, or by another
-                // request of the same person, which is looked for as long as this one lasts.
+                // Tags may be seen later than the profile that was created with them: by this request, or by
+                // another one of the same person, for which it looks again as long as it lasts itself.
                 Found::Untagged(since)
                     if now.as_second().saturating_sub(since) < TAGS_COME_WITHIN
-                        && (created
-                            || preparing
+                        && (preparing
                             || time_left(self.deadline) >= self.look_again_after(since)) =>
                 {
                     changed_at = since;

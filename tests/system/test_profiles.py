@@ -664,6 +664,24 @@ def test_the_tags_of_a_new_profile_may_come_later(broker, aws):
     created(aws)
 
 
+def test_who_did_not_create_a_new_profile_waits_for_its_tags_too(broker, aws):
+    """Two first sign-ins of one person: the other's profile is there, and its tags are not seen yet."""
+    team, user = aws.new_team(), unique("user-")
+    browser = broker.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    aws.settings(tags_delay_ms=700, profile_delay_ms=0)
+    aws.plant_profile(team, f"{user}-{team['team_id']}", {"Team": team["team_id"], "User": user})
+    assert opens_in_time(browser, team)
+
+
+def test_a_new_profile_whose_tags_never_come_is_foreign_within_the_request(broker, aws):
+    team, user = aws.new_team(), unique("user-")
+    browser = broker.signed_in(user_id=user, teams=[team["team_id"], "team3"])
+    aws.settings(profile_delay_ms=0)
+    aws.plant_profile(team, f"{user}-{team['team_id']}", {})
+    page = browser.get(f"/teams/{team['team_id']}")
+    assert (page.status, page.code, page.location) == (502, "profile_foreign", None)
+
+
 def test_absent_is_the_same_as_empty(doubter, aws):
     wanted = {
         "SecurityGroups": [],
