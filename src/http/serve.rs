@@ -54,8 +54,9 @@ const BODY_TIME: Duration = Duration::from_secs(15);
 const FORGOTTEN: usize = 16 * 1024 * 1024;
 /// The most that the headers of a request may hold.
 const MAX_HEAD: usize = 32 * 1024;
-/// Requests at once on one connection of HTTP/2; a browser asks for one page.
-const MAX_STREAMS: u32 = 32;
+/// Requests at once on one connection of HTTP/2: a browser asks for one page, and a load balancer opens more
+/// connections. What streams hold that do not end is bounded by it.
+const MAX_STREAMS: u32 = 8;
 /// The most that one connection of HTTP/2 may send before it is read.
 const WINDOW: u32 = 64 * 1024;
 /// What one connection may leave unread before nothing more is answered there.
