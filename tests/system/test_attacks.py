@@ -222,12 +222,17 @@ def test_a_team_that_is_not_granted_and_one_that_is_not_there_cost_the_same(worl
         browser, _ = broker.sign_in(user_id=unique("user-"), **values)
         opener.get(f"/teams/{team['team_id']}")  # so that it is in memory
         time.sleep(2.1)
-        costs = []
-        for path in [team["team_id"], "no-such-team", "another-one", team["team_id"]]:
-            aws.forget_calls()
-            assert browser.get(f"/teams/{path}").code == "not_entitled"
-            costs.append(aws.operations())
-        assert len({tuple(cost) for cost in costs}) == 1, costs
+        # What the process reads beside, once in a while, may fall into one of the calls; what tells teams
+        # apart does so in every round.
+        for _ in range(3):
+            costs = []
+            for path in [team["team_id"], unique("no-such-team-"), unique("another-"), team["team_id"]]:
+                aws.forget_calls()
+                assert browser.get(f"/teams/{path}").code == "not_entitled"
+                costs.append(tuple(aws.operations()))
+            if len(set(costs)) == 1:
+                break
+        assert len(set(costs)) == 1, costs
 
 
 # other people's accounts

@@ -477,7 +477,7 @@ def happened(world):
         for _ in range(2):
             if fault_of(call, fault, found[call, fault], *expected) is None:
                 break
-            again.append(found[call, fault])
+            again.append(((call, fault), found[call, fault]))
             brokers.append(world.serve())
             found[call, fault] = break_and_mend(brokers[-1], call, fault)
     assert all(broker.program.is_alive for broker in brokers)
@@ -489,7 +489,7 @@ def happened(world):
         )
         for outcome in ("created", "updated", "adopted")
     }
-    return {"rows": found, "all": [*found.values(), *again], **audited}
+    return {"rows": found, "all": [*found.items(), *again], **audited}
 
 
 def fault_of(call, fault, found, once, lasting):
@@ -527,14 +527,19 @@ def test_a_broken_call_comes_to_what_the_table_says(happened, call, fault, once,
 def test_each_change_was_made_once_and_audited_once(happened, outcome):
     """However often an answer was lost: every case but those of domains that refuse made its change in
     the end."""
-    cases = [
-        case
-        for found in happened["all"]
-        for case in (found["once, case"], found["lasting, case"])
-        if outcome in changes_of(case)
-    ]
-    expected = {f"{case.user}-{case.team}": 1 for case in cases}
-    assert happened[outcome] == expected
+    expected, rows_of = Counter(), {}
+    for row, found in happened["all"]:
+        for how in ("once", "lasting"):
+            case = found[f"{how}, case"]
+            if outcome in changes_of(case):
+                profile = f"{case.user}-{case.team}"
+                expected[profile], rows_of[profile] = 1, (*row, how, found[how])
+    wrong = {
+        rows_of.get(profile, profile): happened[outcome][profile]
+        for profile in {*expected, *happened[outcome]}
+        if happened[outcome][profile] != expected[profile]
+    }
+    assert not wrong, wrong
 
 
 def changes_of(case):
