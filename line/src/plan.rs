@@ -64,8 +64,15 @@ pub enum Write {
 /// Calls a second where nothing is known yet: rather too many, which costs calls, than too few, which
 /// costs everybody time.
 const FIRST_RATE: f64 = 12.0;
-/// An outage in which every call is refused says nothing about the time after it.
+/// An outage in which every call is refused says nothing about the time after it: the rate goes no lower …
 const SLOWEST: f64 = 0.5;
+/// … and is so many times that, and not sure, once a call is let through again, or nobody was refused in so
+/// many turns.
+const OVER: f64 = 6.0;
+const QUIET: f64 = 2.0;
+/// Where nothing changes in so many turns and so long, those whose turns they were have gone.
+const DESERTED: f64 = 16.0;
+const DESERTED_FOR: Millis = 4_000;
 const FASTEST: f64 = 500.0;
 const MOST_SPARE: f64 = 10.0;
 
@@ -94,6 +101,8 @@ const DOWN_FIRST: f64 = 0.973;
 /// Calls that were let through between two refusals came by in that time, whatever else is wrong: the
 /// rate is no lower, but for this much that was lost to pages that came late.
 const AT_LEAST: f64 = 1.05;
+/// … nor so many times that, once it is sure: pages that come late make room for others.
+const AT_MOST: f64 = 2.0;
 /// They are counted once there are so many …
 const ENOUGH: f64 = 4.0;
 /// … and anew once there are more.
@@ -171,13 +180,33 @@ impl Line {
         let called = ticket.saturating_sub(plan.ticket);
         let people_wait = self.ends_at() > now + WAITING;
         let in_time = now - plan.due(ticket) < IN_TIME;
-        (people_wait && in_time && called >= every).then(|| Plan {
+        let is_over = plan.rate <= SLOWEST && called >= 1;
+        let came_by = self.through(ticket, plan.since) / seconds(now - plan.since.at);
+        let most = if plan.sure { plan.rate.max(AT_MOST * came_by) } else { FASTEST };
+        let factor = if is_over { OVER } else { 1.0 + called.min(2 * every) as f64 * share };
+        (people_wait && in_time && (is_over || called >= every)).then(|| Plan {
             version: plan.version + 1,
             ticket,
             at: plan.due(ticket).max(now - millis(plan.spare / plan.rate)),
-            rate: (plan.rate * (1.0 + called.min(2 * every) as f64 * share)).min(FASTEST),
+            rate: (plan.rate * factor).min(most).min(FASTEST),
+            sure: plan.sure && !is_over,
             ..plan
         })
+    }
+
+    /// The plan of somebody with this ticket who meets a line in which nothing goes on: an outage has ended,
+    /// or nobody is there any more.
+    pub(crate) fn goes_on(&self, ticket: u64, now: Millis) -> Option<Plan> {
+        let plan = self.plan;
+        let version = plan.version + 1;
+        let turns = (seconds(now - plan.at) * plan.rate).floor();
+        if plan.rate <= SLOWEST && turns >= QUIET {
+            let at = plan.at + millis(turns / plan.rate);
+            let (ticket, rate) = (plan.ticket + whole(turns), plan.rate * OVER);
+            return Some(Plan { version, at, ticket, rate, sure: false, ..plan });
+        }
+        let is_deserted = turns >= DESERTED && now - plan.at >= DESERTED_FOR;
+        is_deserted.then_some(Plan { version, at: now, ticket, ..plan })
     }
 
     /// The plan after a ticket's call was refused at `now`, in its turn: the ticket is called again when
@@ -247,6 +276,15 @@ impl Plan {
 #[expect(clippy::cast_precision_loss, reason = "moments of one line are close to each other")]
 fn seconds(millis: Millis) -> f64 {
     millis as f64 / 1e3
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and saturates"
+)]
+fn whole(number: f64) -> u64 {
+    number as u64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "saturates; and lines are short")]

@@ -50,8 +50,17 @@ pub struct Turn {
     planned: bool,
     /// How often the call was refused in this visit.
     refusals: u8,
-    /// Without a place: the table does not answer, or the person cannot keep one.
-    outside: bool,
+    place: Keeps,
+}
+
+/// Whether somebody can come back to a place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Keeps {
+    Place,
+    /// Their answer leads to a page that can: they call only where nobody waits.
+    Passes,
+    /// They cannot, or the table does not answer.
+    Nothing,
 }
 
 /// What was seen of a line is believed for this long.
@@ -60,6 +69,8 @@ const FRESH: Millis = 700;
 const BELIEVED: Millis = 5_000;
 /// … and there is one for this long after the last ticket's turn.
 const LINGERS: Millis = 30_000;
+/// Who passes by makes no call for this long after it.
+const JUST_NOW: Millis = 5_000;
 /// A ticket whose call is refused so long after its moment has come late.
 const LATE: Millis = 700;
 /// A ticket this little before its moment is called.
@@ -76,6 +87,11 @@ const AHEAD: Millis = 150;
 const LONGEST: Millis = 30_000;
 
 impl Known {
+    /// Whether somebody's turn is still to come, or was just now.
+    fn is_waited_in(&self, now: Millis) -> bool {
+        self.line.is_some_and(|line| now < line.ends_at() + JUST_NOW)
+    }
+
     /// Whether somebody who comes now takes a ticket; `None` where that has to be looked up.
     pub fn is_there(&self, now: Millis) -> Option<bool> {
         let end = self.line.map(|line| line.ends_at());
@@ -89,12 +105,18 @@ impl Known {
 impl Turn {
     /// For somebody who has this ticket, or none.
     pub fn new(ticket: Option<u64>) -> Self {
-        Self { ticket, refused: None, settled: true, planned: false, refusals: 0, outside: false }
+        let place = Keeps::Place;
+        Self { ticket, refused: None, settled: true, planned: false, refusals: 0, place }
+    }
+
+    /// For somebody whose answer leads to a page, which will take a ticket.
+    pub fn passing() -> Self {
+        Self { place: Keeps::Passes, ..Self::new(None) }
     }
 
     /// For somebody who cannot come back to a place.
     pub fn outside() -> Self {
-        Self { outside: true, ..Self::new(None) }
+        Self { place: Keeps::Nothing, ..Self::new(None) }
     }
 
     /// The ticket, for the next visit.
@@ -104,10 +126,17 @@ impl Turn {
 
     /// What to do next at `now`, by what is known. The request can wait until `until`.
     pub fn next(&self, knowledge: Knowledge, now: Millis, until: Millis) -> Next {
-        if self.outside {
-            return if self.settled { Next::Call } else { Next::BackOff };
-        }
         let Knowledge { known, alert, outside } = knowledge;
+        let is_unknown = alert && known.and_then(|known| known.is_there(now)).is_none();
+        match self.place {
+            Keeps::Place => {}
+            _ if !self.settled => return Next::BackOff,
+            Keeps::Passes if is_unknown => return Next::Read,
+            Keeps::Passes if known.is_some_and(|known| known.is_waited_in(now)) => {
+                return Next::BackOff;
+            }
+            Keeps::Passes | Keeps::Nothing => return Next::Call,
+        }
         let fresh = known.filter(|known| (now - known.at).abs() < FRESH);
         let Some(ticket) = self.ticket else {
             if self.settled {
@@ -130,6 +159,9 @@ impl Turn {
         };
         let due = line.plan.due(ticket);
         if due > now + EARLY {
+            if let Some(plan) = line.goes_on(ticket, now).filter(|_| !self.planned) {
+                return Next::Write(Write::Plan(plan));
+            }
             let waits = due <= until && self.refusals < PERSISTENT;
             return if waits { Next::Sleep(due) } else { come_back(&line.plan, due, now) };
         }
@@ -182,7 +214,7 @@ impl Turn {
 
     /// The table did not answer.
     pub fn table_failed(&mut self) {
-        self.outside = true;
+        self.place = Keeps::Nothing;
     }
 }
 

@@ -5,6 +5,7 @@
 //! cargo run --release --package fair-line --example simulate -- 2000 7000   # so many, from this seed on
 //! cargo run --release --package fair-line --example simulate -- known 1000 1000   # with nothing to learn
 //! cargo run --release --package fair-line --example simulate -- log 17      # the one of seed 17, in full
+//! cargo run --release --package fair-line --example simulate -- wire 17     # the same for `benches/monday.py`
 //! ```
 
 #![expect(
@@ -18,7 +19,7 @@ mod perfect;
 mod scenario;
 mod world;
 
-use scenario::Scenario;
+use scenario::{Click, Scenario};
 use world::{Report, p99, quantile};
 
 /// How many of the worst are shown.
@@ -37,6 +38,10 @@ fn main() {
         println!("{}", Line::new(&scenario, &report).words);
         return;
     }
+    if first.as_deref() == Some("wire") {
+        println!("{}", wire(&on_the_wire(second.unwrap_or(1))));
+        return;
+    }
     let count = number(first).unwrap_or(500);
     let seeds = second.unwrap_or(1)..second.unwrap_or(1) + count;
     let reports: Vec<_> = seeds
@@ -47,6 +52,53 @@ fn main() {
         })
         .collect();
     summary(&reports);
+}
+
+/// One that can be played with real programs: nobody reloads or goes away, every profile takes the same
+/// time, the table answers.
+fn on_the_wire(seed: u64) -> Scenario {
+    let drawn = Scenario::drawn(seed);
+    let profile = (drawn.profile.0 + drawn.profile.1) / 2.0;
+    let profile = (profile, profile);
+    Scenario { impatient: 0.0, leaving: 0.0, table_fails: 0.0, profile, ..drawn }
+}
+
+/// A scenario with its clicks and what came of it here, in JSON.
+fn wire(scenario: &Scenario) -> String {
+    let report = world::run(scenario, false);
+    let rates = [
+        ("AssumeRole", scenario.assume),
+        ("DescribeUserProfile", scenario.describe),
+        ("CreateUserProfile", scenario.create),
+        ("CreatePresignedDomainUrl", scenario.presign),
+    ];
+    let rates =
+        rates.map(|(call, rate)| format!("\"{call}\": [{}, {}]", rate.per_second, rate.burst));
+    let clicks = scenario.clicks().into_iter().map(|click| {
+        let Click { at, person, account, new, second_tab, .. } = click;
+        format!(
+            "{{\"at\": {at}, \"person\": {person}, \"account\": {account}, \"new\": {new}, \"second_tab\": {second_tab}}}"
+        )
+    });
+    let clicks: Vec<_> = clicks.collect();
+    let seconds = |(taken, ideal): &(Vec<f64>, Vec<f64>)| {
+        format!("{{\"p99\": {}, \"perfect\": {}}}", p99(taken), p99(ideal))
+    };
+    format!(
+        "{{\"seed\": {}, \"people\": {}, \"seconds\": {}, \"functions\": {}, \"accounts\": {}, \"clocks\": {}, \"profile_seconds\": {}, \"rates\": {{{}}}, \"simulated\": {{\"with\": {}, \"without\": {}, \"throttled\": {}}}, \"clicks\": [{}]}}",
+        scenario.seed,
+        scenario.people,
+        scenario.seconds,
+        scenario.functions,
+        scenario.accounts,
+        scenario.clocks,
+        scenario.profile.0,
+        rates.join(", "),
+        seconds(&report.with),
+        seconds(&report.without),
+        report.counts.throttled(),
+        clicks.join(", ")
+    )
 }
 
 /// One scenario, as it is shown.

@@ -230,7 +230,8 @@ impl World {
         loop {
             self.engine.sleep(self.between(10, 40)).await;
             let function = self.function();
-            let visit = Visit { world: &self, click: &click, function, began: self.engine.now() };
+            let (began, keeps_place) = (self.engine.now(), !is_sign_in);
+            let visit = Visit { world: &self, click: &click, function, began, keeps_place };
             if self.scenario.liars && click.person.is_multiple_of(10) {
                 address.ticket = Some((Call::Presign, 1, visit.now()));
             }
@@ -298,6 +299,8 @@ struct Visit<'a> {
     click: &'a Click,
     function: usize,
     began: i64,
+    /// Whether the answer can carry a place: a sign-in's redirect cannot.
+    keeps_place: bool,
 }
 
 impl Visit<'_> {
@@ -308,7 +311,7 @@ impl Visit<'_> {
         }
         let answered = self.table().await;
         let _ = self.back(answered).await;
-        if address.ticket.is_some() {
+        if address.ticket.is_some() || address.ready {
             self.alert();
         }
         let mut next = address;
@@ -388,7 +391,7 @@ impl Visit<'_> {
                 return Err(Back(now + gap, None));
             }
             self.world.engine.sleep(gap).await;
-            self.in_turn(Call::Describe, &mut Turn::new(None)).await?;
+            self.in_turn(Call::Describe, &mut self.new_turn(None)).await?;
         }
         if let Some(since) = next.preparing_since.take() {
             let age = self.now() - since;
@@ -400,7 +403,7 @@ impl Visit<'_> {
         if url == Some(true) {
             return Ok(());
         }
-        let mut turn = Turn::new(ticket_for(ticket, Call::Presign));
+        let mut turn = self.new_turn(ticket_for(ticket, Call::Presign));
         if url == Some(false) {
             self.alert();
             turn.was_refused(self.now());
@@ -474,7 +477,7 @@ impl Visit<'_> {
             return Err(Back(due, Some((kind, number, due))));
         }
         let ticket = ticket.filter(|(_, _, at)| Turn::counts(*at, self.now()));
-        let mut turn = Turn::new(ticket_for(ticket, call));
+        let mut turn = self.new_turn(ticket_for(ticket, call));
         self.until_called(call, &mut turn).await?;
         Ok(turn)
     }
@@ -555,6 +558,10 @@ impl Visit<'_> {
             line.plan.sure = true;
         }
         line
+    }
+
+    fn new_turn(&self, ticket: Option<u64>) -> Turn {
+        if self.keeps_place { Turn::new(ticket) } else { Turn::passing() }
     }
 
     fn rate(&self, call: Call) -> Option<Rate> {
