@@ -1080,3 +1080,53 @@ async fn the_identity_store_knows_the_people_and_groups_of_the_story() {
         .unwrap_err();
     assert!(missing.into_service_error().is_resource_not_found_exception());
 }
+
+/// Two processes take tickets at once, and change a line that the other one has changed meanwhile.
+#[tokio::test]
+async fn a_line_in_the_table_is_changed_as_the_rules_say() {
+    use fair_line::{Line, Plan, Write};
+    use studio_broker::aws::line_table::LineTable;
+
+    let stage = Stage::start().await;
+    let table = LineTable::new(stage.dynamodb(), "studio-broker-state".to_owned());
+    let name = "222222222222 eu-west-1 url";
+    let before = table.read(name).await.unwrap();
+    assert_eq!(before.said, None);
+    assert!(before.second.is_some_and(|second| second % 1_000 == 0), "the table tells the time");
+
+    let mut expected = None;
+    let first = Plan::first(1_800_000_000_000);
+    let faster = Plan { version: 2, rate: 17.5, at: 1_800_000_001_234, ..first };
+    let anew = Plan { version: 3, ticket: 4, spare: 2.25, sure: true, ..faster };
+    for write in [
+        Write::Plan(faster),
+        Write::Begin(faster),
+        Write::Ticket(first, 0),
+        Write::Ticket(faster, 2),
+        Write::Plan(anew),
+        Write::Plan(faster),
+        Write::Plan(faster),
+        Write::Ticket(first, 1),
+        Write::Begin(Plan { ticket: 5, ..anew }),
+        Write::Begin(anew),
+    ] {
+        let said = table.write(name, write, 1_800_000_000_000).await.unwrap().said;
+        let rule = Line::apply(expected, write);
+        assert_eq!(said, rule, "{write:?}");
+        expected = rule.map_or_else(|as_it_is| as_it_is, Some);
+    }
+    assert_eq!(table.read(name).await.unwrap().said, expected);
+    assert_eq!(expected.map(|line| (line.given, line.outside)), Some((4, 3)));
+    assert_eq!(table.read("222222222222 eu-west-1 look").await.unwrap().said, None);
+
+    let spoilt = stage
+        .dynamodb()
+        .update_item()
+        .table_name("studio-broker-state")
+        .key("pk", AttributeValue::S(format!("line {name}")))
+        .update_expression("SET #plan.rate = :none")
+        .expression_attribute_names("#plan", "plan")
+        .expression_attribute_values(":none", AttributeValue::N("0".into()));
+    spoilt.send().await.unwrap();
+    assert!(table.read(name).await.is_err(), "a line that stands still is none");
+}

@@ -7,6 +7,7 @@ pub mod error;
 pub mod identity_store;
 #[cfg(feature = "cli")]
 pub mod left_behind;
+pub mod line_table;
 #[cfg(feature = "cli")]
 pub mod mapping_tables;
 #[cfg(feature = "cli")]
@@ -161,7 +162,7 @@ pub fn tables_budget() -> RetryPartition {
 }
 
 /// What repeated calls of STS and `SageMaker` may cost, all together. A throttled one costs more than
-/// there is: it is the person's waiting page that comes again, in turn ([`crate::broker::turns`]).
+/// there is: it is the person's waiting page that comes again, in turn ([`crate::broker::line`]).
 pub fn targets_budget() -> RetryPartition {
     static BUDGET: LazyLock<RetryPartition> =
         LazyLock::new(|| budget("targets", RETRIES * RETRY_COST + 1));

@@ -55,7 +55,7 @@ pub struct Measure {
     /// When the request came.
     pub started: Instant,
     /// How long the person has waited on pages that say so.
-    pub waited: Option<SignedDuration>,
+    pub waited: SignedDuration,
     /// Whether the refusal is ours or AWS's.
     pub failed: bool,
 }
@@ -166,8 +166,8 @@ impl<'a> Embedded<'a> {
                 embedded.opening_milliseconds = Some(milliseconds(measure.started.elapsed()));
                 metrics.push(counted("Openings"));
                 metrics.push(Metric { name: "OpeningMilliseconds", unit: "Milliseconds" });
-                let waited = measure.waited.map(|waited| waited.as_secs());
-                if let Some(seconds) = waited.filter(|seconds| *seconds > 0) {
+                let waited = measure.waited.as_secs();
+                if let Some(seconds) = Some(waited).filter(|seconds| *seconds > 0) {
                     embedded.waited_seconds = Some(seconds);
                     metrics.push(Metric { name: "WaitedSeconds", unit: "Seconds" });
                 }
@@ -235,7 +235,7 @@ mod tests {
 
     #[expect(clippy::disallowed_methods, reason = "a test's own moment")]
     fn measure() -> Measure {
-        let waited = Some(SignedDuration::from_secs(7));
+        let waited = SignedDuration::from_secs(7);
         Measure { hub: "state".into(), started: Instant::now(), waited, failed: true }
     }
 

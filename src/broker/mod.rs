@@ -9,11 +9,12 @@
 //! | open a door of one | [`Broker::open_door`] | [`crate::broker::door`] |
 
 pub mod audit;
+mod changing;
 pub mod door;
-pub mod drift;
+pub mod line;
 pub mod metrics;
 pub mod opening;
-pub mod turns;
+pub mod time;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tracing::{info, warn};
 
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::identity_store::IdentityStores;
+use crate::aws::line_table::LineTable;
 use crate::aws::sagemaker::SageMaker;
 use crate::aws::state_table::{Changed, Claim, Consumed, StateKey, StateTable};
 use crate::aws::tables::{Entry, Tables};
@@ -35,9 +37,9 @@ use crate::aws::team_index::Index;
 use crate::aws::updates::Updates;
 use crate::aws::{REQUEST_IDS, RequestIds, tables_budget, tables_timeouts};
 use crate::broker::audit::{Audit, Facts, Outcome, unverified};
-use crate::broker::opening::{
-    LOOK_AGAIN_THROTTLED, Opener, Opening, OpeningError, Request, Wait, time_left,
-};
+use crate::broker::line::Returns;
+use crate::broker::opening::{LOOK_AGAIN, Opener, Opening, OpeningError, Reason, Request, Wait};
+use crate::broker::time::RequestTime;
 use crate::config::{SettingFault, SettingFaults, Settings, SpKey};
 use crate::session::{Secret, Session, SessionVoid, assertion_digest};
 use crate::team::entitlement::{self, Admission, Case, Check, Grants, Target};
@@ -248,8 +250,10 @@ pub struct Landing {
 pub struct Waiting<'a> {
     /// The session's record, which remembers what the next visit need not look at again.
     pub key: &'a StateKey,
-    /// How long the person has waited on pages that say so; `None` for a client that cannot tell.
-    pub waited: Option<SignedDuration>,
+    /// How the person comes back.
+    pub returns: Returns,
+    /// How long the person has waited on pages that say so.
+    pub waited: SignedDuration,
 }
 
 impl Broker {
@@ -285,6 +289,7 @@ impl Broker {
             Targets::new(sdk.clone(), settings.target_role_name.clone()),
             SageMaker::new(sdk.clone(), settings.url_hosts.clone()),
             Updates::new(dynamodb.clone(), settings.state_table.clone()),
+            LineTable::new(dynamodb.clone(), settings.state_table.clone()),
             settings.profile_cache_seconds,
             settings.url_seconds,
             audit,
@@ -622,7 +627,7 @@ impl Broker {
 
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
-        let (waited, seen) = (waiting.waited, session.seen.clone());
+        let (returns, waited, seen) = (waiting.returns, waiting.waited, session.seen.clone());
         let request = Request {
             team,
             owner,
@@ -631,10 +636,12 @@ impl Broker {
             space,
             session_seconds,
             facts,
+            returns,
             waited,
             seen,
         };
         let (opener, state) = (Arc::clone(&self.opener), self.state.clone());
+        let time = RequestTime::new(now, deadline);
         let key = waiting.key.clone();
         let ids = REQUEST_IDS.try_with(RequestIds::clone).unwrap_or_default();
         // A task of its own: what is under way when the person's patience ends is finished all the
@@ -642,9 +649,9 @@ impl Broker {
         let place = Arc::clone(&self.openings).acquire_owned().await;
         let opening = tokio::spawn(REQUEST_IDS.scope(ids, async move {
             let _until_the_end = place;
-            let opening = opener.open(&request, now, deadline).await;
+            let opening = opener.open(&request, time).await;
             if let Err(error) = &opening
-                && time_left(deadline).is_zero()
+                && time.left().is_zero()
             {
                 let Facts { reference, team, account, region, owner, .. } = &request.facts;
                 warn!(reference, team, account, region, owner, error = %error, "an opening failed after its person was told to wait");
@@ -663,7 +670,7 @@ impl Broker {
             Ok(Err(panicked)) => {
                 Err(Refusal::Opening(OpeningError::Unreachable(ended("opening", &panicked))))
             }
-            Err(_) => Ok(Opening::NotYet(Wait::for_profile(LOOK_AGAIN_THROTTLED))),
+            Err(_) => Ok(Opening::NotYet(Wait::about(Reason::Profile, LOOK_AGAIN))),
         }
     }
 

@@ -9,7 +9,7 @@ use super::pages::{self, ContactLink, Frame};
 use super::search::{self, Search};
 use super::{Context, Response};
 use crate::broker::Choice;
-use crate::broker::opening::time_left;
+use crate::broker::time::time_left;
 use crate::session::Session;
 use crate::team::Team;
 use crate::team::idp::Idp;

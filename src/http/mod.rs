@@ -46,8 +46,9 @@ use crate::aws::state_table::StateKey;
 use crate::aws::{REQUEST_IDS, RequestIds};
 use crate::broker::Broker;
 use crate::broker::audit::{Facts, Outcome};
+use crate::broker::line::{Place, Returns};
 use crate::broker::metrics::{self, Measure};
-use crate::broker::turns::waited_since;
+use crate::broker::opening::waited_since;
 use crate::session::{Session, random};
 use crate::team::idp::Idp;
 
@@ -89,7 +90,7 @@ pub async fn handle(broker: &Broker, request: &Request) -> Response {
     let measure = metrics::are_on().then(|| Measure {
         hub: broker.settings.state_table.clone(),
         started,
-        waited: None,
+        waited: SignedDuration::ZERO,
         failed: false,
     });
     let facts = Facts {
@@ -264,10 +265,22 @@ impl Context<'_> {
         waited_since(since, self.now).map(|_| since)
     }
 
-    /// How long the person has waited; `None` for a client that has no page to wait on.
-    fn waited(&self) -> Option<SignedDuration> {
+    /// How long the person has waited on pages that say so.
+    fn waited(&self) -> SignedDuration {
         let waited = self.waiting_since().and_then(|since| waited_since(since, self.now));
-        self.wants_page().then(|| waited.unwrap_or_default())
+        waited.unwrap_or_default()
+    }
+
+    /// How the person comes back who has to wait. Who posts is sent to a page.
+    fn returns(&self) -> Returns {
+        if self.request.method == Method::POST {
+            return Returns::ByRedirect;
+        }
+        let place = self.request.query_value("place");
+        match self.wants_page() {
+            true => Returns::ByPage(place.and_then(|place| Place::from_text(&place))),
+            false => Returns::ByItself,
+        }
     }
 
     /// One of our own addresses.

@@ -152,11 +152,12 @@ struct Waiting<'a> {
 
 /// The page that comes back by itself, unless its link has switched that off.
 ///
-/// Its address says since when its person waits, so that it keeps its place in the line
-/// ([`crate::broker::turns`]) whichever process answers next, over reloads, and when the person takes over.
+/// Its address says since when its person waits, and holds the place in line ([`crate::broker::line`]),
+/// whichever process answers next, over reloads, and when the person takes over.
 pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
     let since = wait.since.or_else(|| context.waiting_since());
     let since = since.map(|since| format!("since={since}"));
+    let place = wait.place.map(|place| format!("place={place}"));
     let path = destination.to_path();
     let address = |parameters: &[&str]| {
         let separator = if path.contains('?') { "&" } else { "?" };
@@ -167,7 +168,7 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &W
             format!("{path}{separator}{query}")
         })
     };
-    let kept: Vec<_> = since.as_deref().into_iter().collect();
+    let kept: Vec<_> = since.as_deref().into_iter().chain(place.as_deref()).collect();
     let (now_url, manual_url) = (address(&kept), address(&[&["refresh=off"], &*kept].concat()));
     let automatic = context.request.query_value("refresh").as_deref() != Some("off");
     let (heading, sentence) = match wait.reason {

@@ -72,17 +72,18 @@ pub(super) async fn open_for(
     destination: &Destination,
 ) -> Result<Opening, Refusal> {
     let (broker, landing) = (context.broker, destination.landing());
-    let waiting = Waiting { key, waited: context.waited() };
+    let (returns, waited) = (context.returns(), context.waited());
     if let Some(measure) = &mut context.facts.measure {
-        measure.waited = waiting.waited;
+        measure.waited = waited;
     }
     let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
     let team = &destination.team;
     if let Some(door) = &destination.door {
-        let visitor = Visitor { session, idp, client, waited: waiting.waited };
+        let visitor = Visitor { session, idp, client, returns, waited };
         Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
     } else {
+        let waiting = Waiting { key, returns, waited };
         broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
     }
 }

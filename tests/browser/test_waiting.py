@@ -36,7 +36,7 @@ def test_its_link_stops_it_and_another_goes_on(visitor, local):
     local.order_fault(service="sagemaker", effect="throttle")
     visitor.choose_tile("user-2")
     visitor.page.get_by_role("link", name=STOP).click()
-    stopped = re.escape(local.broker) + r"/teams/team2\?refresh=off&since=\d+"
+    stopped = re.escape(local.broker) + r"/teams/team2\?refresh=off&since=\d+(&place=\w+\.\d+\.\d+)?"
     expect(visitor.page).to_have_url(re.compile(f"^{stopped}$"))
     expect_waiting(visitor)
     asked = []

@@ -75,7 +75,7 @@ def picture():
             'fill="none" stroke="#667" stroke-width="1.3" marker-end="url(#a)"/>'
         )
     for room, (x, y) in at.items():
-        fill = "#e8f0e4" if room == "strict_saml" else "#eef1f8"
+        fill = "#e8f0e4" if room in ("strict_saml", "fair_line") else "#eef1f8"
         out.append(
             f'<rect x="{x:.0f}" y="{y:.0f}" width="{width}" height="{height}" rx="6" fill="{fill}" stroke="#445"/>'
             f'<text x="{x + width / 2:.0f}" y="{y + 25:.0f}" text-anchor="middle" fill="#112">{escape(room)}</text>'

@@ -330,10 +330,12 @@ def test_a_server_opens_again_once_it_is_started(broker, aws):
 def test_throttled_people_wait_in_turn_and_their_page_keeps_the_door(broker, aws, team_with_doors):
     door = team_with_doors["doors"][0]
     browser = broker.signed_in(teams=[team_with_doors["team_id"], "team3"])
-    aws.fault(operation=OPENS[door["kind"]], effect="throttle", times=1)
+    aws.fault(operation=OPENS[door["kind"]], effect="throttle")
     page = browser.get(path_of(team_with_doors, door))
     address = page.header("refresh").partition("url=")[2]
-    assert re.fullmatch(rf"{re.escape(PUBLIC_URL + path_of(team_with_doors, door))}\?since=\d+", address)
+    path = re.escape(PUBLIC_URL + path_of(team_with_doors, door))
+    assert re.fullmatch(rf"{path}\?since=\d+&place={door['kind']}\.\d+\.\d+", address)
+    aws.clear_faults()
     deadline = time.monotonic() + DEADLINE
     while browser.get(address).status != 302:
         assert time.monotonic() < deadline

@@ -439,11 +439,10 @@ def break_and_mend(broker, call, fault):
 
 
 def mended(case):
-    """What the same person's next tries come to, with a browser's patience."""
-    for _ in range(12):
-        came = came_to(case.request())
-        if came == case.usual:
-            break
+    """What the same person's next tries come to, with a browser's patience: longer than a process is
+    waited for that said it would change the profile, and nothing since."""
+    deadline = time.monotonic() + 20
+    while (came := came_to(case.request())) != case.usual and time.monotonic() < deadline:
         time.sleep(0.4)
     return came
 

@@ -1,0 +1,386 @@
+//! Whose turn it is while AWS throttles: this process's part in the one fair line of all of them.
+//!
+//! SageMaker lets an account make a few calls a second. Who is refused, or comes while others wait, takes a
+//! place in a line that stands in the state table; its page's address carries the place, and comes back when
+//! it is its turn. The rules are [`fair_line`]'s, which knows nothing of AWS; here its words are carried out:
+//! calls made, the table read and written, pages sent away.
+//!
+//! | who asks | in a line |
+//! | --- | --- |
+//! | a page | takes a place, and comes back to it |
+//! | a sign-in, whose answer is a redirect to such a page | takes none, and makes no call while others wait: its page will |
+//! | a client that has no page to come back | asks as it likes, and is told to come back some time |
+//!
+//! A place that somebody makes up is worth a call at once, which whoever keeps asking has as well. It lets
+//! nobody into anything: the line decides when a call is made, and never which.
+
+mod memory;
+mod place;
+
+pub use memory::Lines;
+pub use place::{Place, Returns, Step};
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fair_line::{Knowledge, Known, Line, Millis, Next, Turn, Write, seconds_to};
+use tracing::{info, warn};
+
+use self::memory::{LATELY, Name, Remembered};
+use super::audit::Facts;
+use super::time::RequestTime;
+use crate::aws::error::{AwsError, Kind};
+use crate::aws::line_table::Answer;
+use crate::session::random;
+use crate::team::{AccountId, Region};
+
+/// Come back: it is not this person's turn yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Back {
+    /// In so many seconds.
+    pub seconds: u16,
+    /// To this place; `None` where none could be kept.
+    pub place: Option<Place>,
+}
+
+/// Why a call in turn has no result.
+#[derive(Debug, Clone)]
+pub enum Unserved {
+    /// It was not made, since it is not this person's turn, or was made and throttled.
+    Back(Back),
+    /// It failed otherwise.
+    Failed(AwsError),
+}
+
+/// One request's way through the lines of one team's account.
+pub struct Queue<'a> {
+    lines: &'a Lines,
+    account: &'a AccountId,
+    region: &'a Region,
+    facts: &'a Facts,
+    returns: Returns,
+    time: RequestTime,
+    turns: Mutex<HashMap<Step, Turn>>,
+}
+
+/// So long before the answer is due a call has to be made.
+const FOR_THE_CALL: Duration = Duration::from_millis(250);
+/// In how many seconds somebody comes back for whom no place could be kept: at least, and at most.
+const SOME_TIME: (u16, u16) = (2, 6);
+/// While others wait to look, who waits for a profile looks only this often, in 256 visits.
+const LOOKS_ALL_THE_SAME: u8 = 85;
+/// … and otherwise comes back after a tenth of the profile's age, within these.
+const YIELDS: (Millis, Millis) = (1_500, 10_000);
+/// A line shorter than this is none.
+const SHORT: Millis = 100;
+
+impl<'a> Queue<'a> {
+    /// For a request for something in this account and Region. `facts` say in the log whose it is.
+    pub fn new(
+        lines: &'a Lines,
+        (account, region): (&'a AccountId, &'a Region),
+        returns: Returns,
+        facts: &'a Facts,
+        time: RequestTime,
+    ) -> Self {
+        let queue = Self { lines, account, region, facts, returns, time, turns: Mutex::default() };
+        if queue.place().is_some() {
+            queue.alert();
+        }
+        queue
+    }
+
+    /// Makes a call when it is this person's turn, and again while it is throttled and the request has time.
+    ///
+    /// # Errors
+    ///
+    /// It is not this person's turn, or the call failed.
+    pub async fn in_turn<T, F>(&self, step: Step, call: impl Fn() -> F) -> Result<T, Unserved>
+    where
+        F: Future<Output = Result<T, AwsError>>,
+    {
+        loop {
+            self.until_called(step).await.map_err(Unserved::Back)?;
+            let answer = Box::pin(call()).await;
+            if !self.was_throttled(step, &answer) {
+                return answer.map_err(Unserved::Failed);
+            }
+        }
+    }
+
+    /// Learns from the answer to a call; whether it was throttled, so that its person takes a place.
+    pub fn was_throttled<T>(&self, step: Step, answer: &Result<T, AwsError>) -> bool {
+        let turn = self.turn(step);
+        match answer {
+            Err(error) if error.kind == Kind::Throttled => {
+                let Facts { reference, team, account, region, door, .. } = self.facts;
+                warn!(reference, team, account, region, door, error = %error, "AWS throttles");
+                self.alert();
+                let mut turn = turn;
+                turn.was_refused(self.now());
+                self.keep(step, turn);
+                return true;
+            }
+            // Whether it was let through is not known.
+            Err(error) if error.leaves_open() => {}
+            // Whatever AWS says to it, the call was let through.
+            _ if turn.ticket().is_none() => {
+                let now = self.now();
+                let mut memory = self.lines.memory();
+                let line = memory.line(&self.name(step), now);
+                line.outside.retain(|at| now - at < LATELY);
+                line.outside.push(now);
+            }
+            _ => {}
+        }
+        // A place is good for one call.
+        self.keep(step, self.new_turn(None));
+        false
+    }
+
+    /// Waits until it is this person's turn, within the request as long as that has time.
+    ///
+    /// # Errors
+    ///
+    /// When to come back.
+    pub async fn until_called(&self, step: Step) -> Result<(), Back> {
+        if let Some(place) = self.place_for(step)
+            && place.at > self.now() + self.left()
+        {
+            return Err(self.back_at(place.at, Some(place.ticket), step).await);
+        }
+        let mut turn = self.turn(step);
+        let called = loop {
+            let now = self.now();
+            match turn.next(self.knowledge(step), now, now + self.left()) {
+                Next::Call => break Ok(()),
+                Next::Sleep(at) => sleep(at - now).await,
+                Next::ComeBack(at) => break Err(self.back_at(at, turn.ticket(), step).await),
+                Next::BackOff => break Err(Back { seconds: some_time(), place: None }),
+                Next::Read => {
+                    if self.read(step).await.is_none() {
+                        turn.table_failed();
+                    }
+                }
+                Next::Write(write) => self.write(step, write, &mut turn).await,
+            }
+        };
+        self.keep(step, turn);
+        called
+    }
+
+    /// Lets others look who stand in line for it, and comes back later: a profile that SageMaker has
+    /// prepared for this long (milliseconds) is ready no sooner for being looked at. A third looks all the
+    /// same, so that nobody is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When to come back.
+    pub async fn lets_others_look(&self, age: Millis) -> Result<(), Back> {
+        if self.place().is_some() {
+            return Ok(());
+        }
+        let now = self.now();
+        let line = self.look_up(Step::Look).await.and_then(|known| known.line);
+        let length = line.map_or(0, |line| line.ends_at() - now);
+        let [chance, spread] = random::<2>();
+        if length <= SHORT || chance < LOOKS_ALL_THE_SAME {
+            return Ok(());
+        }
+        let gap = (age / 10).clamp(YIELDS.0, YIELDS.1).max(length) + Millis::from(spread) * 4;
+        Err(Back { seconds: whole(gap / 1_000), place: None })
+    }
+
+    /// Whether others wait for a URL or a look.
+    pub async fn is_crowded(&self) -> bool {
+        for step in [Step::Presign, Step::Look] {
+            let known = self.look_up(step).await;
+            if known.is_some_and(|known| known.is_there(self.now()) == Some(true)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// In how long to look again at a profile that SageMaker has prepared for `age` milliseconds.
+    pub fn look_again_after(&self, age: Millis) -> Duration {
+        let now = self.now();
+        let mut memory = self.lines.memory();
+        let is_alert = memory.is_alert(now);
+        let gap = memory.line(&self.name(Step::Look), now).looks.again_after(age, is_alert);
+        Duration::from_millis(gap.unsigned_abs())
+    }
+
+    /// SageMaker has prepared a profile in `age` milliseconds.
+    pub fn was_prepared_in(&self, age: Millis) {
+        let now = self.now();
+        self.lines.memory().line(&self.name(Step::Look), now).looks.took(age);
+    }
+
+    /// The line, as far as it is worth a look.
+    async fn look_up(&self, step: Step) -> Option<Known> {
+        let Knowledge { known, alert, .. } = self.knowledge(step);
+        let is_known = known.is_some_and(|known| known.is_there(self.now()).is_some());
+        if is_known || !alert { known } else { self.read(step).await }
+    }
+
+    async fn back_at(&self, at: Millis, ticket: Option<u64>, step: Step) -> Back {
+        let now = self.now();
+        // Only who waits already is kept waiting: whoever comes sees at once that it goes on.
+        let until = if self.place().is_some() { now + self.left() } else { now };
+        let (seconds, held) = seconds_to(at, now, until);
+        sleep(held).await;
+        let place = ticket.map(|ticket| Place { step, ticket, at });
+        Back { seconds: whole(seconds), place }
+    }
+
+    async fn read(&self, step: Step) -> Option<Known> {
+        let name = self.name(step);
+        let sent = self.time.millis();
+        match self.lines.table.read(&name.to_string()).await {
+            Ok(Answer { said: line, second }) => Some(self.learn(&name, line, sent, second)),
+            Err(error) => {
+                self.log_lost(&error);
+                None
+            }
+        }
+    }
+
+    async fn write(&self, step: Step, write: Write, turn: &mut Turn) {
+        let name = self.name(step);
+        let sent = self.time.millis();
+        match self.lines.table.write(&name.to_string(), write, self.now()).await {
+            Ok(Answer { said, second }) => {
+                let line = match said {
+                    Ok(line) => {
+                        turn.wrote(write, line);
+                        Some(line)
+                    }
+                    Err(other) => {
+                        turn.was_too_late();
+                        other
+                    }
+                };
+                self.learn(&name, line, sent, second);
+                if let Write::Ticket(..) = write {
+                    self.lines.memory().line(&name, sent).outside.clear();
+                }
+            }
+            Err(error) => {
+                turn.table_failed();
+                self.log_lost(&error);
+            }
+        }
+    }
+
+    fn log_lost(&self, error: &AwsError) {
+        let Facts { reference, team, account, region, .. } = self.facts;
+        info!(reference, team, account, region, error = %error, "no place in line: whoever waits comes back some time");
+    }
+
+    fn learn(
+        &self,
+        name: &Name,
+        line: Option<Line>,
+        sent: Millis,
+        second: Option<Millis>,
+    ) -> Known {
+        let received = self.time.millis();
+        let mut memory = self.lines.memory();
+        if let Some(second) = second {
+            memory.clock.heard(sent, received, second);
+        }
+        let known = Known { line, at: memory.clock.shared(received) };
+        memory.line(name, known.at).known = Some(known);
+        known
+    }
+
+    fn knowledge(&self, step: Step) -> Knowledge {
+        let now = self.now();
+        let mut memory = self.lines.memory();
+        let alert = memory.is_alert(now);
+        let Remembered { known, outside, .. } = memory.line(&self.name(step), now);
+        let outside = outside.iter().filter(|at| now - **at < LATELY).count();
+        Knowledge { known: *known, alert, outside: outside as u64 }
+    }
+
+    /// There is a line somewhere: whether it is here is looked up.
+    pub fn alert(&self) {
+        let now = self.now();
+        self.lines.memory().alerted = Some(now);
+    }
+
+    /// By the table's clock.
+    fn now(&self) -> Millis {
+        self.lines.memory().clock.shared(self.time.millis())
+    }
+
+    /// How long a call can be waited for.
+    fn left(&self) -> Millis {
+        let left = self.time.left().saturating_sub(FOR_THE_CALL);
+        Millis::try_from(left.as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn name(&self, step: Step) -> Name {
+        let account = (step != Step::Assume).then(|| self.account.clone());
+        Name { account, region: self.region.clone(), step }
+    }
+
+    /// The place that the person has come back to.
+    fn place(&self) -> Option<Place> {
+        let Returns::ByPage(place) = self.returns else { return None };
+        place.filter(|place| Turn::counts(place.at, self.now()))
+    }
+
+    fn place_for(&self, step: Step) -> Option<Place> {
+        self.place().filter(|place| place.step == step && !self.turns().contains_key(&step))
+    }
+
+    fn turn(&self, step: Step) -> Turn {
+        let place = self.place_for(step);
+        let known = self.turns().get(&step).copied();
+        known.unwrap_or_else(|| self.new_turn(place.map(|place| place.ticket)))
+    }
+
+    fn new_turn(&self, ticket: Option<u64>) -> Turn {
+        match self.returns {
+            Returns::ByPage(_) => Turn::new(ticket),
+            Returns::ByRedirect => Turn::passing(),
+            Returns::ByItself => Turn::outside(),
+        }
+    }
+
+    fn keep(&self, step: Step, turn: Turn) {
+        self.turns().insert(step, turn);
+    }
+
+    fn turns(&self) -> MutexGuard<'_, HashMap<Step, Turn>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sleep(millis: Millis) {
+    tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0))).await;
+}
+
+fn some_time() -> u16 {
+    let [chance] = random::<1>();
+    let (least, most) = SOME_TIME;
+    least + u16::from(chance) % (most - least + 1)
+}
+
+fn whole(seconds: Millis) -> u16 {
+    u16::try_from(seconds.max(1)).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_no_place_comes_back_in_two_to_six_seconds() {
+        assert!((0..1_000).all(|_| (2..=6).contains(&some_time())));
+        assert_eq!((whole(0), whole(-3), whole(7), whole(100_000)), (1, 1, 7, u16::MAX));
+    }
+}
