@@ -5,6 +5,9 @@ account make a few calls a second.
     cargo build --release --bins
     STUDIO_BROKER_BIN=target/release python3 benches/monday.py                # functions, then `serve`
     python3 benches/monday.py --mode serve --people 600 --accounts 3          # debug binaries
+    python3 benches/monday.py --people 240 --functions 24 --urls 4/8 --looks 8/16 --roles 40/80
+    cargo run --release --package fair-line --example simulate -- wire 17 > /tmp/17.json
+    python3 benches/monday.py --drawn /tmp/17.json                            # against the simulation
 
 The broker runs as many Lambda functions (each a process of its own under a stand-in of the Runtime
 API; a request goes to any that is idle) or as `serve`, against the simulated AWS with token buckets.
@@ -65,6 +68,34 @@ class Scenario:
     profile_seconds: float = 8
     rates: dict = dataclasses.field(default_factory=lambda: dict(RATES))
     seed: int = 1
+    #: The functions' clocks are off by at most this much, seconds, each way.
+    clocks: float = 0
+    #: As the simulation has drawn them.
+    drawn: tuple = ()
+
+    @classmethod
+    def of_simulation(cls, text):
+        """A scenario that the simulation has drawn."""
+        drawn = json.loads(text)
+        services = {"AssumeRole": "sts"}
+        return cls(
+            people=drawn["people"],
+            accounts=drawn["accounts"],
+            profile_seconds=drawn["profile_seconds"],
+            rates={(services.get(call, "sagemaker"), call): rate for call, rate in drawn["rates"].items()},
+            seed=drawn["seed"],
+            clocks=drawn["clocks"] / 1000,
+            drawn=tuple(
+                Click(
+                    click["at"] / 1000,
+                    click["person"],
+                    f"monday{click['account'] + 1}",
+                    click["new"],
+                    click["second_tab"],
+                )
+                for click in drawn["clicks"]
+            ),
+        )
 
 
 @dataclasses.dataclass
@@ -85,6 +116,8 @@ class Click:
 
 def clicks_of(scenario):
     """The clicks of a scenario, in their order."""
+    if scenario.drawn:
+        return [dataclasses.replace(click) for click in scenario.drawn]
     rnd = random.Random(scenario.seed)
     clicks = []
     for person in range(scenario.people):
@@ -243,6 +276,7 @@ class Functions:
 
     def __init__(self, world, number):
         self.world, self.all, self.idle = world, [], []
+        self.clocks = random.Random(world.scenario.seed)
         self.lock, self.names = threading.Lock(), itertools.count()
         front = next(front for front in FRONTS if front.name == "http-api-2.0-base64")
         self.send = front.browser(self, PUBLIC_URL).send
@@ -250,10 +284,18 @@ class Functions:
 
     def start(self):
         folder = self.world.folder / f"function{next(self.names)}"
-        function = Function(folder, self.world.environment())
+        function = Function(folder, {**self.world.environment(), **self.clock()})
         with self.lock:
             self.all.append(function)
         return function
+
+    def clock(self):
+        """What sets a function's clock wrong, as far as the scenario wants it: libfaketime."""
+        if not self.world.scenario.clocks:
+            return {}
+        (library,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+        off = self.clocks.uniform(-1, 1) * self.world.scenario.clocks
+        return {"LD_PRELOAD": str(library), "FAKETIME": f"{off:+.3f}", "DONT_FAKE_MONOTONIC": "1"}
 
     def invoke(self, event):
         with self.lock:
@@ -413,6 +455,10 @@ def quantile(values, share):
     return values[min(len(values) - 1, int(share * len(values)))]
 
 
+def p99_of(values):
+    return quantile(values, 0.99) if values else 0.0
+
+
 # what came of it
 
 
@@ -421,6 +467,9 @@ def report(world, broker, clicks, started, alone):
     scenario, calls = world.scenario, broker_calls(world)
     ideal = [seconds + alone for seconds in perfect(scenario, clicks, started)]
     seconds = [one.seconds for one in clicks if not one.failure]
+    new = [one.first for one in clicks]
+    split = lambda values, of: [v for v, is_new in zip(values, new) if is_new == of]  # noqa: E731
+    taken = [one.seconds for one in clicks]
     created = Counter(
         call["parameters"]["UserProfileName"]
         for call in calls
@@ -436,6 +485,10 @@ def report(world, broker, clicks, started, alone):
         "p50_perfect": quantile(ideal, 0.5),
         "p99": quantile(seconds, 0.99) if seconds else None,
         "p99_perfect": quantile(ideal, 0.99),
+        "p99_with_a_profile": p99_of(split(taken, False)),
+        "p99_with_a_profile_perfect": p99_of(split(ideal, False)),
+        "p99_without": p99_of(split(taken, True)),
+        "p99_without_perfect": p99_of(split(ideal, True)),
         "requests_of_browsers": requests,
         "aws_calls": len(calls),
         "aws_calls_per_request": len(calls) / requests,
@@ -510,6 +563,19 @@ def delete_calls(world):
 World.control_delete_calls = delete_calls
 
 
+def against(figures, simulated):
+    """Prints what came of the simulated scenario beside what came of it here."""
+    for who, here in [("with", "p99_with_a_profile"), ("without", "p99_without")]:
+        there, perfect = simulated[who]["p99"], simulated[who]["perfect"]
+        if figures[here]:
+            print(
+                f"{who} a profile: p99 {figures[here]:.1f} s, simulated {there:.1f} s "
+                f"({figures[here] / there:.2f} times), perfect {perfect:.1f} s"
+            )
+    throttled = simulated["throttled"]
+    print(f"throttled calls: {figures['throttled_calls']}, simulated {throttled}")
+
+
 def main():
     usual = Scenario()
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
@@ -522,13 +588,27 @@ def main():
     parser.add_argument("--functions", type=int, default=12, help="that are there from the beginning")
     parser.add_argument("--profile-seconds", type=float, default=usual.profile_seconds)
     parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument("--clocks", type=float, default=0, help="functions' clocks are off by so much, s")
+    for name, (_, call) in zip(["roles", "looks", "new", "urls"], RATES):
+        parser.add_argument(f"--{name}", metavar="RATE/BURST", help=f"of {call}, in each account")
+    parser.add_argument("--drawn", metavar="FILE", help="a scenario that the simulation has drawn")
     given = parser.parse_args()
-    names = ["people", "seconds", "accounts", "first", "double", "profile_seconds", "seed"]
+    names = ["people", "seconds", "accounts", "first", "double", "profile_seconds", "seed", "clocks"]
     scenario = Scenario(**{name: getattr(given, name) for name in names})
+    for name, call in zip(["roles", "looks", "new", "urls"], RATES):
+        if rate := getattr(given, name):
+            scenario.rates[call] = tuple(float(part) for part in rate.split("/"))
+    simulated = None
+    if given.drawn:
+        text = pathlib.Path(given.drawn).read_text()
+        scenario, simulated = Scenario.of_simulation(text), json.loads(text)
+        given.functions = simulated["functions"]
     for mode in ["lambda", "serve"] if given.mode == "both" else [given.mode]:
         with tempfile.TemporaryDirectory() as folder:
             figures, _ = run(pathlib.Path(folder), scenario, mode, given.functions)
         print(json.dumps(figures, indent=2))
+        if simulated:
+            against(figures, simulated["simulated"])
         ratio = figures["p99"] / figures["p99_perfect"]
         print(
             f"{figures['broker']}: p99 {figures['p99']:.1f} s, {ratio:.2f} times perfect queueing; "
