@@ -1,10 +1,9 @@
 //! Bytes in, a tree out, or the first thing that is wrong with them.
 
-use std::collections::HashSet;
-
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::interner::Interner;
 use super::lexical::{
     ScanError, character, check_name, find_byte, is_instruction, is_space, scan_attributes,
 };
@@ -37,18 +36,17 @@ impl Document {
         }
         let fragment = builder.build(bytes)?;
         if limits.unique_ids {
-            let ids = place.document.attributes.len() + fragment.attributes.len();
-            check_ids(place.document.ids().chain(fragment.ids()), ids)?;
+            check_ids(place.document.ids().chain(fragment.ids()))?;
         }
         Ok(fragment)
     }
 }
 
-/// None may come twice; there are at most so many.
-fn check_ids<'i>(ids: impl Iterator<Item = &'i str>, most: usize) -> Result<(), XmlError> {
-    let mut seen = HashSet::with_capacity(most);
-    for id in ids {
-        if !seen.insert(id) {
+/// None may come twice.
+fn check_ids<'i>(ids: impl Iterator<Item = &'i str>) -> Result<(), XmlError> {
+    let mut seen = Interner::default();
+    for (nth, id) in ids.enumerate() {
+        if seen.id(id) as usize != nth {
             return Err(XmlError::IdRepeated { id: id.to_owned() });
         }
     }
@@ -177,9 +175,9 @@ impl Builder {
             return Err(XmlError::Malformed { position, what: "an element is not closed" });
         }
         if self.limits.unique_ids {
-            check_ids(self.document.ids(), self.document.attributes.len())?;
+            check_ids(self.document.ids())?;
         }
-        self.document.ranks = self.document.uris.ranks();
+        self.document.uris.rank(&mut self.document.ranks);
         Ok(self.document)
     }
 
@@ -398,12 +396,16 @@ impl Builder {
     /// Gives the attributes of the element that opens their namespaces; none may be there twice,
     /// by name or by expanded name.
     fn resolve_attributes(&mut self, first: usize, position: u64) -> Result<(), XmlError> {
+        let are_several = self.document.attributes.len() > first + 1;
         for at in first..self.document.attributes.len() {
             let prefix = self.document.attributes.get(at).map(|attribute| attribute.name.prefix);
             let Some(prefix) = prefix.filter(|prefix| *prefix != PrefixId::NONE) else { continue };
             let uri = self.resolve(prefix, position)?;
             if let Some(attribute) = self.document.attributes.get_mut(at) {
                 attribute.uri = uri;
+            }
+            if are_several {
+                self.document.will_compare(uri);
             }
         }
         let document = &self.document;

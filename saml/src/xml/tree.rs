@@ -93,7 +93,9 @@ pub(crate) struct Document {
     pub(super) declarations: Vec<Declaration>,
     pub(super) prefixes: Interner,
     pub(super) uris: Interner,
-    /// For each URI its place in their order; filled when everything is read.
+    /// For the URIs of attributes that do not stand alone their place in their order, 0 for others;
+    /// before everything is read, whether it will be needed: there may be tens of thousands that
+    /// nobody compares.
     pub(super) ranks: Vec<u32>,
     pub(super) root: u32,
     pub(super) elements: usize,
@@ -151,7 +153,19 @@ impl Document {
         self.uris.text(uri.0)
     }
 
-    /// The place of a URI in the order of all by bytes.
+    /// Two attributes of one element may have to be put in the order of their URIs.
+    pub(super) fn will_compare(&mut self, uri: UriId) {
+        let at = uri.0 as usize;
+        if self.ranks.len() <= at {
+            self.ranks.resize(at + 1, 0);
+        }
+        if let Some(place) = self.ranks.get_mut(at) {
+            *place = 1;
+        }
+    }
+
+    /// The place of an attribute's URI in their order by bytes, where the attribute does not stand
+    /// alone: 0 for no namespace, which is the first.
     pub(crate) fn rank(&self, uri: UriId) -> u32 {
         self.ranks.get(uri.0 as usize).copied().unwrap_or_default()
     }
