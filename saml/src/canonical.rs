@@ -107,6 +107,9 @@ struct Writer<'w> {
     rendered: Vec<UriId>,
     /// What the open elements changed about that: a prefix, its namespace, and the one before.
     changed: Vec<(PrefixId, UriId, UriId)>,
+    /// For each URI whether it was written and nothing in it escaped: it may be long, and be
+    /// written at each of thousands of elements.
+    plain: Vec<bool>,
     /// Room for one element's attributes, and for their order.
     attributes: Vec<Attribute<'w>>,
     order: Vec<(u32, u64, usize)>,
@@ -142,6 +145,7 @@ impl<'w> Writer<'w> {
             method,
             omitted,
             rendered: vec![UriId::NONE; document.prefixes()],
+            plain: vec![false; document.uris()],
             changed: Vec::new(),
             attributes: Vec::new(),
             order: Vec::new(),
@@ -223,7 +227,7 @@ impl<'w> Writer<'w> {
             self.write(if prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
             self.write(document.prefix_text(prefix));
             self.write("=\"");
-            self.write_value(document.uri_text(uri));
+            self.write_uri(uri);
             self.write("\"");
         }
         let mut order = std::mem::take(&mut self.order);
@@ -312,6 +316,19 @@ impl<'w> Writer<'w> {
     fn write_value(&mut self, value: &str) {
         let special = |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r');
         self.write_escaped(value, special);
+    }
+
+    fn write_uri(&mut self, uri: UriId) {
+        let text = self.document.uri_text(uri);
+        if self.plain.get(uri.index()) == Some(&true) {
+            return self.write(text);
+        }
+        let before = self.output.len();
+        self.write_value(text);
+        let is_plain = self.output.len() == before + text.len();
+        if let Some(place) = self.plain.get_mut(uri.index()) {
+            *place = is_plain;
+        }
     }
 
     fn write_escaped(&mut self, text: &str, special: impl Fn(u8) -> bool) {

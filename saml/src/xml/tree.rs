@@ -33,6 +33,11 @@ impl UriId {
     pub(crate) const NONE: Self = Self(0);
     /// That of `xml:`.
     pub(super) const XML: Self = Self(1);
+
+    /// Its place in a list of all URIs of the document.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// A place in the document's string.
@@ -138,6 +143,11 @@ impl Document {
     /// How many prefixes there are: each has an index below.
     pub(crate) fn prefixes(&self) -> usize {
         self.prefixes.len()
+    }
+
+    /// How many URIs there are: each has an index below.
+    pub(crate) fn uris(&self) -> usize {
+        self.uris.len()
     }
 
     /// A prefix that is somewhere in the document.
