@@ -12,9 +12,13 @@ const NONE: u32 = u32::MAX;
 /// Every text that was given, once. Finding one costs its length, by a keyed hash: no choice of texts
 /// makes others slower. All lie in one string, so that a new one costs no allocation: a small document
 /// may have tens of thousands.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Interner {
+    /// For long texts.
     hasher: RandomState,
+    /// For those of at most eight bytes.
+    multiplier: u128,
+    summand: u128,
     texts: String,
     entries: Vec<Entry>,
     /// A power of two of them; for the hashes that end alike the newest text.
@@ -28,6 +32,18 @@ struct Entry {
     hash: u32,
     /// The text before whose hash ends alike.
     next: u32,
+}
+
+impl Default for Interner {
+    fn default() -> Self {
+        let hasher = RandomState::new();
+        let random = |nth: u8| {
+            u128::from(hasher.hash_one((nth, 0))) << 64 | u128::from(hasher.hash_one((nth, 1)))
+        };
+        let (multiplier, summand) = (random(0), random(1));
+        let (texts, entries, newest) = Default::default();
+        Self { hasher, multiplier, summand, texts, entries, newest }
+    }
 }
 
 impl Interner {
@@ -63,7 +79,15 @@ impl Interner {
     }
 
     fn hash(&self, text: &str) -> u32 {
-        self.hasher.hash_one(text) as u32
+        match text.len() {
+            // Multiply-shift (Dietzfelbinger 1996): whichever two texts somebody chooses who does not
+            // know the numbers, their hashes are independent.
+            ..=8 => {
+                let product = self.multiplier.wrapping_mul(u128::from(head(text)));
+                (product.wrapping_add(self.summand) >> 96) as u32
+            }
+            _ => self.hasher.hash_one(text) as u32,
+        }
     }
 
     fn place(&self, hash: u32) -> usize {
