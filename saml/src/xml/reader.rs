@@ -414,6 +414,11 @@ impl Builder {
             return Ok(());
         }
         let local = |attribute: &AttributeNode| document.local(attribute.name).as_bytes();
+        if let [one, other] = attributes
+            && one.uri != other.uri
+        {
+            return Ok(());
+        }
         // At most 64 of them, so comparing each with each is bounded; glances tell most apart.
         let mut glances = std::mem::take(&mut self.glances);
         glances.clear();
