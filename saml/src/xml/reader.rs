@@ -30,7 +30,7 @@ impl Document {
         limits: Limits,
     ) -> Result<Self, XmlError> {
         let depth = place.depth().saturating_sub(1);
-        let mut builder = Builder::new(limits, depth, place.document.elements);
+        let mut builder = Builder::new(limits, depth, place.document.elements.len());
         for (prefix, uri) in place.in_scope() {
             builder.bind(place.document.prefix_text(prefix), place.document.uri_text(uri));
         }
@@ -79,7 +79,7 @@ struct Builder {
 struct Bound {
     uri: Option<UriId>,
     /// The element, counted from 1, that declared it last.
-    declared_by: usize,
+    declared_by: u32,
 }
 
 const EMPTY: Span = Span { start: 0, end: 0 };
@@ -254,8 +254,7 @@ impl Builder {
         if self.outer_depth + self.open.len() >= self.limits.depth {
             return Err(XmlError::TooDeep { limit: self.limits.depth });
         }
-        self.document.elements += 1;
-        if self.outer_elements + self.document.elements > self.limits.elements {
+        if self.outer_elements + self.document.elements.len() >= self.limits.elements {
             return Err(XmlError::TooManyElements { limit: self.limits.elements });
         }
 
@@ -280,19 +279,18 @@ impl Builder {
         let uri = self.resolve(name.prefix, position)?;
         self.resolve_attributes(first_attribute, position)?;
 
-        let index = self.document.nodes.len() as u32;
-        let parent = self.open.last().copied();
-        if parent.is_none() {
-            self.document.root = index;
-        }
-        self.document.nodes.push(Node::Element(ElementNode {
+        let index = self.document.elements.len() as u32;
+        self.document.nodes.push(Node::Element(index));
+        let first_node = self.document.nodes.len() as u32;
+        self.document.elements.push(ElementNode {
             name,
             uri,
             attributes: (first_attribute as u32, self.document.attributes.len() as u32),
             declarations: (first_declaration as u32, self.document.declarations.len() as u32),
-            parent,
+            parent: self.open.last().copied(),
+            nodes: (first_node, first_node),
             end: index + 1,
-        }));
+        });
         self.open.push(index);
         self.growing = false;
         Ok(())
@@ -359,7 +357,8 @@ impl Builder {
         let refused = |what| Err(XmlError::Namespace { position, what });
         let id = self.prefix(prefix);
         let before = self.bound(id);
-        if before.declared_by == self.document.elements {
+        let declared_by = self.document.elements.len() as u32 + 1;
+        if before.declared_by == declared_by {
             let what = "a namespace declaration twice on one element";
             return Err(XmlError::Malformed { position, what });
         }
@@ -381,7 +380,6 @@ impl Builder {
             _ => {}
         }
         let uri = UriId(self.document.uris.id(uri));
-        let declared_by = self.document.elements;
         self.set_bound(id, Bound { uri: Some(uri), declared_by });
         self.shadowed.push(before.uri);
         self.document.declarations.push(Declaration { prefix: id, uri });
@@ -445,10 +443,11 @@ impl Builder {
     fn end(&mut self, name: Option<&str>, position: u64) -> Result<(), XmlError> {
         let malformed = |what| XmlError::Malformed { position, what };
         let index = self.open.pop().ok_or_else(|| malformed("an end tag without start tag"))?;
-        let end = self.document.nodes.len() as u32;
-        let Some(Node::Element(node)) = self.document.nodes.get_mut(index as usize) else {
+        let end = self.document.elements.len() as u32;
+        let Some(node) = self.document.elements.get_mut(index as usize) else {
             return Err(malformed("an end tag without start tag"));
         };
+        node.nodes.1 = self.document.nodes.len() as u32;
         node.end = end;
         let (written, (first, last)) = (node.name.whole, node.declarations);
         if name.is_some_and(|name| name != self.document.str(written)) {

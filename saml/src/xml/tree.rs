@@ -47,9 +47,12 @@ pub(super) struct Span {
     pub(super) end: u32,
 }
 
+/// In document order. What there is to say of an element is in a list of its own: there may be
+/// several times as many nodes.
 #[derive(Debug)]
 pub(super) enum Node {
-    Element(ElementNode),
+    /// Its place among the elements.
+    Element(u32),
     Text(Span),
     Comment(Span),
 }
@@ -61,7 +64,9 @@ pub(super) struct ElementNode {
     pub(super) attributes: (u32, u32),
     pub(super) declarations: (u32, u32),
     pub(super) parent: Option<u32>,
-    /// Index behind the last node of the subtree.
+    /// Where the nodes below it begin and end.
+    pub(super) nodes: (u32, u32),
+    /// Where the elements below it end; they begin behind it.
     pub(super) end: u32,
 }
 
@@ -94,6 +99,8 @@ pub(super) struct Declaration {
 pub(crate) struct Document {
     pub(super) text: String,
     pub(super) nodes: Vec<Node>,
+    /// In document order: the root is the first.
+    pub(super) elements: Vec<ElementNode>,
     pub(super) attributes: Vec<AttributeNode>,
     pub(super) declarations: Vec<Declaration>,
     pub(super) prefixes: Interner,
@@ -102,8 +109,6 @@ pub(crate) struct Document {
     /// before everything is read, whether it will be needed: there may be tens of thousands that
     /// nobody compares.
     pub(super) ranks: Vec<u32>,
-    pub(super) root: u32,
-    pub(super) elements: usize,
     /// What is in scope around the root: nothing for a document, for a fragment its place's.
     pub(super) context: Vec<Declaration>,
 }
@@ -114,19 +119,18 @@ impl Document {
         Self {
             text: String::new(),
             nodes: Vec::new(),
+            elements: Vec::new(),
             attributes: Vec::new(),
             declarations: Vec::new(),
             prefixes: Interner::of(["", "xml"]),
             uris: Interner::of(["", XML_NAMESPACE]),
             ranks: Vec::new(),
-            root: 0,
-            elements: 0,
             context: Vec::new(),
         }
     }
 
     pub(crate) fn root(&self) -> Element<'_> {
-        Element { document: self, index: self.root }
+        Element { document: self, index: 0 }
     }
 
     /// The values of all attributes that some verifier or other takes for an ID.
@@ -224,10 +228,7 @@ impl PartialEq for Element<'_> {
 
 impl<'d> Element<'d> {
     fn node(self) -> Option<&'d ElementNode> {
-        match self.document.nodes.get(self.index as usize) {
-            Some(Node::Element(node)) => Some(node),
-            _ => None,
-        }
+        self.document.elements.get(self.index as usize)
     }
 
     /// Whether this is the element of that namespace and local name. Prefixes never decide.
@@ -319,26 +320,21 @@ impl<'d> Element<'d> {
 
     pub(crate) fn children(self) -> impl Iterator<Item = Child<'d>> {
         let document = self.document;
-        let end = self.node().map_or(0, |node| node.end);
-        let mut next = self.index + 1;
+        let (mut next, end) = self.node().map_or((0, 0), |node| node.nodes);
         std::iter::from_fn(move || {
             if next >= end {
                 return None;
             }
-            let index = next;
-            let child = match document.nodes.get(index as usize)? {
-                Node::Element(node) => {
-                    next = node.end;
-                    Child::Element(Element { document, index })
+            let node = document.nodes.get(next as usize)?;
+            next += 1;
+            let child = match node {
+                Node::Element(index) => {
+                    let element = Element { document, index: *index };
+                    next = element.node()?.nodes.1;
+                    Child::Element(element)
                 }
-                Node::Text(span) => {
-                    next += 1;
-                    Child::Text(document.str(*span))
-                }
-                Node::Comment(span) => {
-                    next += 1;
-                    Child::Comment(document.str(*span))
-                }
+                Node::Text(span) => Child::Text(document.str(*span)),
+                Node::Comment(span) => Child::Comment(document.str(*span)),
             };
             Some(child)
         })
@@ -362,10 +358,7 @@ impl<'d> Element<'d> {
     pub(crate) fn subtree(self) -> impl Iterator<Item = Element<'d>> {
         let document = self.document;
         let end = self.node().map_or(0, |node| node.end);
-        (self.index..end).filter_map(move |index| match document.nodes.get(index as usize) {
-            Some(Node::Element(_)) => Some(Element { document, index }),
-            _ => None,
-        })
+        (self.index..end).map(move |index| Element { document, index })
     }
 
     /// The element children of that name.
