@@ -106,7 +106,7 @@
 //! | --- | --- | --- |
 //! | size, depth, elements, attributes | 256 KB, 64, 20,000, 64 | `deeply_nested`, `many_attributes`, `at_most_262144_bytes_are_read`, `at_most_20000_elements_are_read`, `test_a_body_over_512_kilobytes_is_413_through_every_front` |
 //! | entities that multiply | no entity is declared | `a_billion_laughs` |
-//! | namespaces that multiply: one long URI, written out at thousands of elements when canonicalized | the canonical form is bounded, too | `a_canonical_form_of_more_than_1_mib_is_refused`, `test_a_document_that_would_grow_to_gigabytes_is_refused_at_once` |
+//! | namespaces that multiply: one long URI, written out at thousands of elements when canonicalized | the canonical form is bounded, too | `a_canonical_form_of_more_than_768_kib_is_refused`, `test_a_document_that_would_grow_to_gigabytes_is_refused_at_once` |
 //! | namespaces that are compared: long URIs, written once, sorted, looked up and held against each other at thousands of attributes (an expired response is enough: its `SignedInfo` still verifies) | a URI is an integer from the moment it is read | `long_namespaces_cost_no_more_than_short_ones`, `equal_texts_are_equal_integers_and_ranks_are_their_order` |
 //! | a signature that keeps comments: its content may have been digested in two ways | it is written once, and the comments are cut out | `comments_are_cut_out_wherever_they_stand` |
 //! | places that are looked for upwards: assertions deep in an advice | one pass downwards | `what_stands_deep_in_an_advice_costs_no_more_than_beside_it` |

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use aws_lc_rs::digest::{Algorithm, Context, Digest};
+
 use crate::xml::{Attribute, Child, Document, Element, Limits, PrefixId, UriId, head};
 
 /// What may differ between two canonicalizations of elements of one document.
@@ -45,65 +47,44 @@ impl Method {
     }
 }
 
-/// What was written, with the comments that the method keeps and without them: nothing else differs
-/// between the two, so that one writing gives both.
-pub(crate) struct Canonical {
-    octets: Vec<u8>,
-    /// Where the comments are in it, in order; of those that follow one another, all as one.
-    comments: Vec<Range<usize>>,
-}
-
-impl Canonical {
-    pub(crate) fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
+/// The digests of a canonical form, with the comments that the method keeps and without them: nothing
+/// else differs between the two, so that one writing gives both.
+pub(crate) struct Digests {
+    pub(crate) whole: Digest,
     /// Where no comment was kept, both forms are the same.
-    pub(crate) fn keeps_comments(&self) -> bool {
-        !self.comments.is_empty()
-    }
-
-    /// What stands between the comments.
-    pub(crate) fn without_comments(&self) -> impl Iterator<Item = &[u8]> {
-        let begins = std::iter::once(0).chain(self.comments.iter().map(|comment| comment.end));
-        let comments = self.comments.iter().map(|comment| comment.start);
-        let ends = comments.chain([self.octets.len()]);
-        begins.zip(ends).filter_map(|(begin, end)| self.octets.get(begin..end))
-    }
+    pub(crate) without_comments: Option<Digest>,
 }
 
 /// The most that a canonical form may hold. Exclusive canonicalization writes a namespace again at
 /// every element that uses it and has no ancestor that did, so that one long URI at the root and
 /// many short children make gigabytes of a document that is small. Of honest documents of the
-/// largest size it makes less than twice as much; and what is written and hashed is what hostile ones cost.
-pub(crate) const LONGEST: usize = 4 * Limits::RESPONSE.bytes;
+/// largest size it makes less than twice as much, even where each value says its type
+/// (`<AttributeValue xsi:type="xs:string">a</AttributeValue>` gets 54 bytes for the namespace of `xsi`);
+/// and what is written and hashed is what hostile ones cost.
+pub(crate) const LONGEST: usize = 3 * Limits::RESPONSE.bytes;
 
-/// The canonical form of `apex` with all that is in it, except the subtree of `omitted`; `None`
-/// when it is longer than [`LONGEST`].
-pub(crate) fn canonicalize(
+/// How much of a canonical form is written before it is digested: little enough to stay in the
+/// processor's caches.
+const BATCH: usize = 16_384;
+
+/// Digests the canonical form of `apex` with all that is in it, except the subtree of `omitted`;
+/// `None` when it is longer than [`LONGEST`].
+pub(crate) fn digests(
     apex: Element<'_>,
     omitted: Option<Element<'_>>,
     method: &Method,
-) -> Option<Canonical> {
-    let inherited = match method.inclusive.is_empty() {
-        true => Vec::new(),
-        false => apex.in_scope(),
-    };
-    let document = apex.document();
-    let mut writer = Writer {
-        document,
-        method,
-        omitted,
-        rendered: vec![UriId::NONE; document.prefixes()],
-        changed: Vec::new(),
-        attributes: Vec::new(),
-        order: Vec::new(),
-        output: Vec::with_capacity(4096),
-        comments: Vec::new(),
-    };
-    writer.element(apex, method.listed(inherited));
-    let Writer { output: octets, comments, .. } = writer;
-    (octets.len() <= LONGEST).then_some(Canonical { octets, comments })
+    algorithm: &'static Algorithm,
+) -> Option<Digests> {
+    Writer::written(apex, omitted, method, algorithm, BATCH).map(Writer::finish)
+}
+
+/// The canonical form itself, and where comments are in it.
+#[cfg(any(test, fuzzing))]
+fn canonical_form(apex: Element<'_>, method: &Method) -> Option<(Vec<u8>, Vec<Range<usize>>)> {
+    let algorithm = &aws_lc_rs::digest::SHA256;
+    let Writer { output, comments, .. } =
+        Writer::written(apex, None, method, algorithm, usize::MAX)?;
+    (output.len() <= LONGEST).then_some((output, comments))
 }
 
 /// The canonical form of a document, and the canonical form of that; for tests. Empty where the first
@@ -112,12 +93,12 @@ pub(crate) fn canonicalize(
 pub fn canonical_form_twice(xml: &[u8], with_comments: bool) -> Option<(Vec<u8>, Vec<u8>)> {
     let method = Method { with_comments, ..Method::default() };
     let once = Document::parse(xml, Limits::RESPONSE).ok()?;
-    let once = canonicalize(once.root(), None, &method)?.octets;
+    let (once, _) = canonical_form(once.root(), &method)?;
     // It may have grown beyond what is read: elements declare the prefixes of their attributes themselves.
     let limits = Limits { bytes: LONGEST, attributes: usize::MAX, ..Limits::RESPONSE };
     let again = Document::parse(&once, limits).ok();
-    let twice = again.and_then(|again| canonicalize(again.root(), None, &method));
-    Some((once, twice.map(|twice| twice.octets).unwrap_or_default()))
+    let twice = again.and_then(|again| canonical_form(again.root(), &method));
+    Some((once, twice.map(|(twice, _)| twice).unwrap_or_default()))
 }
 
 struct Writer<'w> {
@@ -128,21 +109,96 @@ struct Writer<'w> {
     rendered: Vec<UriId>,
     /// What the open elements changed about that: a prefix, its namespace, and the one before.
     changed: Vec<(PrefixId, UriId, UriId)>,
+    /// For each URI whether it was written and nothing in it escaped: it may be long, and be
+    /// written at each of thousands of elements.
+    plain: Vec<bool>,
     /// Room for one element's attributes, and for their order.
     attributes: Vec<Attribute<'w>>,
     order: Vec<(u32, u64, usize)>,
+    /// What is not digested yet.
     output: Vec<u8>,
-    /// Where comments are in the output.
+    /// Where comments are in it, in order; of those that follow one another, all as one.
     comments: Vec<Range<usize>>,
+    /// How long the output grows before it is digested.
+    batch: usize,
+    /// How much was digested.
+    digested: usize,
+    whole: Context,
+    /// Without comments, from the first on.
+    without_comments: Option<Context>,
 }
 
 impl<'w> Writer<'w> {
+    /// With the whole form written, of which the end is not digested; `None` when it is too long.
+    fn written(
+        apex: Element<'w>,
+        omitted: Option<Element<'w>>,
+        method: &'w Method,
+        algorithm: &'static Algorithm,
+        batch: usize,
+    ) -> Option<Self> {
+        let inherited = match method.inclusive.is_empty() {
+            true => Vec::new(),
+            false => apex.in_scope(),
+        };
+        let document = apex.document();
+        let mut writer = Self {
+            document,
+            method,
+            omitted,
+            rendered: vec![UriId::NONE; document.prefixes()],
+            plain: vec![false; document.uris()],
+            changed: Vec::new(),
+            attributes: Vec::new(),
+            order: Vec::new(),
+            output: Vec::with_capacity(2 * BATCH),
+            comments: Vec::new(),
+            batch,
+            digested: 0,
+            whole: Context::new(algorithm),
+            without_comments: None,
+        };
+        writer.element(apex, method.listed(inherited));
+        (writer.length() <= LONGEST).then_some(writer)
+    }
+
+    fn length(&self) -> usize {
+        self.digested + self.output.len()
+    }
+
+    fn digest(&mut self) {
+        if !self.comments.is_empty() {
+            self.without_comments.get_or_insert_with(|| self.whole.clone());
+        }
+        if let Some(context) = &mut self.without_comments {
+            let begins = std::iter::once(0).chain(self.comments.iter().map(|comment| comment.end));
+            let comments = self.comments.iter().map(|comment| comment.start);
+            let ends = comments.chain([self.output.len()]);
+            for part in begins.zip(ends).filter_map(|(begin, end)| self.output.get(begin..end)) {
+                context.update(part);
+            }
+        }
+        self.whole.update(&self.output);
+        self.digested += self.output.len();
+        self.output.clear();
+        self.comments.clear();
+    }
+
+    fn finish(mut self) -> Digests {
+        self.digest();
+        let without_comments = self.without_comments.map(Context::finish);
+        Digests { whole: self.whole.finish(), without_comments }
+    }
+
     /// `inclusive` are the listed namespaces that come into scope here. Recursion is as deep as the
     /// document, which the reader bounds.
     fn element(&mut self, element: Element<'w>, inclusive: Vec<(PrefixId, UriId)>) {
         // One element adds at most the document itself, escaped.
-        if self.output.len() > LONGEST {
+        if self.length() > LONGEST {
             return;
+        }
+        if self.output.len() >= self.batch {
+            self.digest();
         }
         let document = self.document;
         let mut attributes = std::mem::take(&mut self.attributes);
@@ -173,7 +229,7 @@ impl<'w> Writer<'w> {
             self.write(if prefix == PrefixId::NONE { " xmlns" } else { " xmlns:" });
             self.write(document.prefix_text(prefix));
             self.write("=\"");
-            self.write_value(document.uri_text(uri));
+            self.write_uri(uri);
             self.write("\"");
         }
         let mut order = std::mem::take(&mut self.order);
@@ -264,6 +320,19 @@ impl<'w> Writer<'w> {
         self.write_escaped(value, special);
     }
 
+    fn write_uri(&mut self, uri: UriId) {
+        let text = self.document.uri_text(uri);
+        if self.plain.get(uri.index()) == Some(&true) {
+            return self.write(text);
+        }
+        let before = self.output.len();
+        self.write_value(text);
+        let is_plain = self.output.len() == before + text.len();
+        if let Some(place) = self.plain.get_mut(uri.index()) {
+            *place = is_plain;
+        }
+    }
+
     fn write_escaped(&mut self, text: &str, special: impl Fn(u8) -> bool) {
         let mut rest = text.as_bytes();
         loop {
@@ -295,6 +364,8 @@ impl<'w> Writer<'w> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+
     use super::*;
 
     const LIMITS: Limits = Limits::RESPONSE;
@@ -303,13 +374,20 @@ mod tests {
         let document = Document::parse(xml.as_bytes(), LIMITS).unwrap();
         let apex = path.iter().fold(document.root(), |at, nth| at.elements().nth(*nth).unwrap());
         let method = Method::new(&document, with_comments, prefixes.iter().copied());
-        let canonical = canonicalize(apex, None, &method).unwrap();
-        // Each of these documents also shows that one writing gives the form without comments.
+        let (octets, comments) = canonical_form(apex, &method).unwrap();
+        // Each of these documents also shows that one writing digests both forms, in any batches.
         let selected = Method::new(&document, false, prefixes.iter().copied());
-        let selected = canonicalize(apex, None, &selected).unwrap();
-        assert!(!selected.keeps_comments());
-        assert_eq!(canonical.without_comments().collect::<Vec<_>>().concat(), selected.octets());
-        String::from_utf8(canonical.octets).unwrap()
+        let (selected, none) = canonical_form(apex, &selected).unwrap();
+        assert_eq!(none, []);
+        for batch in [1, 10, 100] {
+            let writer = Writer::written(apex, None, &method, &SHA256, batch).unwrap();
+            let digests = writer.finish();
+            assert_eq!(digests.whole.as_ref(), digest(&SHA256, &octets).as_ref());
+            assert_eq!(digests.without_comments.is_some(), !comments.is_empty());
+            let without_comments = digests.without_comments.unwrap_or(digests.whole);
+            assert_eq!(without_comments.as_ref(), digest(&SHA256, &selected).as_ref());
+        }
+        String::from_utf8(octets).unwrap()
     }
 
     #[test]
@@ -391,6 +469,21 @@ mod tests {
         ] {
             assert!(canonical(xml, &[], &[], true).contains("<!--"), "{xml}");
             assert!(!canonical(xml, &[], &[], false).contains("<!--"), "{xml}");
+        }
+    }
+
+    #[test]
+    fn honest_documents_of_the_largest_size_are_far_from_the_longest_form() {
+        let root = "<r xmlns='urn:oasis:names:tc:SAML:2.0:assertion' \
+                    xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'>";
+        for value in [
+            "<AttributeValue>&lt;NameID&gt;a&lt;/NameID&gt;</AttributeValue>",
+            "<AttributeValue xsi:type=\"xs:string\">a</AttributeValue>",
+            "<Attribute Name='a'/>",
+        ] {
+            let values = value.repeat((LIMITS.bytes - root.len() - 4) / value.len());
+            let form = canonical(&format!("{root}{values}</r>"), &[], &[], false);
+            assert!(form.len() < 2 * LIMITS.bytes, "{value}: {}", form.len());
         }
     }
 

@@ -6,7 +6,7 @@
 
 use aws_lc_rs::{digest, signature as lc};
 
-use crate::canonical::{Canonical, LONGEST, Method, canonicalize};
+use crate::canonical::{Digests, LONGEST, Method, digests};
 use crate::claims::read_id;
 use crate::decode::base64_text;
 use crate::der;
@@ -124,16 +124,19 @@ pub(crate) fn verify<'d, 'k>(
     }
 
     let too_large = || Rejection::CanonicalFormTooLarge { element: name, limit: LONGEST };
-    let message = canonicalize(signed_info.element, None, &signed_info.canonicalization)
-        .ok_or_else(too_large)?;
+    let (method, canonicalization) = (signed_info.method, &signed_info.canonicalization);
+    // Of what is long, each key need not make a digest of its own.
+    let message = digests(signed_info.element, None, canonicalization, method.digest())
+        .ok_or_else(too_large)?
+        .whole;
     let key = keys
         .iter()
-        .find(|key| signed_info.method.verify(key, message.octets(), &signature_value))
+        .find(|key| method.verify(key, &message, &signature_value))
         .ok_or(Rejection::SignatureInvalid { element: name, keys: keys.len() })?;
 
-    let content =
-        canonicalize(parent, Some(signature), &signed_info.transform).ok_or_else(too_large)?;
-    match signed_info.digests(&content) {
+    let content = digests(parent, Some(signature), &signed_info.transform, signed_info.digest)
+        .ok_or_else(too_large)?;
+    match signed_info.covers(&content) {
         true => Ok(Some(Signed { element: parent, key })),
         false => Err(Rejection::DigestMismatch { element: name }),
     }
@@ -172,18 +175,13 @@ struct SignedInfo<'d> {
 }
 
 impl<'d> SignedInfo<'d> {
-    /// Whether the digest is that of `content`. A reference by bare `#ID` selects no comments (XML
+    /// Whether the digest is that of the content. A reference by bare `#ID` selects no comments (XML
     /// Signature 4.4.3.3), so that none are left for `#WithComments` to keep; xmlsec1 reads it so,
     /// signxml keeps them. Both forms cover every element, attribute and character that is read
     /// here, and comments never are, so either will do.
-    fn digests(&self, content: &Canonical) -> bool {
-        let mut selected = digest::Context::new(self.digest);
-        for part in content.without_comments() {
-            selected.update(part);
-        }
-        selected.finish().as_ref() == self.digest_value
-            || (content.keeps_comments()
-                && digest::digest(self.digest, content.octets()).as_ref() == self.digest_value)
+    fn covers(&self, content: &Digests) -> bool {
+        let is_given = |digest: &digest::Digest| digest.as_ref() == self.digest_value;
+        content.without_comments.as_ref().is_some_and(is_given) || is_given(&content.whole)
     }
 
     /// `CanonicalizationMethod, SignatureMethod, Reference` and nothing else.
@@ -309,17 +307,26 @@ impl SignatureMethod {
         }
     }
 
+    /// That of the message.
+    fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::RsaSha256 | Self::EcdsaSha256 => &digest::SHA256,
+            Self::RsaSha384 | Self::EcdsaSha384 => &digest::SHA384,
+            Self::RsaSha512 => &digest::SHA512,
+        }
+    }
+
     /// A key of another kind than the method's never verifies: there is nothing to confuse.
-    fn verify(self, key: &SigningKey, message: &[u8], signature: &[u8]) -> bool {
+    fn verify(self, key: &SigningKey, message: &digest::Digest, signature: &[u8]) -> bool {
         let rsa = |algorithm: &'static lc::RsaParameters| {
             lc::UnparsedPublicKey::new(algorithm, key.public_key())
-                .verify(message, signature)
+                .verify_digest(message, signature)
                 .is_ok()
         };
         let ecdsa = |algorithm: &'static lc::EcdsaVerificationAlgorithm, size: usize| {
             ecdsa_der(signature, size).is_some_and(|signature| {
                 lc::UnparsedPublicKey::new(algorithm, key.public_key())
-                    .verify(message, &signature)
+                    .verify_digest(message, &signature)
                     .is_ok()
             })
         };

@@ -1,10 +1,9 @@
 //! Bytes in, a tree out, or the first thing that is wrong with them.
 
-use std::collections::HashSet;
-
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use super::interner::Interner;
 use super::lexical::{
     ScanError, character, check_name, find_byte, is_instruction, is_space, scan_attributes,
 };
@@ -31,24 +30,23 @@ impl Document {
         limits: Limits,
     ) -> Result<Self, XmlError> {
         let depth = place.depth().saturating_sub(1);
-        let mut builder = Builder::new(limits, depth, place.document.elements);
+        let mut builder = Builder::new(limits, depth, place.document.elements.len());
         for (prefix, uri) in place.in_scope() {
             builder.bind(place.document.prefix_text(prefix), place.document.uri_text(uri));
         }
         let fragment = builder.build(bytes)?;
         if limits.unique_ids {
-            let ids = place.document.attributes.len() + fragment.attributes.len();
-            check_ids(place.document.ids().chain(fragment.ids()), ids)?;
+            check_ids(place.document.ids().chain(fragment.ids()))?;
         }
         Ok(fragment)
     }
 }
 
-/// None may come twice; there are at most so many.
-fn check_ids<'i>(ids: impl Iterator<Item = &'i str>, most: usize) -> Result<(), XmlError> {
-    let mut seen = HashSet::with_capacity(most);
-    for id in ids {
-        if !seen.insert(id) {
+/// None may come twice.
+fn check_ids<'i>(ids: impl Iterator<Item = &'i str>) -> Result<(), XmlError> {
+    let mut seen = Interner::default();
+    for (nth, id) in ids.enumerate() {
+        if seen.id(id) as usize != nth {
             return Err(XmlError::IdRepeated { id: id.to_owned() });
         }
     }
@@ -81,7 +79,7 @@ struct Builder {
 struct Bound {
     uri: Option<UriId>,
     /// The element, counted from 1, that declared it last.
-    declared_by: usize,
+    declared_by: u32,
 }
 
 const EMPTY: Span = Span { start: 0, end: 0 };
@@ -177,9 +175,9 @@ impl Builder {
             return Err(XmlError::Malformed { position, what: "an element is not closed" });
         }
         if self.limits.unique_ids {
-            check_ids(self.document.ids(), self.document.attributes.len())?;
+            check_ids(self.document.ids())?;
         }
-        self.document.ranks = self.document.uris.ranks();
+        self.document.uris.rank(&mut self.document.ranks);
         Ok(self.document)
     }
 
@@ -256,8 +254,7 @@ impl Builder {
         if self.outer_depth + self.open.len() >= self.limits.depth {
             return Err(XmlError::TooDeep { limit: self.limits.depth });
         }
-        self.document.elements += 1;
-        if self.outer_elements + self.document.elements > self.limits.elements {
+        if self.outer_elements + self.document.elements.len() >= self.limits.elements {
             return Err(XmlError::TooManyElements { limit: self.limits.elements });
         }
 
@@ -282,19 +279,18 @@ impl Builder {
         let uri = self.resolve(name.prefix, position)?;
         self.resolve_attributes(first_attribute, position)?;
 
-        let index = self.document.nodes.len() as u32;
-        let parent = self.open.last().copied();
-        if parent.is_none() {
-            self.document.root = index;
-        }
-        self.document.nodes.push(Node::Element(ElementNode {
+        let index = self.document.elements.len() as u32;
+        self.document.nodes.push(Node::Element(index));
+        let first_node = self.document.nodes.len() as u32;
+        self.document.elements.push(ElementNode {
             name,
             uri,
             attributes: (first_attribute as u32, self.document.attributes.len() as u32),
             declarations: (first_declaration as u32, self.document.declarations.len() as u32),
-            parent,
+            parent: self.open.last().copied(),
+            nodes: (first_node, first_node),
             end: index + 1,
-        }));
+        });
         self.open.push(index);
         self.growing = false;
         Ok(())
@@ -361,7 +357,8 @@ impl Builder {
         let refused = |what| Err(XmlError::Namespace { position, what });
         let id = self.prefix(prefix);
         let before = self.bound(id);
-        if before.declared_by == self.document.elements {
+        let declared_by = self.document.elements.len() as u32 + 1;
+        if before.declared_by == declared_by {
             let what = "a namespace declaration twice on one element";
             return Err(XmlError::Malformed { position, what });
         }
@@ -383,7 +380,6 @@ impl Builder {
             _ => {}
         }
         let uri = UriId(self.document.uris.id(uri));
-        let declared_by = self.document.elements;
         self.set_bound(id, Bound { uri: Some(uri), declared_by });
         self.shadowed.push(before.uri);
         self.document.declarations.push(Declaration { prefix: id, uri });
@@ -398,12 +394,16 @@ impl Builder {
     /// Gives the attributes of the element that opens their namespaces; none may be there twice,
     /// by name or by expanded name.
     fn resolve_attributes(&mut self, first: usize, position: u64) -> Result<(), XmlError> {
+        let are_several = self.document.attributes.len() > first + 1;
         for at in first..self.document.attributes.len() {
             let prefix = self.document.attributes.get(at).map(|attribute| attribute.name.prefix);
             let Some(prefix) = prefix.filter(|prefix| *prefix != PrefixId::NONE) else { continue };
             let uri = self.resolve(prefix, position)?;
             if let Some(attribute) = self.document.attributes.get_mut(at) {
                 attribute.uri = uri;
+            }
+            if are_several {
+                self.document.will_compare(uri);
             }
         }
         let document = &self.document;
@@ -412,6 +412,11 @@ impl Builder {
             return Ok(());
         }
         let local = |attribute: &AttributeNode| document.local(attribute.name).as_bytes();
+        if let [one, other] = attributes
+            && one.uri != other.uri
+        {
+            return Ok(());
+        }
         // At most 64 of them, so comparing each with each is bounded; glances tell most apart.
         let mut glances = std::mem::take(&mut self.glances);
         glances.clear();
@@ -438,10 +443,11 @@ impl Builder {
     fn end(&mut self, name: Option<&str>, position: u64) -> Result<(), XmlError> {
         let malformed = |what| XmlError::Malformed { position, what };
         let index = self.open.pop().ok_or_else(|| malformed("an end tag without start tag"))?;
-        let end = self.document.nodes.len() as u32;
-        let Some(Node::Element(node)) = self.document.nodes.get_mut(index as usize) else {
+        let end = self.document.elements.len() as u32;
+        let Some(node) = self.document.elements.get_mut(index as usize) else {
             return Err(malformed("an end tag without start tag"));
         };
+        node.nodes.1 = self.document.nodes.len() as u32;
         node.end = end;
         let (written, (first, last)) = (node.name.whole, node.declarations);
         if name.is_some_and(|name| name != self.document.str(written)) {

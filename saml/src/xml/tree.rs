@@ -33,6 +33,11 @@ impl UriId {
     pub(crate) const NONE: Self = Self(0);
     /// That of `xml:`.
     pub(super) const XML: Self = Self(1);
+
+    /// Its place in a list of all URIs of the document.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// A place in the document's string.
@@ -42,9 +47,12 @@ pub(super) struct Span {
     pub(super) end: u32,
 }
 
+/// In document order. What there is to say of an element is in a list of its own: there may be
+/// several times as many nodes.
 #[derive(Debug)]
 pub(super) enum Node {
-    Element(ElementNode),
+    /// Its place among the elements.
+    Element(u32),
     Text(Span),
     Comment(Span),
 }
@@ -56,7 +64,9 @@ pub(super) struct ElementNode {
     pub(super) attributes: (u32, u32),
     pub(super) declarations: (u32, u32),
     pub(super) parent: Option<u32>,
-    /// Index behind the last node of the subtree.
+    /// Where the nodes below it begin and end.
+    pub(super) nodes: (u32, u32),
+    /// Where the elements below it end; they begin behind it.
     pub(super) end: u32,
 }
 
@@ -89,14 +99,16 @@ pub(super) struct Declaration {
 pub(crate) struct Document {
     pub(super) text: String,
     pub(super) nodes: Vec<Node>,
+    /// In document order: the root is the first.
+    pub(super) elements: Vec<ElementNode>,
     pub(super) attributes: Vec<AttributeNode>,
     pub(super) declarations: Vec<Declaration>,
     pub(super) prefixes: Interner,
     pub(super) uris: Interner,
-    /// For each URI its place in their order; filled when everything is read.
+    /// For the URIs of attributes that do not stand alone their place in their order, 0 for others;
+    /// before everything is read, whether it will be needed: there may be tens of thousands that
+    /// nobody compares.
     pub(super) ranks: Vec<u32>,
-    pub(super) root: u32,
-    pub(super) elements: usize,
     /// What is in scope around the root: nothing for a document, for a fragment its place's.
     pub(super) context: Vec<Declaration>,
 }
@@ -107,19 +119,18 @@ impl Document {
         Self {
             text: String::new(),
             nodes: Vec::new(),
+            elements: Vec::new(),
             attributes: Vec::new(),
             declarations: Vec::new(),
             prefixes: Interner::of(["", "xml"]),
             uris: Interner::of(["", XML_NAMESPACE]),
             ranks: Vec::new(),
-            root: 0,
-            elements: 0,
             context: Vec::new(),
         }
     }
 
     pub(crate) fn root(&self) -> Element<'_> {
-        Element { document: self, index: self.root }
+        Element { document: self, index: 0 }
     }
 
     /// The values of all attributes that some verifier or other takes for an ID.
@@ -138,6 +149,11 @@ impl Document {
         self.prefixes.len()
     }
 
+    /// How many URIs there are: each has an index below.
+    pub(crate) fn uris(&self) -> usize {
+        self.uris.len()
+    }
+
     /// A prefix that is somewhere in the document.
     pub(crate) fn known_prefix(&self, text: &str) -> Option<PrefixId> {
         self.prefixes.known(text).map(PrefixId)
@@ -151,7 +167,19 @@ impl Document {
         self.uris.text(uri.0)
     }
 
-    /// The place of a URI in the order of all by bytes.
+    /// Two attributes of one element may have to be put in the order of their URIs.
+    pub(super) fn will_compare(&mut self, uri: UriId) {
+        let at = uri.0 as usize;
+        if self.ranks.len() <= at {
+            self.ranks.resize(at + 1, 0);
+        }
+        if let Some(place) = self.ranks.get_mut(at) {
+            *place = 1;
+        }
+    }
+
+    /// The place of an attribute's URI in their order by bytes, where the attribute does not stand
+    /// alone: 0 for no namespace, which is the first.
     pub(crate) fn rank(&self, uri: UriId) -> u32 {
         self.ranks.get(uri.0 as usize).copied().unwrap_or_default()
     }
@@ -200,10 +228,7 @@ impl PartialEq for Element<'_> {
 
 impl<'d> Element<'d> {
     fn node(self) -> Option<&'d ElementNode> {
-        match self.document.nodes.get(self.index as usize) {
-            Some(Node::Element(node)) => Some(node),
-            _ => None,
-        }
+        self.document.elements.get(self.index as usize)
     }
 
     /// Whether this is the element of that namespace and local name. Prefixes never decide.
@@ -295,26 +320,21 @@ impl<'d> Element<'d> {
 
     pub(crate) fn children(self) -> impl Iterator<Item = Child<'d>> {
         let document = self.document;
-        let end = self.node().map_or(0, |node| node.end);
-        let mut next = self.index + 1;
+        let (mut next, end) = self.node().map_or((0, 0), |node| node.nodes);
         std::iter::from_fn(move || {
             if next >= end {
                 return None;
             }
-            let index = next;
-            let child = match document.nodes.get(index as usize)? {
-                Node::Element(node) => {
-                    next = node.end;
-                    Child::Element(Element { document, index })
+            let node = document.nodes.get(next as usize)?;
+            next += 1;
+            let child = match node {
+                Node::Element(index) => {
+                    let element = Element { document, index: *index };
+                    next = element.node()?.nodes.1;
+                    Child::Element(element)
                 }
-                Node::Text(span) => {
-                    next += 1;
-                    Child::Text(document.str(*span))
-                }
-                Node::Comment(span) => {
-                    next += 1;
-                    Child::Comment(document.str(*span))
-                }
+                Node::Text(span) => Child::Text(document.str(*span)),
+                Node::Comment(span) => Child::Comment(document.str(*span)),
             };
             Some(child)
         })
@@ -338,10 +358,7 @@ impl<'d> Element<'d> {
     pub(crate) fn subtree(self) -> impl Iterator<Item = Element<'d>> {
         let document = self.document;
         let end = self.node().map_or(0, |node| node.end);
-        (self.index..end).filter_map(move |index| match document.nodes.get(index as usize) {
-            Some(Node::Element(_)) => Some(Element { document, index }),
-            _ => None,
-        })
+        (self.index..end).map(move |index| Element { document, index })
     }
 
     /// The element children of that name.
