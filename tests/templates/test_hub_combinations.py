@@ -30,6 +30,7 @@ KINDS = [
     {"EndpointType": "REGIONAL"},
     {"EndpointType": "PRIVATE"},
     {"EndpointType": "PRIVATE", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"},
+    {"EndpointType": "PRIVATE", "ClientCidr": "10.9.0.0/28"},
 ]
 GUARDS = [
     {},
@@ -89,10 +90,11 @@ def is_contradiction(options):
         or (proxied != guarded and not private)
         or (proxied and options.get("WebAcl") == "no" and not private)
         or (proxied and "AllowedCidrs" in options)
+        or (proxied and private and ("ExecuteApiEndpointId" in options or "ClientCidr" not in options))
     )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["regional", "private", "private, own endpoint"])
+@pytest.mark.parametrize("kind", KINDS, ids=["regional", "private", "private, own endpoint", "private, for a proxy"])
 @pytest.mark.parametrize("address", ADDRESSES, ids=["api", "domain", "domain and zone", "proxy"])
 def test_every_combination_is_whole_or_refused(kind, address):
     made = refused = 0
@@ -107,7 +109,8 @@ def test_every_combination_is_whole_or_refused(kind, address):
             else:
                 stack(HUB, {**options, **flags})
                 made += 1
-    assert (made > 0) == (not ("HostedZoneId" in address and "ExecuteApiEndpointId" in kind))
+    guard = PROXY if "PublicUrl" in address and kind["EndpointType"] == "REGIONAL" else {}
+    assert (made > 0) == (not is_contradiction({**kind, **address, **guard, "Network": "new"}))
     assert made + refused > len(GUARDS) * len(NETWORKS)
 
 
@@ -360,6 +363,9 @@ def test_behind_a_proxy_the_api_lets_in(case):
     assert got == expected
 
 
+PRIVATELY_PROXIED = {**ADDRESSES[3], "EndpointType": "PRIVATE", "Network": "new"}
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
@@ -369,12 +375,22 @@ def test_behind_a_proxy_the_api_lets_in(case):
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "WebAcl": "no"}, "BehindAProxy"),
         ({"ClientAddress": "forwarded:2"}, "WithoutAProxy"),
         (PROXY, "WithoutAProxy"),
-        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "ProxyOfAPrivateApi"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "BehindAProxy"),
+        ({**PRIVATELY_PROXIED, **PROXY, "ClientCidr": "10.9.0.0/28"}, "ProxyOfAPrivateApi"),
+        # Whoever is inside would write the address that allowed_cidrs sees.
+        (PRIVATELY_PROXIED, "ClientCidr the proxy's addresses"),
+        ({**PRIVATELY_PROXIED, "ClientCidr": "0.0.0.0/0"}, "ClientCidr the proxy's addresses"),
+        ({**PRIVATELY_PROXIED, "ClientCidr": "10.9.0.0/28", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"}, "leave ExecuteApiEndpointId empty"),
     ],
 )  # fmt: skip
 def test_who_reaches_the_api_and_whose_address_it_believes_go_together(options, word):
     with pytest.raises(render.Refused, match=word):
         stack(HUB, options)
+
+
+def test_the_endpoint_of_a_private_api_behind_a_proxy_admits_the_proxy_alone():
+    groups = stack(HUB, {**PRIVATELY_PROXIED, "ClientCidr": "10.9.0.0/28"}).of_type("AWS::EC2::SecurityGroup")
+    assert [rule["CidrIp"] for rule in groups["ApiSecurityGroup"]["SecurityGroupIngress"]] == ["10.9.0.0/28"]
 
 
 def test_switching_the_web_acl_on_and_off_meets_no_resource_that_stayed():

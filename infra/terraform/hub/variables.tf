@@ -124,13 +124,13 @@ variable "throttle_burst" {
 
 variable "client_cidr" {
   type        = string
-  description = "PRIVATE only. Who may connect to the endpoint of API Gateway that this stack creates."
+  description = "PRIVATE only. Who may connect to the endpoint of API Gateway that this stack creates. Behind a proxy (PublicUrl) its addresses alone."
   default     = null
 }
 
 variable "execute_api_endpoint_id" {
   type        = string
-  description = "PRIVATE only. An endpoint of execute-api that exists already. Empty to create one in the VPC of the function."
+  description = "PRIVATE only, and not behind a proxy. An endpoint of execute-api that exists already. Empty to create one in the VPC of the function."
   default     = null
 }
 
