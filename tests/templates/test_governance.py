@@ -41,7 +41,10 @@ def test_a_team_runs_on_the_instance_types_that_are_listed(instance, decision):
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*"}]}
     iam = Iam()
     try:
-        for action, resource in (("CreateApp", "app/d-one/ann/JupyterLab/default"), ("CreateTrainingJob", "training-job/x")):
+        for action, resource in (
+            ("CreateApp", "app/d-one/ann/JupyterLab/default"), ("CreateTrainingJob", "training-job/x"), ("UpdateTrainingJob", "training-job/x"),
+            ("CreateMonitoringSchedule", "monitoring-schedule/x"), ("UpdateMonitoringSchedule", "monitoring-schedule/x"), ("UpdateCluster", "cluster/x"),
+        ):  # fmt: skip
             answer = iam.decide(
                 "arn:aws:iam::222222222222:role/studio-broker/Studio-team1", f"sagemaker:{action}",
                 f"arn:aws:sagemaker:eu-west-1:222222222222:{resource}", {"sagemaker:InstanceTypes": [instance]},
