@@ -1,10 +1,12 @@
 """What an organization asks of every stack: tags, limits of size and cost, web ACLs of its own, FIPS."""
 
+import re
+
 import boto3
 import pytest
 from botocore.config import Config
 from iam import Iam
-from templates import HUB, INFRA, render, stack
+from templates import HUB, INFRA, all_templates, render, stack
 
 DOMAIN, TEAM = INFRA / "spoke" / "domain.yaml", INFRA / "spoke" / "team.yaml"
 DOMAIN_PARAMETERS = {"VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa"}
@@ -95,6 +97,31 @@ def test_fips_endpoints_are_those_of_the_sdk_and_exist_in_govcloud():
         assert client.meta.endpoint_url.endswith("us-gov-west-1.amazonaws.com")
     with pytest.raises(render.Refused, match="ordinary names"):
         stack(HUB, {"FipsEndpoints": "yes", "Network": "new"}, region="us-gov-west-1")
+
+
+def test_the_stacks_tags_reach_the_tasks_of_a_service():
+    """CloudFormation tags what it makes; tasks are made by ECS, and are what is paid."""
+    services = [
+        (path.name, resource["Properties"]) for path in all_templates()
+        for resource in render.load(path)["Resources"].values() if resource["Type"] == "AWS::ECS::Service"
+    ]  # fmt: skip
+    assert services and all(service["PropagateTags"] == "SERVICE" for _, service in services), services
+
+
+CIDRS = [(path, name) for path in all_templates() for name in render.load(path)["Parameters"] if "Cidr" in name]
+
+
+@pytest.mark.parametrize(("path", "name"), CIDRS, ids=[f"{path.parent.name}/{path.stem} {name}" for path, name in CIDRS])
+def test_an_address_range_that_does_not_exist_is_refused_by_the_parameter(path, name):
+    parameter = render.load(path)["Parameters"][name]
+    some = parameter["Default"] or "10.1.0.0/26,10.1.0.64/26,10.1.0.128/26"
+    takes = [",".join(some.split(",")[:n]) for n in (1, 2, 3) if re.fullmatch(parameter["AllowedPattern"], ",".join(some.split(",")[:n]))]
+    if parameter["Type"] == "CommaDelimitedList":
+        takes = takes[:1]
+    assert takes, "this row proves nothing"
+    for wrong in ("999.0.0.0", "256.1.0.0", "10.1.0.256", "10.1.0.0.0"):
+        changed = takes[-1].replace(takes[-1].split("/")[0], wrong, 1)
+        assert not re.fullmatch(parameter["AllowedPattern"], changed), changed
 
 
 def test_no_template_sets_tags_that_a_stacks_own_would_meet():
