@@ -4,9 +4,10 @@ import re
 
 import boto3
 import pytest
+import yaml
 from botocore.config import Config
 from iam import Iam
-from templates import HUB, INFRA, all_templates, render, stack
+from templates import CERTIFICATE, EXISTING_VPC, HUB, INFRA, all_templates, render, stack
 
 DOMAIN, TEAM = INFRA / "spoke" / "domain.yaml", INFRA / "spoke" / "team.yaml"
 DOMAIN_PARAMETERS = {"VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa"}
@@ -85,16 +86,52 @@ def test_managed_rules_are_an_option_and_let_a_saml_response_pass():
     assert priorities == sorted(set(priorities)), "who is let in by their address has passed the rest"
 
 
+#: What each template with a program of ours needs beside the switch.
+PROGRAMS = {
+    HUB: {},
+    INFRA / "operations" / "template.yaml": {"HubStackName": "stack", "PublicUrl": "https://studio.example.com", "DoctorBucket": "bucket"},
+    INFRA / "containers" / "ecs.yaml": {
+        "DomainName": "studio.example.com", "CertificateArn": CERTIFICATE, "VpcId": EXISTING_VPC["VpcId"],
+        "LoadBalancerSubnetIds": EXISTING_VPC["SubnetIds"], "SubnetIds": EXISTING_VPC["SubnetIds"],
+        "ImageUri": "111111111111.dkr.ecr.eu-central-1.amazonaws.com/studio-broker@sha256:" + "0" * 64,
+    },
+}  # fmt: skip
+
+
+def environments(made):
+    """{program: its variables} of a stack."""
+    found = {name: one["Environment"]["Variables"] for name, one in made.of_type("AWS::Lambda::Function").items()}
+    for name, task in made.of_type("AWS::ECS::TaskDefinition").items():
+        for container in task["ContainerDefinitions"]:
+            found[f"{name} {container['Name']}"] = {one["Name"]: one["Value"] for one in container["Environment"]}
+    return found
+
+
+def test_every_program_of_ours_calls_fips_endpoints_where_one_does():
+    kinds = ("AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::ECS::TaskDefinition")
+    assert set(PROGRAMS) == {path for path in all_templates() if any(r["Type"] in kinds for r in render.load(path)["Resources"].values())}
+    programs = set()
+    for path, parameters in PROGRAMS.items():
+        plain, fips = (environments(stack(path, {**parameters, "FipsEndpoints": switch}, region="us-gov-west-1")) for switch in ("no", "yes"))
+        assert not [name for name, variables in plain.items() if "AWS_USE_FIPS_ENDPOINT" in variables]
+        assert {name: variables.get("AWS_USE_FIPS_ENDPOINT") for name, variables in fips.items()} == dict.fromkeys(fips, "true")
+        programs |= set(fips)
+    assert programs == {"BrokerFunction", "ValidatorFunction", "DoctorFunction", "TaskDefinition broker"}
+    (settings,) = [
+        one["data"] for one in yaml.safe_load_all((INFRA / "containers/kubernetes/broker.yaml").read_text()) if one["kind"] == "ConfigMap"
+    ]  # fmt: skip
+    # Kubernetes knows no parameters: the line is there to be edited.
+    assert settings["AWS_USE_FIPS_ENDPOINT"] == "false"
+
+
 def test_fips_endpoints_are_those_of_the_sdk_and_exist_in_govcloud():
-    plain, fips = stack(HUB), stack(HUB, {"FipsEndpoints": "yes"}, region="us-gov-west-1")
-    variables = [made.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"] for made in (plain, fips)]
-    assert "AWS_USE_FIPS_ENDPOINT" not in variables[0] and variables[1]["AWS_USE_FIPS_ENDPOINT"] == "true"
-    for service in ("dynamodb", "sts", "sagemaker", "secretsmanager"):
+    # What broker and doctor call.
+    for service in ("dynamodb", "sts", "sagemaker", "secretsmanager", "identitystore", "iam", "service-quotas"):
         client = boto3.client(
             service, region_name="us-gov-west-1", aws_access_key_id="x", aws_secret_access_key="x",
             config=Config(use_fips_endpoint=True),
         )  # fmt: skip
-        assert client.meta.endpoint_url.endswith("us-gov-west-1.amazonaws.com")
+        assert re.search(r"us-gov(-west-1)?\.amazonaws\.com$", client.meta.endpoint_url), client.meta.endpoint_url
     with pytest.raises(render.Refused, match="ordinary names"):
         stack(HUB, {"FipsEndpoints": "yes", "Network": "new"}, region="us-gov-west-1")
 
