@@ -323,7 +323,7 @@ def test_by_default_no_single_address_can_use_up_what_all_people_share():
     assert "BrokerWebAcl" not in stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).resources
 
 
-def admitted(acl, address, headers):
+def admitted(acl, address, headers, is_bad_input=False):
     """Whether AWS WAF would let a request through: the rules by priority, the first that matches decides."""
     sets = {f"{name}-Arn": one["Addresses"] for name, one in PROXIED.of_type("AWS::WAFv2::IPSet").items()}
 
@@ -334,13 +334,18 @@ def admitted(acl, address, headers):
                 return all(map(matches, inner["Statements"]))
             case "IPSetReferenceStatement":
                 return any(ipaddress.ip_address(address) in ipaddress.ip_network(one) for one in sets[inner["Arn"]])
+            case "ManagedRuleGroupStatement":
+                return is_bad_input and inner["Name"] == "AWSManagedRulesKnownBadInputsRuleSet"
+            case "RateBasedStatement":
+                return False
             case "ByteMatchStatement":
                 assert inner["PositionalConstraint"] == "EXACTLY"
                 return headers.get(inner["FieldToMatch"]["SingleHeader"]["Name"]) == inner["SearchString"]
 
     for rule in sorted(acl["Rules"], key=lambda rule: rule["Priority"]):
         if matches(rule["Statement"]):
-            return "Allow" in rule["Action"]
+            # A managed group blocks by its own rules, unless it is overridden.
+            return "Allow" in rule.get("Action", {})
     return "Allow" in acl["DefaultAction"]
 
 
@@ -363,6 +368,18 @@ def test_behind_a_proxy_the_api_lets_in(case):
     assert got == expected
 
 
+@pytest.mark.parametrize("kind", [{"ProxyCidrs": PROXY["ProxyCidrs"]}, {"ProxySecret": PROXY["ProxySecret"]}, PROXY], ids=["addresses", "header", "both"])
+def test_what_comes_through_the_proxy_meets_the_managed_rules_too(kind):
+    acl = web_acl(**ADDRESSES[3], **kind, ManagedRules="yes")
+    assert admitted(acl, "198.51.100.7", SECRET_HEADER)
+    assert not admitted(acl, "198.51.100.7", SECRET_HEADER, is_bad_input=True)
+    assert not admitted(acl, "203.0.113.7", {}, is_bad_input=True)
+    # Every request has the proxy's address: a list of addresses would be paid for nothing.
+    managed = [r["Name"] for r in acl["Rules"] if "ManagedRuleGroupStatement" in r["Statement"]]
+    assert managed == ["AWSManagedRulesKnownBadInputsRuleSet"]
+
+
+WEB_ACL = "arn:aws:wafv2:eu-central-1:111111111111:regional/webacl/company/0f7a2c34-1111-4222-8333-444455556666"
 PRIVATELY_PROXIED = {**ADDRESSES[3], "EndpointType": "PRIVATE", "Network": "new"}
 
 
@@ -373,6 +390,8 @@ PRIVATELY_PROXIED = {**ADDRESSES[3], "EndpointType": "PRIVATE", "Network": "new"
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:1", **PROXY}, "BehindAProxy"),
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2"}, "BehindAProxy"),
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "WebAcl": "no"}, "BehindAProxy"),
+        ({**ADDRESSES[3], **PROXY, "WebAcl": "no", "WebAclArn": WEB_ACL}, "BehindAProxy"),
+        ({**ADDRESSES[3], **PROXY, "WebAclArn": WEB_ACL}, "WebAclOfYours"),
         ({"ClientAddress": "forwarded:2"}, "WithoutAProxy"),
         (PROXY, "WithoutAProxy"),
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "BehindAProxy"),

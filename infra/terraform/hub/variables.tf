@@ -94,7 +94,7 @@ variable "web_acl_arn" {
 
 variable "managed_rules" {
   type        = string
-  description = "yes adds AWS's lists of addresses of bad repute and of known bad inputs to the web ACL made here."
+  description = "yes adds AWS's lists of addresses of bad repute and of known bad inputs to the web ACL made here; behind a proxy, whose address every request has, the second alone."
   default     = null
 }
 
