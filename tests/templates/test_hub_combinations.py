@@ -323,9 +323,10 @@ def test_by_default_no_single_address_can_use_up_what_all_people_share():
     assert "BrokerWebAcl" not in stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).resources
 
 
-def admitted(acl, address, headers, is_bad_input=False):
+def admitted(acl, address, headers, path="/prod", is_bad_input=False, is_flooding=False):
     """Whether AWS WAF would let a request through: the rules by priority, the first that matches decides."""
-    sets = {f"{name}-Arn": one["Addresses"] for name, one in PROXIED.of_type("AWS::WAFv2::IPSet").items()}
+    made = (*PROXIED.of_type("AWS::WAFv2::IPSet").items(), *stack(HUB, GUARDS[4]).of_type("AWS::WAFv2::IPSet").items())
+    sets = {f"{name}-Arn": one["Addresses"] for name, one in made}
 
     def matches(statement):
         (kind, inner), = statement.items()
@@ -337,10 +338,15 @@ def admitted(acl, address, headers, is_bad_input=False):
             case "ManagedRuleGroupStatement":
                 return is_bad_input and inner["Name"] == "AWSManagedRulesKnownBadInputsRuleSet"
             case "RateBasedStatement":
-                return False
+                return is_flooding
+            case "OrStatement":
+                return any(map(matches, inner["Statements"]))
             case "ByteMatchStatement":
                 assert inner["PositionalConstraint"] == "EXACTLY"
-                return headers.get(inner["FieldToMatch"]["SingleHeader"]["Name"]) == inner["SearchString"]
+                assert inner["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+                field = inner["FieldToMatch"]
+                found = path if field == {"UriPath": {}} else headers.get(field["SingleHeader"]["Name"])
+                return found == inner["SearchString"]
 
     for rule in sorted(acl["Rules"], key=lambda rule: rule["Priority"]):
         if matches(rule["Statement"]):
@@ -366,6 +372,35 @@ def test_behind_a_proxy_the_api_lets_in(case):
     kinds = ({"ProxyCidrs": PROXY["ProxyCidrs"]}, {"ProxySecret": PROXY["ProxySecret"]}, PROXY)
     got = tuple(admitted(web_acl(**ADDRESSES[3], **kind), address, headers) for kind in kinds)
     assert got == expected
+
+
+#: A hub of two, as infra/regions/README.md has it, for chosen networks only.
+OF_TWO = {**GUARDS[4], "Tables": "shared", "OtherRegion": "eu-west-1"}
+CHECKER, EMPLOYEE = "15.177.2.7", "198.51.100.7"
+ASKED = {
+    "the health check, at a host name": (CHECKER, "/healthz", {}, True),
+    "the health check, at API Gateway's own address": (CHECKER, "/prod/healthz", {}, True),
+    "somebody who comes for a page": (CHECKER, "/", {}, False),
+    "somebody who posts a response": (CHECKER, "/saml/acs", {}, False),
+    "somebody whose path begins so": (CHECKER, "/healthz/teams/team1", {}, False),
+    "somebody whose path ends so": (CHECKER, "/teams/team1/healthz", {}, False),
+    "somebody whose path is written otherwise": (CHECKER, "/%68ealthz", {}, False),
+    "whoever asks without end": (CHECKER, "/healthz", {"is_flooding": True}, False),
+    "an address that may sign in": (EMPLOYEE, "/saml/acs", {}, True),
+    "that address, without end": (EMPLOYEE, "/saml/acs", {"is_flooding": True}, False),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_hub_of_two_for_chosen_networks_answers_the_health_check(case):
+    address, path, more, expected = ASKED[case]
+    assert admitted(web_acl(**OF_TWO), address, {}, path, **more) is expected
+
+
+def test_nobody_else_gets_past_the_allowed_addresses_to_the_health_check():
+    for alone in (GUARDS[4], {**ADDRESSES[3], **PROXY}, {**ADDRESSES[3], **PROXY, "Tables": "shared", "OtherRegion": "eu-west-1"}):
+        assert not admitted(web_acl(**alone), CHECKER, {}, "/healthz")
+    assert web_acl(**OF_TWO, StageName="live")["Rules"][1]["Statement"]["OrStatement"]["Statements"][1]["ByteMatchStatement"]["SearchString"] == "/live/healthz"
 
 
 @pytest.mark.parametrize("kind", [{"ProxyCidrs": PROXY["ProxyCidrs"]}, {"ProxySecret": PROXY["ProxySecret"]}, PROXY], ids=["addresses", "header", "both"])

@@ -120,6 +120,10 @@ def test_the_front_asks_each_region_by_a_name_of_its_own_and_evacuates_by_hand()
     made = stack(FRONT, parameters, region=FIRST).resources
     check = made["HealthCheck"]["Properties"]["HealthCheckConfig"]
     assert (check["FullyQualifiedDomainName"], check["ResourcePath"]) == (parameters["HealthName"], "/healthz")
+    # The one page that a hub for chosen networks shows to everybody.
+    (health,) = [r for r in stack(HUB, {**HUBS[FIRST], "AllowedCidrs": "198.51.100.0/24"}).resources["BrokerWebAcl"]["Properties"]["Rules"] if r["Name"] == "HealthOfThisRegion"]
+    admitted = [one["ByteMatchStatement"]["SearchString"] for one in health["Statement"]["OrStatement"]["Statements"]]
+    assert check["ResourcePath"] in admitted
     # Half a minute of looks and half a minute of DNS: what infra/regions/README.md says.
     assert check["RequestInterval"] * check["FailureThreshold"] == 30
     record = made["Record"]["Properties"]

@@ -100,7 +100,7 @@ variable "managed_rules" {
 
 variable "allowed_cidrs" {
   type        = string
-  description = "Public IPv4 ranges from which people may sign in, such as 198.51.100.0/24. Empty for everywhere. Needs the web ACL."
+  description = "Public IPv4 ranges from which people may sign in, such as 198.51.100.0/24. Empty for everywhere. Needs the web ACL. With shared tables /healthz alone answers everybody, for Route 53's checks."
   default     = null
 }
 
