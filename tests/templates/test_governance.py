@@ -29,6 +29,18 @@ def test_idle_apps_stop_when_somebody_says_after_how_long():
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("minutes", [1, 30, 59, 525601, 600000, 1000000, -60, "060", "60.5", ""])
+def test_a_time_that_sagemaker_refuses_is_refused_at_once(minutes):
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_IdleSettings.html"""
+    model = boto3.client("sagemaker", region_name="eu-west-1").meta.service_model.shape_for("IdleTimeoutInMinutes").metadata
+    assert (model["min"], model["max"]) == (60, 525600)
+    with pytest.raises(render.Refused, match="IdleMinutes: 0, or minutes from 60"):
+        domain(IdleMinutes=minutes)
+    for taken in (60, 61, 99, 100, 99999, 100000, 499999, 519999, 525599, 525600):
+        assert domain(IdleMinutes=taken)["JupyterLabAppSettings"]
+    assert "JupyterLabAppSettings" not in domain(IdleMinutes=0)
+
+
 def test_volumes_are_bounded():
     storage = domain(LargestSpaceGigabytes=50)["SpaceStorageSettings"]["DefaultEbsStorageSettings"]
     assert storage == {"DefaultEbsVolumeSizeInGb": "5", "MaximumEbsVolumeSizeInGb": "50"}
