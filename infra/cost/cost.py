@@ -47,12 +47,18 @@ HUB = ROOT / "infra" / "hub" / "template.yaml"
 OPERATIONS = ROOT / "infra" / "operations" / "template.yaml"
 TABLES = ROOT / "infra" / "regions" / "tables.yaml"
 FRONT = ROOT / "infra" / "regions" / "front.yaml"
+ALARM = ROOT / "infra" / "regions" / "alarm.yaml"
 ECS = ROOT / "infra" / "containers" / "ecs.yaml"
 CERTIFICATE = "arn:aws:acm:eu-central-1:111111111111:certificate/0f7a2c34-1111-4222-8333-444455556666"
 FRONT_PARAMETERS = {
     "DomainName": "studio.example.com", "HostedZoneId": "Z0123456789ABCDEFGHIJ", "Place": "PRIMARY",
     "DomainTarget": "d-abc.execute-api.eu-central-1.amazonaws.com", "RestApiId": "a1b2c3d4e5",
     "HealthName": "eu-central-1.studio.example.com", "HealthCertificateArn": CERTIFICATE,
+}  # fmt: skip
+ALARM_PARAMETERS = {
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:111111111111:operators",
+    "PrimaryHealthCheckId": "0f7a2c34-1111-4222-8333-444455556666",
+    "SecondaryHealthCheckId": "0f7a2c34-1111-4222-8333-444455557777",
 }  # fmt: skip
 ECS_PARAMETERS = {
     "DomainName": "studio.example.com", "CertificateArn": CERTIFICATE, "VpcId": "vpc-0123456789abcdef0",
@@ -79,7 +85,7 @@ VARIANTS = {
         "stacks": [
             (HUB, {"Tables": "shared"}), (HUB, {"Tables": "shared"}),
             (TABLES, {"SecondRegion": "eu-west-1", "ThirdRegion": "eu-west-3"}),
-            (FRONT, FRONT_PARAMETERS), (FRONT, FRONT_PARAMETERS),
+            (FRONT, FRONT_PARAMETERS), (FRONT, FRONT_PARAMETERS), (ALARM, ALARM_PARAMETERS),
         ],
         "replicas": 2,
     },  # fmt: skip

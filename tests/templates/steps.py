@@ -382,14 +382,22 @@ def blocks(guide, heading=None):
     return [(kind, re.sub(rf"^{indent}", "", body, flags=re.M)) for indent, kind, body in found]
 
 
+#: Named as from infra/.
+README = "../README.md"
+
+
 def every_command():
-    """(guide, command) of every shell block of every guide, lines joined."""
-    for guide in sorted(INFRA.rglob("*.md")):
-        for kind, body in blocks(guide.relative_to(INFRA)):
+    """(guide, command) of every guide and the README: shell blocks, lines joined, and what stands in a sentence."""
+    for guide in (README, *(str(path.relative_to(INFRA)) for path in sorted(INFRA.rglob("*.md")))):
+        for kind, body in blocks(guide):
             if kind == "sh":
                 for line in body.replace("\\\n", " ").splitlines():
                     if line.strip() and not line.startswith("#"):
-                        yield str(guide.relative_to(INFRA)), re.sub(r" +", " ", line)
+                        yield guide, re.sub(r" +", " ", line)
+        text = re.sub(r"^ *```.*?^ *```", "", (INFRA / guide).read_text(), flags=re.M | re.S)
+        # Without an option it is a command's name, not one to copy.
+        for command in re.findall(r"`((?:aws|sam) [^`\n]* --[^`\n]*)`", text):
+            yield guide, command
 
 
 def teams_of(folder):

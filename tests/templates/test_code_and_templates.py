@@ -294,8 +294,7 @@ def test_every_alarm_has_a_section_in_the_runbooks():
                 (anchor,) = re.findall(r"Runbook: infra/runbooks\.md#([a-z0-9-]+)$", description)
                 assert anchor in anchors, f"{path}: {name}"
                 named.add(anchor)
-    # Route 53 acts upon a lost Region by itself; whom other alarms call is led there.
-    assert named | {"lost-region"} == anchors
+    assert named == anchors
 
 
 def test_alarms_go_to_the_topic():

@@ -1,10 +1,13 @@
 """What an organization asks of every stack: tags, limits of size and cost, web ACLs of its own, FIPS."""
 
+import re
+
 import boto3
 import pytest
+import yaml
 from botocore.config import Config
 from iam import Iam
-from templates import HUB, INFRA, render, stack
+from templates import CERTIFICATE, EXISTING_VPC, HUB, INFRA, all_templates, render, stack
 
 DOMAIN, TEAM = INFRA / "spoke" / "domain.yaml", INFRA / "spoke" / "team.yaml"
 DOMAIN_PARAMETERS = {"VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa"}
@@ -26,6 +29,18 @@ def test_idle_apps_stop_when_somebody_says_after_how_long():
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("minutes", [1, 30, 59, 525601, 600000, 1000000, -60, "060", "60.5", ""])
+def test_a_time_that_sagemaker_refuses_is_refused_at_once(minutes):
+    """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_IdleSettings.html"""
+    model = boto3.client("sagemaker", region_name="eu-west-1").meta.service_model.shape_for("IdleTimeoutInMinutes").metadata
+    assert (model["min"], model["max"]) == (60, 525600)
+    with pytest.raises(render.Refused, match="IdleMinutes: 0, or minutes from 60"):
+        domain(IdleMinutes=minutes)
+    for taken in (60, 61, 99, 100, 99999, 100000, 499999, 519999, 525599, 525600):
+        assert domain(IdleMinutes=taken)["JupyterLabAppSettings"]
+    assert "JupyterLabAppSettings" not in domain(IdleMinutes=0)
+
+
 def test_volumes_are_bounded():
     storage = domain(LargestSpaceGigabytes=50)["SpaceStorageSettings"]["DefaultEbsStorageSettings"]
     assert storage == {"DefaultEbsVolumeSizeInGb": "5", "MaximumEbsVolumeSizeInGb": "50"}
@@ -41,7 +56,10 @@ def test_a_team_runs_on_the_instance_types_that_are_listed(instance, decision):
     everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*"}]}
     iam = Iam()
     try:
-        for action, resource in (("CreateApp", "app/d-one/ann/JupyterLab/default"), ("CreateTrainingJob", "training-job/x")):
+        for action, resource in (
+            ("CreateApp", "app/d-one/ann/JupyterLab/default"), ("CreateTrainingJob", "training-job/x"), ("UpdateTrainingJob", "training-job/x"),
+            ("CreateMonitoringSchedule", "monitoring-schedule/x"), ("UpdateMonitoringSchedule", "monitoring-schedule/x"), ("UpdateCluster", "cluster/x"),
+        ):  # fmt: skip
             answer = iam.decide(
                 "arn:aws:iam::222222222222:role/studio-broker/Studio-team1", f"sagemaker:{action}",
                 f"arn:aws:sagemaker:eu-west-1:222222222222:{resource}", {"sagemaker:InstanceTypes": [instance]},
@@ -80,18 +98,79 @@ def test_managed_rules_are_an_option_and_let_a_saml_response_pass():
     assert priorities == sorted(set(priorities)), "who is let in by their address has passed the rest"
 
 
+#: What each template with a program of ours needs beside the switch.
+PROGRAMS = {
+    HUB: {},
+    INFRA / "operations" / "template.yaml": {"HubStackName": "stack", "PublicUrl": "https://studio.example.com", "DoctorBucket": "bucket"},
+    INFRA / "containers" / "ecs.yaml": {
+        "DomainName": "studio.example.com", "CertificateArn": CERTIFICATE, "VpcId": EXISTING_VPC["VpcId"],
+        "LoadBalancerSubnetIds": EXISTING_VPC["SubnetIds"], "SubnetIds": EXISTING_VPC["SubnetIds"],
+        "ImageUri": "111111111111.dkr.ecr.eu-central-1.amazonaws.com/studio-broker@sha256:" + "0" * 64,
+    },
+}  # fmt: skip
+
+
+def environments(made):
+    """{program: its variables} of a stack."""
+    found = {name: one["Environment"]["Variables"] for name, one in made.of_type("AWS::Lambda::Function").items()}
+    for name, task in made.of_type("AWS::ECS::TaskDefinition").items():
+        for container in task["ContainerDefinitions"]:
+            found[f"{name} {container['Name']}"] = {one["Name"]: one["Value"] for one in container["Environment"]}
+    return found
+
+
+def test_every_program_of_ours_calls_fips_endpoints_where_one_does():
+    kinds = ("AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::ECS::TaskDefinition")
+    assert set(PROGRAMS) == {path for path in all_templates() if any(r["Type"] in kinds for r in render.load(path)["Resources"].values())}
+    programs = set()
+    for path, parameters in PROGRAMS.items():
+        plain, fips = (environments(stack(path, {**parameters, "FipsEndpoints": switch}, region="us-gov-west-1")) for switch in ("no", "yes"))
+        assert not [name for name, variables in plain.items() if "AWS_USE_FIPS_ENDPOINT" in variables]
+        assert {name: variables.get("AWS_USE_FIPS_ENDPOINT") for name, variables in fips.items()} == dict.fromkeys(fips, "true")
+        programs |= set(fips)
+    assert programs == {"BrokerFunction", "ValidatorFunction", "DoctorFunction", "TaskDefinition broker"}
+    (settings,) = [
+        one["data"] for one in yaml.safe_load_all((INFRA / "containers/kubernetes/broker.yaml").read_text()) if one["kind"] == "ConfigMap"
+    ]  # fmt: skip
+    # Kubernetes knows no parameters: the line is there to be edited.
+    assert settings["AWS_USE_FIPS_ENDPOINT"] == "false"
+
+
 def test_fips_endpoints_are_those_of_the_sdk_and_exist_in_govcloud():
-    plain, fips = stack(HUB), stack(HUB, {"FipsEndpoints": "yes"}, region="us-gov-west-1")
-    variables = [made.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"] for made in (plain, fips)]
-    assert "AWS_USE_FIPS_ENDPOINT" not in variables[0] and variables[1]["AWS_USE_FIPS_ENDPOINT"] == "true"
-    for service in ("dynamodb", "sts", "sagemaker", "secretsmanager"):
+    # What broker and doctor call.
+    for service in ("dynamodb", "sts", "sagemaker", "secretsmanager", "identitystore", "iam", "service-quotas"):
         client = boto3.client(
             service, region_name="us-gov-west-1", aws_access_key_id="x", aws_secret_access_key="x",
             config=Config(use_fips_endpoint=True),
         )  # fmt: skip
-        assert client.meta.endpoint_url.endswith("us-gov-west-1.amazonaws.com")
+        assert re.search(r"us-gov(-west-1)?\.amazonaws\.com$", client.meta.endpoint_url), client.meta.endpoint_url
     with pytest.raises(render.Refused, match="ordinary names"):
         stack(HUB, {"FipsEndpoints": "yes", "Network": "new"}, region="us-gov-west-1")
+
+
+def test_the_stacks_tags_reach_the_tasks_of_a_service():
+    """CloudFormation tags what it makes; tasks are made by ECS, and are what is paid."""
+    services = [
+        (path.name, resource["Properties"]) for path in all_templates()
+        for resource in render.load(path)["Resources"].values() if resource["Type"] == "AWS::ECS::Service"
+    ]  # fmt: skip
+    assert services and all(service["PropagateTags"] == "SERVICE" for _, service in services), services
+
+
+CIDRS = [(path, name) for path in all_templates() for name in render.load(path)["Parameters"] if "Cidr" in name]
+
+
+@pytest.mark.parametrize(("path", "name"), CIDRS, ids=[f"{path.parent.name}/{path.stem} {name}" for path, name in CIDRS])
+def test_an_address_range_that_does_not_exist_is_refused_by_the_parameter(path, name):
+    parameter = render.load(path)["Parameters"][name]
+    some = parameter["Default"] or "10.1.0.0/26,10.1.0.64/26,10.1.0.128/26"
+    takes = [",".join(some.split(",")[:n]) for n in (1, 2, 3) if re.fullmatch(parameter["AllowedPattern"], ",".join(some.split(",")[:n]))]
+    if parameter["Type"] == "CommaDelimitedList":
+        takes = takes[:1]
+    assert takes, "this row proves nothing"
+    for wrong in ("999.0.0.0", "256.1.0.0", "10.1.0.256", "10.1.0.0.0"):
+        changed = takes[-1].replace(takes[-1].split("/")[0], wrong, 1)
+        assert not re.fullmatch(parameter["AllowedPattern"], changed), changed
 
 
 def test_no_template_sets_tags_that_a_stacks_own_would_meet():

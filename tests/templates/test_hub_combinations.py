@@ -30,6 +30,7 @@ KINDS = [
     {"EndpointType": "REGIONAL"},
     {"EndpointType": "PRIVATE"},
     {"EndpointType": "PRIVATE", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"},
+    {"EndpointType": "PRIVATE", "ClientCidr": "10.9.0.0/28"},
 ]
 GUARDS = [
     {},
@@ -89,10 +90,11 @@ def is_contradiction(options):
         or (proxied != guarded and not private)
         or (proxied and options.get("WebAcl") == "no" and not private)
         or (proxied and "AllowedCidrs" in options)
+        or (proxied and private and ("ExecuteApiEndpointId" in options or "ClientCidr" not in options))
     )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=["regional", "private", "private, own endpoint"])
+@pytest.mark.parametrize("kind", KINDS, ids=["regional", "private", "private, own endpoint", "private, for a proxy"])
 @pytest.mark.parametrize("address", ADDRESSES, ids=["api", "domain", "domain and zone", "proxy"])
 def test_every_combination_is_whole_or_refused(kind, address):
     made = refused = 0
@@ -107,7 +109,8 @@ def test_every_combination_is_whole_or_refused(kind, address):
             else:
                 stack(HUB, {**options, **flags})
                 made += 1
-    assert (made > 0) == (not ("HostedZoneId" in address and "ExecuteApiEndpointId" in kind))
+    guard = PROXY if "PublicUrl" in address and kind["EndpointType"] == "REGIONAL" else {}
+    assert (made > 0) == (not is_contradiction({**kind, **address, **guard, "Network": "new"}))
     assert made + refused > len(GUARDS) * len(NETWORKS)
 
 
@@ -320,9 +323,10 @@ def test_by_default_no_single_address_can_use_up_what_all_people_share():
     assert "BrokerWebAcl" not in stack(HUB, {"EndpointType": "PRIVATE", "Network": "new"}).resources
 
 
-def admitted(acl, address, headers):
+def admitted(acl, address, headers, path="/prod", is_bad_input=False, is_flooding=False):
     """Whether AWS WAF would let a request through: the rules by priority, the first that matches decides."""
-    sets = {f"{name}-Arn": one["Addresses"] for name, one in PROXIED.of_type("AWS::WAFv2::IPSet").items()}
+    made = (*PROXIED.of_type("AWS::WAFv2::IPSet").items(), *stack(HUB, GUARDS[4]).of_type("AWS::WAFv2::IPSet").items())
+    sets = {f"{name}-Arn": one["Addresses"] for name, one in made}
 
     def matches(statement):
         (kind, inner), = statement.items()
@@ -331,13 +335,23 @@ def admitted(acl, address, headers):
                 return all(map(matches, inner["Statements"]))
             case "IPSetReferenceStatement":
                 return any(ipaddress.ip_address(address) in ipaddress.ip_network(one) for one in sets[inner["Arn"]])
+            case "ManagedRuleGroupStatement":
+                return is_bad_input and inner["Name"] == "AWSManagedRulesKnownBadInputsRuleSet"
+            case "RateBasedStatement":
+                return is_flooding
+            case "OrStatement":
+                return any(map(matches, inner["Statements"]))
             case "ByteMatchStatement":
                 assert inner["PositionalConstraint"] == "EXACTLY"
-                return headers.get(inner["FieldToMatch"]["SingleHeader"]["Name"]) == inner["SearchString"]
+                assert inner["TextTransformations"] == [{"Priority": 0, "Type": "NONE"}]
+                field = inner["FieldToMatch"]
+                found = path if field == {"UriPath": {}} else headers.get(field["SingleHeader"]["Name"])
+                return found == inner["SearchString"]
 
     for rule in sorted(acl["Rules"], key=lambda rule: rule["Priority"]):
         if matches(rule["Statement"]):
-            return "Allow" in rule["Action"]
+            # A managed group blocks by its own rules, unless it is overridden.
+            return "Allow" in rule.get("Action", {})
     return "Allow" in acl["DefaultAction"]
 
 
@@ -360,6 +374,50 @@ def test_behind_a_proxy_the_api_lets_in(case):
     assert got == expected
 
 
+#: A hub of two, as infra/regions/README.md has it, for chosen networks only.
+OF_TWO = {**GUARDS[4], "Tables": "shared", "OtherRegion": "eu-west-1"}
+CHECKER, EMPLOYEE = "15.177.2.7", "198.51.100.7"
+ASKED = {
+    "the health check, at a host name": (CHECKER, "/healthz", {}, True),
+    "the health check, at API Gateway's own address": (CHECKER, "/prod/healthz", {}, True),
+    "somebody who comes for a page": (CHECKER, "/", {}, False),
+    "somebody who posts a response": (CHECKER, "/saml/acs", {}, False),
+    "somebody whose path begins so": (CHECKER, "/healthz/teams/team1", {}, False),
+    "somebody whose path ends so": (CHECKER, "/teams/team1/healthz", {}, False),
+    "somebody whose path is written otherwise": (CHECKER, "/%68ealthz", {}, False),
+    "whoever asks without end": (CHECKER, "/healthz", {"is_flooding": True}, False),
+    "an address that may sign in": (EMPLOYEE, "/saml/acs", {}, True),
+    "that address, without end": (EMPLOYEE, "/saml/acs", {"is_flooding": True}, False),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_hub_of_two_for_chosen_networks_answers_the_health_check(case):
+    address, path, more, expected = ASKED[case]
+    assert admitted(web_acl(**OF_TWO), address, {}, path, **more) is expected
+
+
+def test_nobody_else_gets_past_the_allowed_addresses_to_the_health_check():
+    for alone in (GUARDS[4], {**ADDRESSES[3], **PROXY}, {**ADDRESSES[3], **PROXY, "Tables": "shared", "OtherRegion": "eu-west-1"}):
+        assert not admitted(web_acl(**alone), CHECKER, {}, "/healthz")
+    assert web_acl(**OF_TWO, StageName="live")["Rules"][1]["Statement"]["OrStatement"]["Statements"][1]["ByteMatchStatement"]["SearchString"] == "/live/healthz"
+
+
+@pytest.mark.parametrize("kind", [{"ProxyCidrs": PROXY["ProxyCidrs"]}, {"ProxySecret": PROXY["ProxySecret"]}, PROXY], ids=["addresses", "header", "both"])
+def test_what_comes_through_the_proxy_meets_the_managed_rules_too(kind):
+    acl = web_acl(**ADDRESSES[3], **kind, ManagedRules="yes")
+    assert admitted(acl, "198.51.100.7", SECRET_HEADER)
+    assert not admitted(acl, "198.51.100.7", SECRET_HEADER, is_bad_input=True)
+    assert not admitted(acl, "203.0.113.7", {}, is_bad_input=True)
+    # Every request has the proxy's address: a list of addresses would be paid for nothing.
+    managed = [r["Name"] for r in acl["Rules"] if "ManagedRuleGroupStatement" in r["Statement"]]
+    assert managed == ["AWSManagedRulesKnownBadInputsRuleSet"]
+
+
+WEB_ACL = "arn:aws:wafv2:eu-central-1:111111111111:regional/webacl/company/0f7a2c34-1111-4222-8333-444455556666"
+PRIVATELY_PROXIED = {**ADDRESSES[3], "EndpointType": "PRIVATE", "Network": "new"}
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [
@@ -367,14 +425,26 @@ def test_behind_a_proxy_the_api_lets_in(case):
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:1", **PROXY}, "BehindAProxy"),
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2"}, "BehindAProxy"),
         ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "WebAcl": "no"}, "BehindAProxy"),
+        ({**ADDRESSES[3], **PROXY, "WebAcl": "no", "WebAclArn": WEB_ACL}, "BehindAProxy"),
+        ({**ADDRESSES[3], **PROXY, "WebAclArn": WEB_ACL}, "WebAclOfYours"),
         ({"ClientAddress": "forwarded:2"}, "WithoutAProxy"),
         (PROXY, "WithoutAProxy"),
-        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "ProxyOfAPrivateApi"),
+        ({"PublicUrl": "https://sso.example.com", "ClientAddress": "forwarded:2", **PROXY, "EndpointType": "PRIVATE", "Network": "new"}, "BehindAProxy"),
+        ({**PRIVATELY_PROXIED, **PROXY, "ClientCidr": "10.9.0.0/28"}, "ProxyOfAPrivateApi"),
+        # Whoever is inside would write the address that allowed_cidrs sees.
+        (PRIVATELY_PROXIED, "ClientCidr the proxy's addresses"),
+        ({**PRIVATELY_PROXIED, "ClientCidr": "0.0.0.0/0"}, "ClientCidr the proxy's addresses"),
+        ({**PRIVATELY_PROXIED, "ClientCidr": "10.9.0.0/28", "ExecuteApiEndpointId": "vpce-0123456789abcdef0"}, "leave ExecuteApiEndpointId empty"),
     ],
 )  # fmt: skip
 def test_who_reaches_the_api_and_whose_address_it_believes_go_together(options, word):
     with pytest.raises(render.Refused, match=word):
         stack(HUB, options)
+
+
+def test_the_endpoint_of_a_private_api_behind_a_proxy_admits_the_proxy_alone():
+    groups = stack(HUB, {**PRIVATELY_PROXIED, "ClientCidr": "10.9.0.0/28"}).of_type("AWS::EC2::SecurityGroup")
+    assert [rule["CidrIp"] for rule in groups["ApiSecurityGroup"]["SecurityGroupIngress"]] == ["10.9.0.0/28"]
 
 
 def test_switching_the_web_acl_on_and_off_meets_no_resource_that_stayed():

@@ -325,7 +325,43 @@ def test_decisions_are_shipped_and_nothing_else():
     assert copy["DestinationArn"] == EVERYTHING["ArchiveDestinationArn"] and "RoleArn" not in copy
 
 
+@pytest.mark.parametrize("group", ["/ecs/stack-broker", "studio-broker.pods_#1"])
+def test_a_hub_whose_log_group_is_called_otherwise_is_read_there_and_nowhere_else(group):
+    usual = "/aws/lambda/stack-broker"
+    other = stack(OPERATIONS, {**EVERYTHING, "LogGroupName": group})
+    places = json.dumps(MADE.resources).count(usual)
+    # Two widgets, two alarms of which one asks twice, the copy of the audit.
+    assert places == 6 == json.dumps(other.resources).count(group)
+    assert usual not in json.dumps(other.resources)
+    widgets = json.loads(other.resources["Dashboard"]["Properties"]["DashboardBody"])["widgets"]
+    assert {re.match(r"SOURCE '([^']+)'", w["properties"]["query"])[1] for w in widgets if w["type"] == "log"} == {group}
+    assert other.resources["AuditCopy"]["Properties"]["LogGroupName"] == group
+    # Nothing breaks out of the query of a widget.
+    for wrong in ("/ecs/a' | x", 'a"b', "a b"):
+        with pytest.raises(render.Refused, match="LogGroupName"):
+            stack(OPERATIONS, {**EVERYTHING, "LogGroupName": wrong})
+
+
+def test_the_hub_in_containers_names_the_log_group_that_operations_asks_for():
+    from test_containers import ECS, ECS_PARAMETERS
+
+    group = stack(ECS, ECS_PARAMETERS).outputs["BrokerLogGroup"]
+    made = stack(OPERATIONS, {**EVERYTHING, "LogGroupName": group})
+    assert made.resources["AuditCopy"]["Properties"]["LogGroupName"] == "/ecs/stack-broker"
+
+
 # ---------------------------------------------------------------- doctor
+
+
+SIGNING = "arn:aws:lambda:eu-central-1:111111111111:code-signing-config:csc-0123456789abcdef0"
+
+
+def test_where_only_signed_code_may_run_every_function_says_so():
+    signed = {**stack(HUB, {"CodeSigningConfigArn": SIGNING}).of_type("AWS::Lambda::Function"),
+              **stack(OPERATIONS, {**EVERYTHING, "CodeSigningConfigArn": SIGNING}).of_type("AWS::Lambda::Function")}  # fmt: skip
+    assert set(signed) == {"BrokerFunction", "ValidatorFunction", "DoctorFunction"}
+    assert {one["CodeSigningConfigArn"] for one in signed.values()} == {SIGNING}
+    assert "CodeSigningConfigArn" not in MADE.resources["DoctorFunction"]["Properties"]
 
 
 class Doctor(Function):

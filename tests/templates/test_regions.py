@@ -1,9 +1,13 @@
 """Two Regions: tables of strong consistency, two hubs that wear one role, and the front."""
 
-import pytest
-from templates import HUB, INFRA, KEY, render, stack
+import re
 
-TABLES, FRONT = INFRA / "regions" / "tables.yaml", INFRA / "regions" / "front.yaml"
+import pytest
+from steps import every_command, options
+from templates import HUB, INFRA, KEY, render, stack
+from watch import Metrics, state
+
+TABLES, FRONT, ALARM = (INFRA / "regions" / f"{name}.yaml" for name in ("tables", "front", "alarm"))
 FIRST, SECOND, THIRD = "eu-central-1", "eu-west-1", "eu-west-3"
 TWO = {"SecondRegion": SECOND, "ThirdRegion": THIRD}
 #: As infra/regions/README.md has it.
@@ -120,8 +124,57 @@ def test_the_front_asks_each_region_by_a_name_of_its_own_and_evacuates_by_hand()
     made = stack(FRONT, parameters, region=FIRST).resources
     check = made["HealthCheck"]["Properties"]["HealthCheckConfig"]
     assert (check["FullyQualifiedDomainName"], check["ResourcePath"]) == (parameters["HealthName"], "/healthz")
+    # The one page that a hub for chosen networks shows to everybody.
+    (health,) = [r for r in stack(HUB, {**HUBS[FIRST], "AllowedCidrs": "198.51.100.0/24"}).resources["BrokerWebAcl"]["Properties"]["Rules"] if r["Name"] == "HealthOfThisRegion"]
+    admitted = [one["ByteMatchStatement"]["SearchString"] for one in health["Statement"]["OrStatement"]["Statements"]]
+    assert check["ResourcePath"] in admitted
     # Half a minute of looks and half a minute of DNS: what infra/regions/README.md says.
     assert check["RequestInterval"] * check["FailureThreshold"] == 30
     record = made["Record"]["Properties"]
     assert (record["Failover"], record["TTL"], record["Name"]) == ("PRIMARY", "30", "studio.example.com")
     assert "Record" not in stack(FRONT, {**parameters, "Serves": "no"}, region=FIRST).resources
+
+
+CHECKS = {name: f"0f7a2c34-1111-4222-8333-44445555{number}" for name, number in (("Primary", 6666), ("Secondary", 7777))}
+OPERATORS = "arn:aws:sns:us-east-1:111111111111:operators"
+TOLD = {"AlarmTopicArn": OPERATORS, **{f"{name}HealthCheckId": check for name, check in CHECKS.items()}}
+NOON = 1_800_000_000 - 1_800_000_000 % 60
+
+
+@pytest.mark.parametrize("lost", CHECKS)
+def test_somebody_is_told_that_a_region_is_lost_and_that_it_is_back(lost):
+    alarms = stack(ALARM, TOLD, region="us-east-1").of_type("AWS::CloudWatch::Alarm")
+    assert set(alarms) == {f"{name}LostAlarm" for name in CHECKS}
+    metrics = Metrics()
+    # Route 53's word, once a minute: half an hour of which ten minutes are lost.
+    for minute in range(30):
+        for name, check in CHECKS.items():
+            is_lost = name == lost and 10 <= minute < 20
+            metrics.put("AWS/Route53", "HealthCheckStatus", {"HealthCheckId": check}, NOON + minute * 60 + 5, 0 if is_lost else 1)
+    for name in CHECKS:
+        rings = [state(alarms[f"{name}LostAlarm"], metrics, NOON + minute * 60) for minute in range(2, 31)]
+        # Two looks: one minute alone is no loss.
+        assert [minute for minute, one in enumerate(rings, 2) if one == "ALARM"] == (list(range(12, 21)) if name == lost else [])
+    # A health check that is gone or switched off brings no metric.
+    assert state(alarms[f"{lost}LostAlarm"], metrics, NOON + 3600) == "ALARM"
+
+
+def test_the_alarm_on_a_lost_region_leads_to_its_runbook():
+    headings = {h.lower().replace(" ", "-") for h in re.findall(r"^## (.+)$", (INFRA / "runbooks.md").read_text(), re.M)}
+    for alarm in stack(ALARM, TOLD, region="us-east-1").of_type("AWS::CloudWatch::Alarm").values():
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [OPERATORS]
+        (anchor,) = re.findall(r"Runbook: infra/runbooks\.md#([a-z0-9-]+)$", alarm["AlarmDescription"])
+        assert anchor == "lost-region" in headings
+    # Both alarms on one health check would leave one Region unwatched.
+    with pytest.raises(render.Refused, match="must differ"):
+        stack(ALARM, {**TOLD, "SecondaryHealthCheckId": CHECKS["Primary"]}, region="us-east-1")
+
+
+def test_the_guide_makes_it_where_route_53_keeps_its_metrics():
+    """https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html"""
+    commands = [options(c.split()) for _, c in every_command() if "infra/regions/alarm.yaml" in c]
+    assert [given["region"] for given in commands] == [["us-east-1"]]
+    (given,) = commands
+    assert {word.partition("=")[0] for word in given["parameter-overrides"]} == set(TOLD)
+    assert f"AlarmTopicArn={OPERATORS}" in given["parameter-overrides"], "alarms tell topics of their own Region"
+    assert "HealthCheckId" in render.load(FRONT)["Outputs"]

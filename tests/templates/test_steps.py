@@ -6,7 +6,7 @@ import re
 
 import pytest
 from steps import (
-    ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
+    ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, README, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
 )  # fmt: skip
 from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render
 
@@ -129,7 +129,7 @@ def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
     organization.follow("upgrade.md", "The hub", "The policies")
     # `--no-execute-changeset` shows; the same command without it deploys.
     organization.account = HUB_ACCOUNT
-    shown = next(c for _, c in every_command() if "--no-execute-changeset" in c)
+    shown = next(c for guide, c in every_command() if guide == "upgrade.md" and "--no-execute-changeset" in c)
     organization.command(shown.replace("--no-execute-changeset", ""))
     assert {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]} == {
         key: 2 for key in before if "permissions" not in key[1]
@@ -205,15 +205,29 @@ def test_no_stack_name_stands_for_two_templates():
     named = {}
     for guide, command in every_command():
         match = re.search(r"(?:sam|aws cloudformation) deploy (.*)", command)
-        if match:
+        # That page has another template tried under the hub's name, to see it refused.
+        if match and guide != "only-an-account-can-tell.md":
             given = options(match[1].split())
             (template,) = given["template-file"]
             template = "the hub's" if template.startswith("target/hub/") else str((ROOT / template).relative_to(ROOT))
             named.setdefault(given["stack-name"][0], {}).setdefault(template, []).append(guide)
     assert {name: len(templates) for name, templates in named.items()} == dict.fromkeys(named, 1), named
     assert len(named) >= 8
+    assert README in named["studio-broker"]["the hub's"] and "containers/README.md" in named["studio-broker-tables"]["infra/regions/tables.yaml"]
     build = re.search(r"sam deploy --stack-name (\S+)", (INFRA / "hub" / "build").read_text())[1]
     assert set(named[build]) == {"the hub's"}
+
+
+def test_the_commands_of_the_readme_deploy_the_hub(organization):
+    (body,) = [body for kind, body in blocks(README) if "sam deploy" in body]
+    organization.account = HUB_ACCOUNT
+    organization.run(body)
+    assert organization.stacks[HUB_ACCOUNT, "studio-broker"].template == HUB
+
+
+def test_what_a_sentence_tells_to_run_is_a_command_too():
+    sentences = [command for guide, command in every_command() if guide == "containers/README.md"]
+    assert any("infra/regions/tables.yaml" in command for command in sentences)
 
 
 OTHERS = [path for path in all_templates() if path != HUB]
@@ -314,6 +328,6 @@ def test_the_hub_is_never_deployed_in_the_management_account():
 
 
 def test_the_stack_set_that_the_guides_name_is_the_one_that_their_stack_makes():
-    names = {n for _, c in every_command() for n in re.findall(r"--stack-set-name (\S+)", c)}
+    names = {n for _, c in every_command() for n in re.findall(r"--stack-set-name ([A-Za-z]\S+)", c)}
     made = render.load(ORGANIZATION)["Outputs"]["StackSetName"]["Value"]["Fn::Sub"]
     assert names == {made.replace("${AWS::StackName}", "studio-broker-spokes")}

@@ -94,13 +94,13 @@ variable "web_acl_arn" {
 
 variable "managed_rules" {
   type        = string
-  description = "yes adds AWS's lists of addresses of bad repute and of known bad inputs to the web ACL made here."
+  description = "yes adds AWS's lists of addresses of bad repute and of known bad inputs to the web ACL made here; behind a proxy, whose address every request has, the second alone."
   default     = null
 }
 
 variable "allowed_cidrs" {
   type        = string
-  description = "Public IPv4 ranges from which people may sign in, such as 198.51.100.0/24. Empty for everywhere. Needs the web ACL."
+  description = "Public IPv4 ranges from which people may sign in, such as 198.51.100.0/24. Empty for everywhere. Needs the web ACL. With shared tables /healthz alone answers everybody, for Route 53's checks."
   default     = null
 }
 
@@ -124,13 +124,13 @@ variable "throttle_burst" {
 
 variable "client_cidr" {
   type        = string
-  description = "PRIVATE only. Who may connect to the endpoint of API Gateway that this stack creates."
+  description = "PRIVATE only. Who may connect to the endpoint of API Gateway that this stack creates. Behind a proxy (PublicUrl) its addresses alone."
   default     = null
 }
 
 variable "execute_api_endpoint_id" {
   type        = string
-  description = "PRIVATE only. An endpoint of execute-api that exists already. Empty to create one in the VPC of the function."
+  description = "PRIVATE only, and not behind a proxy. An endpoint of execute-api that exists already. Empty to create one in the VPC of the function."
   default     = null
 }
 
