@@ -167,20 +167,35 @@ HUB_COMMAND = (
     "aws cloudformation deploy --stack-name studio-broker --template-file target/hub/packaged.yaml --s3-bucket BUCKET "
     "--capabilities CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND --parameter-overrides "
 )
-KINDS = {
-    "private": "EndpointType=PRIVATE Network=new ClientCidr=10.0.0.0/8",
-    "private in a VPC that is there": "EndpointType=PRIVATE Network=new-subnets VpcId=vpc-0aaaaaaa SubnetCidrs=10.1.0.0/26,10.1.0.64/26",
-    "private behind a proxy": "EndpointType=PRIVATE Network=new PublicUrl=https://studio.example.com ClientAddress=forwarded:2 ClientCidr=10.9.0.0/28",
-}  # fmt: skip
+#: Each is a section of the guide with the command.
+PRIVATE = {
+    "A private hub": {"ClientCidr": "10.0.0.0/8", "Network": "new"},
+    "In a VPC that people reach already": {"ClientCidr": "10.0.0.0/8", "Network": "new-subnets"},
+    "Behind a proxy of the company": {"ClientCidr": "10.9.0.0/28", "PublicUrl": "https://studio.example.com"},
+}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_private_hub(organization, kind):
-    with_hub(organization)
-    organization.command(HUB_COMMAND + KINDS[kind])
+@pytest.mark.parametrize("is_new", [True, False], ids=["at first", "over a public one"])
+@pytest.mark.parametrize("section", PRIVATE)
+def test_a_private_hub(organization, section, is_new):
+    if is_new:
+        organization.follow(GUIDE, "1. Before", "2. The function")
+        organization.files.add("target/hub/packaged.yaml")
+    else:
+        with_hub(organization)
+    organization.follow(GUIDE, section)
     hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert PRIVATE[section].items() <= hub.parameters.items()
     assert hub.resources["RestApi"]["Properties"]["EndpointConfiguration"]["Types"] == ["PRIVATE"]
     assert "BrokerWebAcl" not in hub.resources
+    (policy,) = hub.resources["RestApi"]["Properties"]["Policy"]["Statement"][-1:]
+    assert "aws:SourceVpce" in json.dumps(policy)
+    ingress = hub.resources["ApiSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert [rule["CidrIp"] for rule in ingress] == [PRIVATE[section]["ClientCidr"]]
+    variables = hub.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    is_behind_a_proxy = "PublicUrl" in PRIVATE[section]
+    assert variables["STUDIO_BROKER_CLIENT_ADDRESS"] == ("forwarded:2" if is_behind_a_proxy else "direct")
+    assert {"PortalUrl", "ExecuteApiEndpoint"} <= set(hub.outputs)
     organization.follow(GUIDE, "4. Spokes and teams")
 
 
