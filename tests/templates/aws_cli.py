@@ -43,12 +43,15 @@ class AwsCli:
             unknown = {word[2:].split("=")[0] for word in words if word.startswith("--")} - known
             given = len([word for word in words[2 : 2 + before] if not word.startswith("--")])
             return (f"no such option: {sorted(unknown)}" if unknown else None if given == before else "lacks an argument"), []
+        if words[:2] == ["cloudformation", "deploy"]:
+            # A file of parameters as other commands have it: version 2, too.
+            words = ["Name=value" if word.startswith("file://") and (folder / word[7:]).exists() else word for word in words]
         self.process.stdin.write(json.dumps({"words": words, "folder": str(folder)}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         return answer["error"], answer["calls"]
 
-    def fault(self, words, folder=ROOT):
+    def fault(self, words, folder=ROOT, are_files_there=False):
         """What is wrong with a command of a page: `…` stands for what it leaves to the reader."""
         error, _ = self.ask(words[:-1] if words[-1] == "…" else words, folder)
         if error and "$" in "".join(words) and "Error parsing parameter" in error:
@@ -56,7 +59,9 @@ class AwsCli:
         if error and "…" in words and re.search(r"required|[Mm]issing|lacks|must be specified|too few", error):
             return None
         # What stands for an ARN or an id is shorter than one, or no such file.
-        if error and re.search(r"^Invalid (length|base64)|No such file|Unable to load paramfile|Unable to retrieve", error):
+        if error and re.search(r"^Invalid (length|base64)", error):
+            return None
+        if error and not are_files_there and re.search(r"No such file|Unable to load paramfile", error):
             return None
         return error
 

@@ -23,7 +23,7 @@ COMMANDS = {
 #: What stands before an equals sign and is no parameter of a template: members of calls of AWS.
 OF_AWS = {
     "AccountFilterType", "Accounts", "Action", "AdditionalVersionWeights", "AttributeKey", "AttributeValue", "CostCenter", "Enabled",
-    "Filters", "Key", "Name", "Operator", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
+    "Filters", "Key", "MaxReadRequestUnits", "MaxWriteRequestUnits", "Name", "Operator", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled", "StackName",
     "ProviderName", "StreamEnabled", "SigningProfileVersionArns", "StreamViewType", "Tags", "UntrustedArtifactOnDeployment", "Value", "Values",
 }  # fmt: skip
 

@@ -1,14 +1,13 @@
 """The guides' own commands, run in their order on an organization that refuses what AWS refuses."""
 
 import json
-import pathlib
 import re
 
 import pytest
 from steps import (
     ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, README, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
 )  # fmt: skip
-from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render
+from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render, stack
 
 GUIDE, UNITS = "README.md", "organization/README.md"
 HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
@@ -260,10 +259,11 @@ def test_a_template_does_not_take_over_the_hubs_stack(organization, template):
     }  # fmt: skip
     declared = render.load(template)["Parameters"]
     given = " ".join(f"{k}={v}" for k, v in required.items() if k in declared)
+    given = f"--parameter-overrides {given}" if given else ""
     with pytest.raises(Refused, match="Template: not one of"):
         organization.command(
             f"aws cloudformation deploy --stack-name studio-broker --template-file {template.relative_to(ROOT)} "
-            f"--s3-bucket B --capabilities CAPABILITY_NAMED_IAM --parameter-overrides {given}"
+            f"--s3-bucket B --capabilities CAPABILITY_NAMED_IAM {given}"
         )
 
 
@@ -296,18 +296,91 @@ def test_the_longest_name_that_the_guide_allows_makes_names_that_aws_takes(organ
 # ---------------------------------------------------------------- recovery
 
 
+TABLES = ("teams", "idps", "state")
+GONE, AGAIN = "The tables are there, the stack is not", "Into the stack again"
+
+
+def lose(organization, table):
+    """Somebody switches the protection off and deletes a table."""
+    organization.account = HUB_ACCOUNT
+    organization.command(f"aws dynamodb update-table --table-name studio-broker-{table} --no-deletion-protection-enabled")
+    organization.command(f"aws dynamodb delete-table --table-name studio-broker-{table}")
+
+
+def tables(organization):
+    return organization.names(HUB_ACCOUNT, "AWS::DynamoDB::Table")
+
+
 def test_a_deleted_stack_finds_its_tables_again(organization):
     with_hub(organization)
-    organization.account = HUB_ACCOUNT
+    organization.command(HUB_COMMAND + "TableReadCap=3000 Contact=help@example.com")
     with pytest.raises(Refused, match="termination protection"):
         organization.command("aws cloudformation delete-stack --stack-name studio-broker")
     organization.command("aws cloudformation update-termination-protection --stack-name studio-broker --no-enable-termination-protection")
+    before = dict(organization.stacks[HUB_ACCOUNT, "studio-broker"].parameters)
     organization.command("aws cloudformation delete-stack --stack-name studio-broker")
     with pytest.raises(Refused, match="already exists"):
         organization.command(HUB_COMMAND + "TableReadCap=4000")
-    organization.follow("recovery.md", "The tables are there, the stack is not")
-    tables = organization.names(HUB_ACCOUNT, "AWS::DynamoDB::Table")
-    assert tables == {f"studio-broker-{name}": "studio-broker" for name in ("teams", "idps", "state")}
+    organization.follow("recovery.md", GONE)
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # Every parameter that was set, and guarded as before.
+    assert hub.parameters == before
+    assert hub.is_protected and hub.policy
+
+
+def test_recovery_leaves_a_secret_to_whoever_has_it(organization):
+    with_hub(organization).follow(GUIDE, "A proxy in front")
+    organization.command(HUB_COMMAND + "ProxySecret=0123456789abcdef0123456789abcdef")
+    organization.command("aws cloudformation update-termination-protection --stack-name studio-broker --no-enable-termination-protection")
+    organization.command("aws cloudformation delete-stack --stack-name studio-broker")
+    organization.follow("recovery.md", GONE)
+    listed = {one["ParameterKey"] for one in json.loads((organization.folder / "parameters.json").read_text())}
+    assert "PublicUrl" in listed and "ProxySecret" not in listed
+    assert "`ProxySecret` is shown to nobody" in (INFRA / "recovery.md").read_text()
+
+
+def test_a_lost_table_of_teams_comes_back(organization):
+    with_hub(organization)
+    lose(organization, "teams")
+    assert "studio-broker-teams" not in tables(organization)
+    organization.follow("recovery.md", "A table of teams or identity providers is gone")
+    assert organization.variables["BACKUP_ARN"].startswith("arn:aws:dynamodb:")
+    assert set(tables(organization)) == {f"studio-broker-{name}" for name in TABLES}
+    # The stack takes it for the one that it made, until it is imported.
+    before = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    organization.follow("recovery.md", AGAIN)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert (hub.parameters, set(hub.resources)) == (before.parameters, set(before.resources))
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+
+
+def test_what_a_restore_leaves_out_is_what_the_template_sets():
+    table = stack(HUB).resources["TeamsTable"]["Properties"]
+    text = " ".join(body for _, body in blocks("recovery.md", "A table of teams or identity providers is gone"))
+    caps = table["OnDemandThroughput"]
+    assert ",".join(f"{name}={value}" for name, value in caps.items()) in text
+    assert table["StreamSpecification"]["StreamViewType"] in text
+    assert table["DeletionProtectionEnabled"] and "--deletion-protection-enabled" in text
+    assert "PointInTimeRecoveryEnabled=true" in text
+
+
+def test_a_lost_state_table_is_made_anew_in_the_stack(organization):
+    with_hub(organization)
+    lose(organization, "state")
+    before = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # An update finds no table to make: the stack has one, it thinks.
+    organization.command(HUB_COMMAND + "Contact=help@example.com")
+    assert "studio-broker-state" not in tables(organization)
+    with pytest.raises(Refused, match="stack policy keeps"):
+        organization.command(HUB_COMMAND + "Tables=shared")
+    organization.follow("recovery.md", AGAIN)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+    assert set(hub.resources) == set(before.resources) and hub.policy == before.policy
+    assert hub.parameters == {**before.parameters, "Contact": "help@example.com"}
+    # Function, API and role are those of before: nobody's address or trust changes.
+    assert "aws cloudformation delete-stack" not in organization.ran
 
 
 # ---------------------------------------------------------------- every command
@@ -333,10 +406,9 @@ def test_every_block_of_the_organization_says_where_it_runs():
                 assert first.removeprefix("# ") in ACCOUNTS, (guide, first)
 
 
-def test_the_hub_is_never_deployed_in_the_management_account():
+def test_the_hub_is_never_deployed_in_the_management_account(organization):
     text = (INFRA / "README.md").read_text()
     assert "never the management account" in text
-    organization = Organization(pathlib.Path())
     organization.account = MANAGEMENT
     with pytest.raises(Refused, match="no delegated administrator"):
         organization.command(f"aws organizations register-delegated-administrator --account-id {MANAGEMENT} --service-principal sso.amazonaws.com")
