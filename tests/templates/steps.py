@@ -48,7 +48,7 @@ NAMED = {
     "AWS::Organizations::Policy": "Name", "AWS::SSO::PermissionSet": "Name",
 }  # fmt: skip
 #: Programs that a block runs and that change nothing in AWS.
-LOCAL = {"export", "cargo", "rustup", "python3", "curl", "git", "cat", "sed", "podman", "kubectl", "target/build-tools/bin/pip"}
+LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "podman", "kubectl", "target/build-tools/bin/pip"}
 #: Commands that change something which nothing here depends on.
 UNHEEDED = {
     "apigateway create-deployment", "dynamodb update-continuous-backups", "dynamodb update-table", "ecr create-repository",
@@ -147,6 +147,11 @@ class Organization:
 
     def program(self, program, *words):
         words = list(words)
+        if program == "git":
+            # VERSION is the one before this one.
+            assert words[0] == "checkout"
+            self.version += 1 if words[1] == "-" else -1
+            return None
         if program in LOCAL:
             return None
         self.ran.append(" ".join([program, *words[:2]]))
@@ -234,6 +239,11 @@ class Organization:
             return
         self._file(source)
         self.buckets[target.removeprefix("s3://")] = self.version
+
+    def s3api_list_objects_v2(self, given):
+        (bucket,), (prefix,) = given["bucket"], given["prefix"]
+        keys = [name.removeprefix(f"{bucket}/") for name in self.buckets if name.startswith(f"{bucket}/{prefix}")]
+        return {"Contents": [{"Key": key, "LastModified": number} for number, key in enumerate(keys)]}
 
     # ------------------------------------------------------------ CloudFormation
 

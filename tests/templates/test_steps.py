@@ -117,10 +117,7 @@ def test_the_spoke_waits_for_the_hub(organization):
         organization.follow(GUIDE, "4. Spokes and teams")
 
 
-def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
-    everywhere(organization)
-    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
-    organization.version = 2
+def upgrade(organization):
     organization.follow("upgrade.md", "The command line")
     by_set, instances, _by_hand = [body for _, body in blocks("upgrade.md", "Spokes")]
     organization.run(by_set)
@@ -130,12 +127,93 @@ def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
     organization.account = HUB_ACCOUNT
     shown = next(c for guide, c in every_command() if guide == "upgrade.md" and "--no-execute-changeset" in c)
     organization.command(shown.replace("--no-execute-changeset", ""))
-    assert {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]} == {
-        key: 2 for key in before if "permissions" not in key[1]
-    }
+
+
+def versions(organization):
+    return {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]}
+
+
+def assert_kept(organization, before):
     for key, parameters in before.items():
         kept = organization.stacks[key].parameters
         assert {k: v for k, v in parameters.items() if k != "SpokeTemplateUrl"}.items() <= kept.items(), key
+
+
+def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
+    everywhere(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    upgrade(organization)
+    assert set(versions(organization).values()) == {2}
+    assert_kept(organization, before)
+
+
+def test_back_and_forward_again(organization):
+    everywhere(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    upgrade(organization)
+    hub, *rest = [body for _, body in blocks("upgrade.md", "Back")]
+    organization.run(hub)
+    now = versions(organization)
+    # The hub alone; what it meets is newer, and the checkout is the newer one again.
+    assert now[HUB_ACCOUNT, "studio-broker"] == 1 and set(now.values()) == {1, 2} and organization.version == 2
+    assert_kept(organization, before)
+    for body in rest:
+        organization.run(body)
+    now = versions(organization)
+    assert {now[key] for key in now if key[1].startswith("StackSet-")} == {1}
+    assert_kept(organization, before)
+    organization.version = 3
+    upgrade(organization)
+    assert set(versions(organization).values()) == {3}
+    assert_kept(organization, before)
+
+
+def test_from_the_one_stack_of_the_organization(organization):
+    with_hub(organization).follow(UNITS, "Before")
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    organization.buckets["example-bucket/spoke.yaml"] = 1
+    one = {
+        "HubRoleArn": f"arn:aws:iam::{HUB_ACCOUNT}:role/StudioBrokerHub", "OrganizationId": "o-exampleorg1", "PolicyTargetIds": "r-abcd",
+        "OrganizationalUnitIds": "ou-abcd-11111111", "SpokeTemplateUrl": "https://example-bucket.s3.eu-west-1.amazonaws.com/spoke.yaml",
+    }  # fmt: skip
+    organization.put(MANAGEMENT, "studio-broker", ORGANIZATION, one)
+    # Beside it the roles collide.
+    with pytest.raises(Refused, match="StudioBrokerTarget already exists"):
+        organization.follow(UNITS, "Spokes")
+    organization.stacks.pop((HUB_ACCOUNT, "studio-broker-spokes"), None)
+    organization.sets.pop("studio-broker-spokes-spoke", None)
+    # It may stay one, as the page says,
+    organization.put(MANAGEMENT, "studio-broker", ORGANIZATION, {})
+    # or become two.
+    organization.follow("upgrade.md", "From the one stack")
+    organization.follow(UNITS, "Spokes", "The policies")
+    assert (MANAGEMENT, "studio-broker") not in organization.stacks
+    assert (HUB_ACCOUNT, "studio-broker") in organization.stacks, "the hub has the same name in another account"
+    assert spoke(organization, SPOKE_ACCOUNT).parameters["Teams1"] == "team1,team2"
+    assert set(organization.names(MANAGEMENT, "AWS::Organizations::Policy")) == {
+        "studio-broker-policies-only-the-broker", "studio-broker-policies-studio-as-deployed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["A log group that an older hub left", "Keeping it"])
+def test_a_log_group_of_a_web_acl_that_an_older_hub_left(organization, way):
+    with_hub(organization)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # The older template made it with the web ACL alone.
+    organization.left[HUB_ACCOUNT, "AWS::Logs::LogGroup"] = ["aws-waf-logs-studio-broker"]
+    hub.resources.pop("WebAclLog")
+    before = dict(hub.parameters)
+    organization.version = 2
+    with pytest.raises(Refused, match="aws-waf-logs-studio-broker already exists"):
+        organization.command(HUB_COMMAND + "WebAcl=no")
+    organization.follow("upgrade.md", way)
+    if way != "Keeping it":
+        organization.command(HUB_COMMAND.removesuffix("--parameter-overrides "))
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert hub.version == 2 and hub.parameters == before and "WebAclLog" in hub.resources
+    assert organization.left[HUB_ACCOUNT, "AWS::Logs::LogGroup"] == []
 
 
 def test_a_copy_of_the_template_under_the_old_name_would_reach_no_account(organization):
