@@ -48,7 +48,7 @@ NAMED = {
     "AWS::Organizations::Policy": "Name", "AWS::SSO::PermissionSet": "Name",
 }  # fmt: skip
 #: Programs that a block runs and that change nothing in AWS.
-LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "podman", "kubectl", "target/build-tools/bin/pip"}
+LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "target/build-tools/bin/pip"}
 #: Commands that change something which nothing here depends on.
 UNHEEDED = {
     "apigateway create-deployment", "dynamodb update-continuous-backups", "dynamodb update-table", "ecr create-repository",
@@ -90,6 +90,7 @@ class Organization:
         self.stacks, self.left, self.buckets, self.files = {}, {}, {}, set()
         self.enabled, self.delegated, self.ran, self.variables = set(), {}, [], {}
         self.sets, self.change_sets, self.deleted, self.lost, self.backups = {}, {}, [], set(), {}
+        self.images, self.cluster = {}, []
         #: Runs the command line on tables, where a test has any.
         self.broker = broker
         for name in ("infra", "target"):
@@ -164,6 +165,10 @@ class Organization:
                 self.sam(words)
             case "studio-broker":
                 return self.studio_broker(words)
+            case "podman":
+                self.podman(words)
+            case "kubectl":
+                self.cluster.append(words)
             case "aws":
                 return self.aws(words)
             case _:
@@ -314,6 +319,10 @@ class Organization:
             if arn.rpartition("/")[2] not in self.names(arn.split(":")[4], "AWS::IAM::Role"):
                 raise Refused(f"{name}: IAM resolves no principal {arn}")
         self._check_organization(account, made)
+        for task in made.of_type("AWS::ECS::TaskDefinition").values():
+            for container in task["ContainerDefinitions"]:
+                if container["Image"].partition("@")[2] not in self.images.values():
+                    raise Refused(f"{name}: there is no image {container['Image']}")
         for code in (function.get("Code", {}) for function in made.of_type("AWS::Lambda::Function").values()):
             if template != HUB and "S3Key" in code and f"{code['S3Bucket']}/{code['S3Key']}" not in self.buckets:
                 raise Refused(f"{name}: nothing is at s3://{code['S3Bucket']}/{code['S3Key']}")
@@ -501,6 +510,28 @@ class Organization:
         (name,) = given["stack-name"]
         template, parameters, capabilities = self.change_sets.pop(name)
         self.put(self.account, name, template, parameters, capabilities, adopt=True, keeps=False)
+
+    # ------------------------------------------------------------ images
+
+    def podman(self, words):
+        if words[0] == "build":
+            self.files.add(words[words.index("-t") + 1])
+        elif words[0] == "push":
+            if words[1] not in self.files:
+                raise Refused(f"{words[1]} is not built yet")
+            name = words[1].rpartition("/")[2]
+            if name in self.images:
+                raise Refused(f"{name} is there, and its tag cannot be moved")
+            self.images[name] = "sha256:" + hashlib.sha256(name.encode()).hexdigest()
+
+    def ecr_describe_images(self, given):
+        (repository,) = given["repository-name"]
+        tags = [word.removeprefix("imageTag=") for word in given.get("image-ids", [])]
+        here = {name.partition(":")[2]: digest for name, digest in self.images.items() if name.startswith(f"{repository}:")}
+        found = {tag: digest for tag, digest in here.items() if not tags or tag in tags}
+        if not found:
+            raise Refused(f"{repository} has no image {tags}")
+        return {"imageDetails": [{"imageTags": [tag], "imagePushedAt": 0, "imageDigest": digest} for tag, digest in found.items()]}
 
     # ------------------------------------------------------------ DynamoDB, logs
 

@@ -15,7 +15,7 @@ COLUMNS = ["question", "ask", "right is", "if not"]
 #: Options of programs that are not here; the versions' own help names them.
 OTHERS = {
     "curl": {"-s", "-i", "-o", "-w", "-f", "--rate"},
-    "podman": {"-f", "-t", "--rm", "--platform", "--format", "--help"},
+    "podman": {"-f", "-t", "--rm", "--platform", "--username", "--password-stdin", "--help"},
     "kubectl": {"-n", "-f", "-o", "-l", "--to-revision", "--revision", "--timeout", "--tail", "--dry-run", "--since"},
 }  # fmt: skip
 

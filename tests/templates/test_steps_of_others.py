@@ -1,0 +1,104 @@
+"""Operations, two Regions and containers: their guides' own commands, in their order, on the same double."""
+
+import json
+import re
+
+import pytest
+import yaml
+from steps import HUB_ACCOUNT, SPOKE_ACCOUNT, Organization, Refused, blocks
+from templates import HUB, INFRA
+
+GUIDE, OPERATIONS, REGIONS, CONTAINERS = "README.md", "operations/README.md", "regions/README.md", "containers/README.md"
+HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
+
+
+@pytest.fixture
+def organization(tmp_path):
+    return Organization(tmp_path)
+
+
+def deployed(organization, name):
+    return organization.stacks[HUB_ACCOUNT, name]
+
+
+# ---------------------------------------------------------------- containers
+
+
+def image(organization):
+    """The image that the tasks run, as its tag."""
+    (container,) = deployed(organization, "studio-broker-ecs").resources["TaskDefinition"]["Properties"]["ContainerDefinitions"]
+    (name,) = [name for name, digest in organization.images.items() if container["Image"].endswith(digest)]
+    return name
+
+
+def test_ecs_forward_and_back(organization):
+    organization.follow(CONTAINERS, "Tables and image", "ECS")
+    stack = deployed(organization, "studio-broker-ecs")
+    assert image(organization) == "studio-broker:1" and stack.is_protected
+    assert stack.outputs["HubRoleArn"] == f"arn:aws:iam::{HUB_ACCOUNT}:role/StudioBrokerHub"
+    before = dict(stack.parameters)
+    organization.follow(CONTAINERS, "Forward")
+    assert image(organization) == "studio-broker:2"
+    organization.follow(CONTAINERS, "Back")
+    assert image(organization) == "studio-broker:1" and deployed(organization, "studio-broker-ecs").parameters == before
+    # The spokes trust its role as they trust the function's.
+    organization.follow(GUIDE, "4. Spokes and teams")
+    assert (SPOKE_ACCOUNT, "studio-broker-spoke") in organization.stacks
+
+
+def test_no_task_runs_an_image_that_nobody_pushed(organization):
+    tables, _push = [body for _, body in blocks(CONTAINERS, "Tables and image")]
+    organization.run(tables)
+    with pytest.raises(Refused, match="no image"):
+        organization.follow(CONTAINERS, "ECS")
+
+
+def test_operations_of_containers_read_their_log(organization):
+    organization.follow(CONTAINERS, "Tables and image", "ECS", "Logs and alarms")
+    made = deployed(organization, "studio-broker-operations")
+    log = deployed(organization, "studio-broker-ecs").outputs["BrokerLogGroup"]
+    assert made.parameters["LogGroupName"] == log == "/ecs/studio-broker-ecs-broker"
+    assert f"SOURCE '{log}'" in json.dumps(made.resources) and "/aws/lambda/studio-broker-ecs-broker" not in json.dumps(
+        [r for r in made.resources.values() if r["Type"] == "AWS::Logs::SubscriptionFilter"]
+    )
+
+
+def test_a_hub_for_its_validator_alone_lets_nobody_in(organization):
+    organization.follow(GUIDE, "2. The function")
+    organization.follow(CONTAINERS, "Tables and image", "ECS", "Edited items")
+    hub = deployed(organization, "studio-broker")
+    assert hub.template == HUB and {"ValidatorFunction", "HubRole"} <= set(hub.resources)
+    roles = organization.names(HUB_ACCOUNT, "AWS::IAM::Role")
+    assert roles["StudioBrokerHub"] == "studio-broker-ecs" and roles["StudioBrokerValidatorOnly"] == "studio-broker"
+    # The data of the state table is for the containers' role alone.
+    (replica,) = deployed(organization, "studio-broker-tables").resources["StateTable"]["Properties"]["Replicas"]
+    assert "StudioBrokerValidatorOnly" not in json.dumps(replica)
+
+
+def test_eks_by_its_commands(organization):
+    organization.account = HUB_ACCOUNT
+    organization.variables["DIGEST"] = "sha256:" + "0" * 64
+    organization.follow(CONTAINERS, "EKS")
+    assert deployed(organization, "studio-broker-eks").outputs["HubRoleArn"].endswith("/StudioBrokerHub")
+    documents = list(yaml.safe_load_all((INFRA / "containers/kubernetes/broker.yaml").read_text()))
+    (deployment,) = [one for one in documents if one["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    verbs = []
+    for words in organization.cluster:
+        if words[0] == "-n":
+            assert words[1] == deployment["metadata"]["namespace"]
+            words = words[2:]
+        verbs.append(" ".join(words[:2]))
+        if "deployment" in words:
+            assert words[words.index("deployment") + 1] == deployment["metadata"]["name"]
+        if words[0] == "set":
+            name, _, uri = words[-1].partition("=")
+            assert name == container["name"] and re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", uri)
+    assert verbs == ["apply -f", "rollout status", "set image", "rollout status", "rollout undo"]
+
+
+def test_what_a_shipper_of_logs_must_be_set_to():
+    (settings,) = re.findall(r"```ini\n(.*?)```", re.sub(r"^  ", "", (INFRA / CONTAINERS).read_text(), flags=re.M), re.S)
+    # Without the first each line stands inside an object, and CloudWatch finds no metric.
+    assert re.search(r"^ +log_key +log$", settings, re.M) and re.search(r"^ +multiline.parser +cri$", settings, re.M)
+    assert re.search(r"^ +log_format +json/emf$", settings, re.M)
