@@ -39,6 +39,7 @@ BINARY = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug")
 OUTPUTS = {
     "VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa",
     "JobSubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "JobSecurityGroupIds": "sg-0aaaaaaa",
+    "PrimaryHealthCheckId": "11111111-2222-3333-4444-555555555555", "SecondaryHealthCheckId": "66666666-7777-8888-9999-000000000000",
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{SPOKE_ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
 }  # fmt: skip
 #: Names of these are one in an account, those of roles in all its Regions.

@@ -21,6 +21,65 @@ def deployed(organization, name):
     return organization.stacks[HUB_ACCOUNT, name]
 
 
+# ---------------------------------------------------------------- two Regions
+
+FIRST = "eu-central-1"
+BOTH = ("The first Region", "The second Region")
+
+
+def two_hubs(organization):
+    organization.follow(REGIONS, "Deploy", *BOTH)
+    return deployed(organization, f"{FIRST}/studio-broker"), deployed(organization, "studio-broker")
+
+
+def test_two_hubs_by_their_commands(organization):
+    first, second = two_hubs(organization)
+    assert (first.region, second.region) == (FIRST, "eu-west-1")
+    # One role, which knows both Regions, and one address.
+    assert "HubRole" in first.resources and "HubRole" not in second.resources
+    assert first.parameters["OtherRegion"] == second.region and second.parameters["OtherRegion"] == first.region
+    assert first.outputs["AcsUrl"] == second.outputs["AcsUrl"] == "https://studio.example.com/saml/acs"
+    assert first.parameters["TeamsStreamArn"].split(":")[3] == FIRST and "ValidatorFunction" not in second.resources
+    fronts = [deployed(organization, f"{FIRST}/studio-broker-front"), deployed(organization, "studio-broker-front")]
+    assert [front.parameters["Place"] for front in fronts] == ["PRIMARY", "SECONDARY"]
+    for hub, front in zip((first, second), fronts, strict=True):
+        assert front.parameters["DomainTarget"] == hub.outputs["DomainTarget"]
+    # The spokes trust the role that is there before them.
+    organization.follow(GUIDE, "4. Spokes and teams")
+
+
+def test_the_second_hub_waits_for_the_tables_of_the_first_region(organization):
+    with pytest.raises((Refused, IndexError)):
+        organization.follow(REGIONS, "The first Region")
+
+
+def test_what_stands_beside_both_hubs(organization):
+    two_hubs(organization)
+    organization.follow(REGIONS, "The alarm on a lost one", "Operations of both")
+    assert deployed(organization, "us-east-1/studio-broker-lost-region").region == "us-east-1"
+    doctor = {"HubStackName": "studio-broker", "PublicUrl": "https://studio.example.com", "DoctorBucket": "example-bucket", "DoctorKey": "doctor.zip"}
+    organization.buckets["example-bucket/doctor.zip"] = 1
+    operations = INFRA / "operations" / "template.yaml"
+    organization.put(HUB_ACCOUNT, "studio-broker-operations", operations, doctor, region=FIRST)
+    # The doctor's role is called after its stack, and a role is one in all Regions: hence the second name.
+    with pytest.raises(Refused, match="studio-broker-operations-doctor already exists"):
+        organization.put(HUB_ACCOUNT, "studio-broker-operations", operations, doctor)
+    organization.put(HUB_ACCOUNT, "studio-broker-operations-second", operations, doctor)
+
+
+def test_two_hubs_are_upgraded_one_after_the_other(organization):
+    two_hubs(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    first, second = [body for _, body in blocks("upgrade.md", "Two hubs")]
+    organization.run(first)
+    versions = {name: stack.version for (_, name), stack in organization.stacks.items()}
+    assert versions[f"{FIRST}/studio-broker"] == 2 and versions["studio-broker"] == 1
+    organization.run(second)
+    assert {stack.version for stack in organization.stacks.values()} == {2}
+    assert {key: stack.parameters for key, stack in organization.stacks.items()} == before
+
+
 # ---------------------------------------------------------------- containers
 
 
