@@ -24,6 +24,7 @@ from aws_cli import AwsCli, words_of
 from templates import HUB, INFRA, ROOT, SPOKE, Rendering, render, translated
 
 MANAGEMENT, HUB_ACCOUNT, SPOKE_ACCOUNT, OTHER = "999999999999", "111111111111", "222222222222", "333333333333"
+ARCHIVE = "444444444444"
 #: How the first line of a block names the account in which it runs.
 ACCOUNTS = {
     "management account": MANAGEMENT,
@@ -31,6 +32,7 @@ ACCOUNTS = {
     "hub's account": HUB_ACCOUNT,
     "delegated administrator of StackSets": HUB_ACCOUNT,
     f"account {SPOKE_ACCOUNT}": SPOKE_ACCOUNT,
+    "log archive's account": ARCHIVE,
 }
 UNITS = {"ou-abcd-11111111": [SPOKE_ACCOUNT, OTHER], "ou-abcd-22222222": [OTHER]}
 REGION = "eu-west-1"
@@ -53,9 +55,7 @@ LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "target/b
 #: Commands that change something which nothing here depends on.
 UNHEEDED = {
     "apigateway create-deployment", "dynamodb update-continuous-backups", "dynamodb update-table", "ecr create-repository",
-    "ecs update-service", "eks create-addon", "lambda create-code-signing-config", "lambda invoke", "lambda update-alias",
-    "logs put-destination", "logs put-destination-policy", "sagemaker create-mlflow-app", "signer put-signing-profile",
-    "signer start-signing-job",
+    "ecs update-service", "eks create-addon", "lambda invoke", "sagemaker create-mlflow-app",
 }  # fmt: skip
 STACK_SETS_SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
@@ -92,8 +92,10 @@ class Organization:
         self.enabled, self.delegated, self.ran, self.variables = set(), {}, [], {}
         self.sets, self.change_sets, self.deleted, self.lost, self.backups = {}, {}, [], set(), {}
         self.images, self.cluster = {}, []
+        #: Versions of the functions, where each alias points, whose code is signed, who may send to which destination.
+        self.functions, self.aliases, self.is_signed, self.packaged_signed, self.destinations = {}, {}, False, False, {}
         #: Runs the command line on tables, where a test has any.
-        self.broker = broker
+        self.broker, self.codes = broker, {}
         for name in ("infra", "target"):
             if not (folder / name).exists():
                 (folder / name).symlink_to(ROOT / name)
@@ -160,6 +162,7 @@ class Organization:
         match program:
             case "infra/hub/build":
                 self.files |= {"target/hub/arm64/template.yaml", "target/hub/arm64/bootstrap.zip"}
+                self.is_signed = False
             case "infra/operations/build":
                 self.files.add("target/operations/arm64/doctor.zip")
             case "sam":
@@ -204,6 +207,7 @@ class Organization:
         if words[:2] == ["teams", "spoke"] or self.broker:
             environment = {**os.environ, **(self.broker or {})}
             done = subprocess.run([BINARY, *words], cwd=self.folder, env=environment, capture_output=True, text=True)
+            self.codes[" ".join(words[:2])] = done.returncode
             # 3: something would change, or was found.
             assert done.returncode in (0, 3), (words, done.stdout, done.stderr)
             return done.stdout
@@ -241,6 +245,9 @@ class Organization:
     def s3_cp(self, given):
         source, target = given[""]
         if source.startswith("s3://"):
+            if source.removeprefix("s3://") not in self.buckets:
+                raise Refused(f"nothing is at {source}")
+            self.is_signed = self.is_signed or (target.endswith("bootstrap.zip") and "/signed/" in source)
             self.files.add(target)
             return
         self._file(source)
@@ -258,6 +265,7 @@ class Organization:
         if template not in self.files:
             raise Refused(f"{template} is not built yet")
         self.files.add(output)
+        self.packaged_signed = self.is_signed
 
     def template(self, name):
         if name.startswith("target/"):
@@ -320,6 +328,11 @@ class Organization:
             if arn.rpartition("/")[2] not in self.names(arn.split(":")[4], "AWS::IAM::Role"):
                 raise Refused(f"{name}: IAM resolves no principal {arn}")
         self._check_organization(account, made)
+        if template == HUB and parameters.get("CodeSigningConfigArn") and not self.packaged_signed:
+            raise Refused(f"{name}: the code signing config takes no unsigned code")
+        for sent in made.of_type("AWS::Logs::SubscriptionFilter").values():
+            if ":destination:" in sent["DestinationArn"] and account not in self.destinations.get(sent["DestinationArn"], ()):
+                raise Refused(f"{name}: may not send to {sent['DestinationArn']}")
         for task in made.of_type("AWS::ECS::TaskDefinition").values():
             for container in task["ContainerDefinitions"]:
                 if container["Image"].partition("@")[2] not in self.images.values():
@@ -335,6 +348,10 @@ class Organization:
             template, self.version, values, made.resources,
             before.policy if before else None, before.is_protected if before else False, made.outputs, region,
         )  # fmt: skip
+        for function in made.of_type("AWS::Lambda::Function").values() if template == HUB else ():
+            here = self.functions.setdefault(function["FunctionName"], [])
+            here.append(str(len(here) + 1))
+            self.aliases[function["FunctionName"]] = here[-1]
         for stack_set in made.of_type("AWS::CloudFormation::StackSet").values():
             self._roll_out(stack_set)
 
@@ -511,6 +528,48 @@ class Organization:
         (name,) = given["stack-name"]
         template, parameters, capabilities = self.change_sets.pop(name)
         self.put(self.account, name, template, parameters, capabilities, adopt=True, keeps=False)
+
+    # ------------------------------------------------------------ functions, signing, archive
+
+    def lambda_list_versions_by_function(self, given):
+        (name,) = given["function-name"]
+        return {"Versions": [{"Version": version, "LastModified": "…"} for version in ["$LATEST", *self.functions[name]]]}
+
+    def lambda_update_alias(self, given):
+        (name,), (version,) = given["function-name"], given["function-version"]
+        if version not in self.functions[name]:
+            raise Refused(f"{name} has no version {version}")
+        assert given["name"] == ["live"]
+        self.aliases[name] = version
+
+    def signer_put_signing_profile(self, _given):
+        return {"profileVersionArn": f"arn:aws:signer:{REGION}:{self.account}:/signing-profiles/studio_broker/a1b2c3d4e5"}
+
+    def lambda_create_code_signing_config(self, given):
+        assert given["allowed-publishers"][0].startswith("SigningProfileVersionArns=arn:aws:signer:")
+        return {"CodeSigningConfig": {"CodeSigningConfigArn": f"arn:aws:lambda:{REGION}:{self.account}:code-signing-config:csc-0a1b2c3d4e5f6a7b8"}}
+
+    def s3api_head_object(self, given):
+        key = f"{given['bucket'][0]}/{given['key'][0]}"
+        if key not in self.buckets:
+            raise Refused(f"nothing is at {key}")
+        return {"VersionId": f"v{self.buckets[key]}"}
+
+    def signer_start_signing_job(self, given):
+        bucket, key, version = re.fullmatch(r"s3=\{bucketName=(\S+),key=(\S+),version=(\S+)\}", given["source"][0]).groups()
+        to, prefix = re.fullmatch(r"s3=\{bucketName=(\S+),prefix=(\S+)\}", given["destination"][0]).groups()
+        if f"v{self.buckets.get(f'{bucket}/{key}')}" != version:
+            raise Refused(f"{key} has no version {version}")
+        self.buckets[f"{to}/{prefix}5f0e8a52-job.zip"] = self.version
+        return {"jobId": "5f0e8a52-job"}
+
+    def logs_put_destination(self, given):
+        (name,) = given["destination-name"]
+        self.destinations[f"arn:aws:logs:{REGION}:{self.account}:destination:{name}"] = set()
+
+    def logs_put_destination_policy(self, given):
+        (statement,) = json.loads(given["access-policy"][0])["Statement"]
+        self.destinations[statement["Resource"]].add(statement["Principal"]["AWS"])
 
     # ------------------------------------------------------------ images
 

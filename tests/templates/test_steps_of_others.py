@@ -21,6 +21,74 @@ def deployed(organization, name):
     return organization.stacks[HUB_ACCOUNT, name]
 
 
+# ---------------------------------------------------------------- operations
+
+
+def with_operations(organization):
+    organization.follow(GUIDE, *HUB_STEPS, "4. Spokes and teams")
+    organization.follow(OPERATIONS, "Deploy")
+    return deployed(organization, "studio-broker-operations")
+
+
+def test_operations_by_their_commands(organization):
+    made = with_operations(organization)
+    # A changed zip has a changed name, and lies where the function looks.
+    assert f"example-bucket/{made.parameters['DoctorKey']}" in organization.buckets
+    assert re.fullmatch(r"studio-broker/doctor-[0-9a-f]{12}\.zip", made.parameters["DoctorKey"])
+    assert made.outputs["DoctorRoleArn"] == f"arn:aws:iam::{HUB_ACCOUNT}:role/studio-broker-operations-doctor"
+
+
+def test_the_doctor_gets_into_the_spokes_by_the_guides_command(organization):
+    role = with_operations(organization).outputs["DoctorRoleArn"]
+    organization.follow(OPERATIONS, "The doctor, every day")
+    spoke = organization.stacks[SPOKE_ACCOUNT, "studio-broker-spoke"]
+    trust = spoke.resources["DoctorRole"]["Properties"]["AssumeRolePolicyDocument"]
+    assert role in json.dumps(trust) and "StudioAdmin" in json.dumps(trust)
+    assert spoke.parameters["Teams1"] == "team1,team2"
+
+
+def test_a_doctor_that_nobody_uploaded_is_none(organization):
+    organization.follow(GUIDE, *HUB_STEPS)
+    (body,) = [body for _, body in blocks(OPERATIONS, "Deploy")]
+    with pytest.raises(Refused, match="nothing is at s3"):
+        organization.run("\n".join(line for line in body.splitlines() if not line.startswith("aws s3 cp")))
+
+
+def test_the_audit_goes_to_the_archive_once_that_lets_it_in(organization):
+    with_operations(organization)
+    archive, ship = [body for _, body in blocks(OPERATIONS, "The audit in the organization's log archive")]
+    with pytest.raises(Refused, match="may not send"):
+        organization.run(ship)
+    organization.run(archive)
+    organization.run(ship)
+    shipped = [one for one in deployed(organization, "studio-broker-operations").resources.values() if one["Type"] == "AWS::Logs::SubscriptionFilter"]
+    assert [one["Properties"]["DestinationArn"] for one in shipped] == list(organization.destinations)
+
+
+def test_forward_and_back_by_the_alias(organization):
+    organization.follow(GUIDE, *HUB_STEPS)
+    before = organization.aliases["studio-broker-broker"]
+    forward, back = [body for _, body in blocks(OPERATIONS, "Forward and back")]
+    organization.run(forward)
+    assert organization.aliases["studio-broker-broker"] != before
+    organization.run(back)
+    assert organization.aliases["studio-broker-broker"] == before
+    assert "CodeDeploy" in json.dumps(deployed(organization, "studio-broker").resources)
+
+
+def test_signed_builds_by_their_commands(organization):
+    organization.follow(GUIDE, *HUB_STEPS)
+    once, each = [body for _, body in blocks(OPERATIONS, "Signed builds")]
+    organization.run(once)
+    organization.run(each)
+    assert ":code-signing-config:" in deployed(organization, "studio-broker").parameters["CodeSigningConfigArn"]
+    # From then on an unsigned build is refused.
+    forward, _ = [body for _, body in blocks(OPERATIONS, "Forward and back")]
+    with pytest.raises(Refused, match="unsigned"):
+        organization.run(forward)
+    organization.run(each)
+
+
 # ---------------------------------------------------------------- two Regions
 
 FIRST = "eu-central-1"
