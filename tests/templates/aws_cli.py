@@ -1,9 +1,10 @@
-"""What the AWS CLI makes of a command, without a call: whether its options exist, what they lack, and the request.
+"""What the AWS CLI says of a command, without a call: whether its options exist, and what they lack.
 
 The CLI needs other versions than these tests, so it lives in a place of its own (`tools/aws.txt`); this file, run
 there, reads one command as JSON from each line and writes what came of it.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -36,31 +37,31 @@ class AwsCli:
         self.process.stdin.close()
         self.process.wait(10)
 
-    def ask(self, words, folder=ROOT):
-        """(what is wrong or None, the requests) of the words after `aws`; files are those of a folder."""
+    def error(self, words, folder):
+        """What the CLI says of the words after `aws`, or None; files are those of a folder."""
         if tuple(words[:2]) in ONLY_IN_2:
             before, known = ONLY_IN_2[tuple(words[:2])]
             unknown = {word[2:].split("=")[0] for word in words if word.startswith("--")} - known
             given = len([word for word in words[2 : 2 + before] if not word.startswith("--")])
-            return (f"no such option: {sorted(unknown)}" if unknown else None if given == before else "lacks an argument"), []
+            return f"no such option: {sorted(unknown)}" if unknown else None if given == before else "lacks an argument"
         if words[:2] == ["cloudformation", "deploy"]:
             # A file of parameters as other commands have it: version 2, too.
             words = ["Name=value" if word.startswith("file://") and (folder / word[7:]).exists() else word for word in words]
         self.process.stdin.write(json.dumps({"words": words, "folder": str(folder)}) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        return answer["error"], answer["calls"]
+        return json.loads(self.process.stdout.readline())
 
     def fault(self, words, folder=ROOT, are_files_there=False):
         """What is wrong with a command of a page: `…` stands for what it leaves to the reader."""
-        error, _ = self.ask(words[:-1] if words[-1] == "…" else words, folder)
+        error = self.error(words[:-1] if words[-1] == "…" else words, folder)
         if error and "$" in "".join(words) and "Error parsing parameter" in error:
             return None
         if error and "…" in words and re.search(r"required|[Mm]issing|lacks|must be specified|too few", error):
             return None
-        # What stands for an ARN or an id is shorter than one, or no such file.
-        if error and re.search(r"^Invalid (length|base64)", error):
+        # What stands for an ARN or an id is shorter than one.
+        if error and not re.sub(r"Invalid length for parameter \S+ value: \d+, valid min length: \d+", "", error).strip():
             return None
+        # A page names files that its reader writes.
         if error and not are_files_there and re.search(r"No such file|Unable to load paramfile", error):
             return None
         return error
@@ -68,18 +69,17 @@ class AwsCli:
 
 def words_of(command):
     """Each program with its arguments in a line of shell: of pipes, lists and `$(…)`, too."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    lexer.commenters = "" if "'#" in command else "#"
     found, words = [], []
+    for inner in re.findall(r"\$\(([^()]+)\)", command):
+        found += words_of(inner)
+    lexer = shlex.shlex(re.sub(r"\$\([^()]+\)", "$PRINTED", command), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
     for token in [*lexer, ";"]:
         if token and set(token) <= set("();<>|&"):
             if words:
                 found.append(words)
             words = []
             continue
-        for inner in re.findall(r"\$\(([^()]+)\)", token):
-            found += words_of(inner)
         words.append(token)
     stripped = []
     for words in found:
@@ -91,8 +91,6 @@ def words_of(command):
 
 
 def serve():
-    import contextlib
-
     # It brings a botocore of its own.
     import awscli.clidriver
     import botocore.client
@@ -100,20 +98,17 @@ def serve():
     import botocore.validate
     from awscli.customizations.commands import BasicCommand
 
-    calls = []
-
     class Asked(BaseException):
         pass
 
     def record(self, operation, parameters):
         model = self.meta.service_model.operation_model(operation)
-        # Tokens that make a request one are filled in by the CLI itself.
+        # Tokens that tell one request from another are filled in by the CLI itself.
         parameters = self._emit_api_params(parameters, model, {"client_region": "eu-west-1"})
         if model.input_shape:
             report = botocore.validate.ParamValidator().validate(parameters, model.input_shape)
             if report.has_errors():
                 raise botocore.exceptions.ParamValidationError(report=report.generate_report())
-        calls.append([self.meta.service_model.service_name, operation, parameters])
         raise Asked
 
     def only_parse(self, arguments, parsed_globals):
@@ -125,7 +120,6 @@ def serve():
     driver, out = awscli.clidriver.create_clidriver(), sys.stdout
     for line in sys.stdin:
         asked = json.loads(line)
-        calls.clear()
         os.chdir(asked["folder"])
         told, code = io.StringIO(), 0
         with contextlib.redirect_stderr(told), contextlib.redirect_stdout(told):
@@ -141,7 +135,7 @@ def serve():
             lines = [one for one in told.getvalue().splitlines() if one.strip()]
             wrong = next((n for n, one in enumerate(lines) if re.search(r"error:|Invalid choice|Unknown options|Parameter validation|Error", one)), -1)
             error = " ".join(lines[wrong:]).replace("Parameter validation failed: ", "")[:500]
-        print(json.dumps({"error": error, "calls": calls}, default=str), file=out, flush=True)
+        print(json.dumps(error), file=out, flush=True)
 
 
 if __name__ == "__main__":

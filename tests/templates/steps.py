@@ -51,10 +51,11 @@ NAMED = {
     "AWS::Organizations::Policy": "Name", "AWS::SSO::PermissionSet": "Name",
 }  # fmt: skip
 #: Programs that a block runs and that change nothing in AWS.
-LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "target/build-tools/bin/pip"}
+LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "jq", "read", "done", "xargs", "date", "target/build-tools/bin/pip"}
 #: Commands that change something which nothing here depends on.
 UNHEEDED = {
-    "apigateway create-deployment", "dynamodb update-continuous-backups", "dynamodb update-table", "ecr create-repository",
+    "apigateway create-deployment", "dynamodb delete-item", "dynamodb scan", "dynamodb update-continuous-backups",
+    "dynamodb update-item", "dynamodb update-table", "ecr create-repository", "efs delete-file-system",
     "ecs update-service", "eks create-addon", "lambda invoke", "sagemaker create-mlflow-app",
 }  # fmt: skip
 STACK_SETS_SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"

@@ -16,6 +16,7 @@ COLUMNS = ["question", "ask", "right is", "if not"]
 OTHERS = {
     "curl": {"-s", "-i", "-o", "-w", "-f", "--rate"},
     "podman": {"-f", "-t", "--rm", "--platform", "--username", "--password-stdin", "--help"},
+    "terraform": {"-out"},
     "kubectl": {"-n", "-f", "-o", "-l", "--to-revision", "--revision", "--timeout", "--tail", "--dry-run", "--since"},
 }  # fmt: skip
 
@@ -34,7 +35,7 @@ def spans(text):
 
 
 def is_command(code):
-    return re.match(r"(aws [a-z0-9-]+ [a-z]|curl -|studio-broker [a-z]|podman [a-z]+ |kubectl )", code) is not None
+    return re.match(r"(aws [a-z0-9-]+ [a-z]|curl -|studio-broker [a-z]|podman [a-z]+ |kubectl |terraform [a-z]+ )", code) is not None
 
 
 def fault(aws, command):
@@ -46,7 +47,7 @@ def fault(aws, command):
             found = fault_of_ours(words)
         elif program in OTHERS:
             # -so is -s and -o.
-            given = {word if word.startswith("--") else word[:2] for word in words if re.match(r"--?[a-z]", word)}
+            given = {word if word.startswith("--") or program == "terraform" else word[:2] for word in words if re.match(r"--?[a-z]", word)}
             given = {word.split("=")[0] for word in given}
             found = f"no such option: {given - OTHERS[program]}" if given - OTHERS[program] else None
         else:

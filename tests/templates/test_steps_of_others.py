@@ -1,14 +1,17 @@
 """Operations, two Regions and containers: their guides' own commands, in their order, on the same double."""
 
 import json
+import pathlib
 import re
 
 import pytest
 import yaml
-from steps import HUB_ACCOUNT, SPOKE_ACCOUNT, Organization, Refused, blocks
+from steps import HUB_ACCOUNT, MANAGEMENT, SPOKE_ACCOUNT, Organization, Refused, blocks
 from templates import HUB, INFRA
 
-GUIDE, OPERATIONS, REGIONS, CONTAINERS = "README.md", "operations/README.md", "regions/README.md", "containers/README.md"
+GUIDE, UNITS, OPERATIONS, REGIONS, CONTAINERS = (
+    "README.md", "organization/README.md", "operations/README.md", "regions/README.md", "containers/README.md",
+)  # fmt: skip
 HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
 
 
@@ -229,3 +232,37 @@ def test_what_a_shipper_of_logs_must_be_set_to():
     # Without the first each line stands inside an object, and CloudWatch finds no metric.
     assert re.search(r"^ +log_key +log$", settings, re.M) and re.search(r"^ +multiline.parser +cri$", settings, re.M)
     assert re.search(r"^ +log_format +json/emf$", settings, re.M)
+
+
+# ---------------------------------------------------------------- what else has commands
+
+
+def test_doors_reach_the_spokes_parameters(organization):
+    organization.follow(GUIDE, *HUB_STEPS, "4. Spokes and teams", "IAM Identity Center, one application for each team")
+    organization.follow(GUIDE, "7. MLflow and Partner AI Apps beside Studio", "Who may change what")
+    (written,) = (organization.folder / "spokes").glob("222222222222.json")
+    assert "mlflow-app/app-EXAMPLE12345" in written.read_text()
+
+
+def test_away_with_the_organization(organization):
+    organization.follow(GUIDE, *HUB_STEPS)
+    organization.follow(UNITS, "Before", "Permission sets")
+    (organization.folder / "teams.yaml").write_text(next(body for kind, body in blocks(GUIDE, "4. Spokes and teams") if kind == "yaml"))
+    organization.follow(UNITS, "Spokes", "The policies", "Away with it")
+    assert [stack for account, stack in organization.stacks if account == SPOKE_ACCOUNT] == []
+    assert organization.names(MANAGEMENT, "AWS::Organizations::Policy") == {} and (HUB_ACCOUNT, "studio-broker") in organization.stacks
+
+
+def test_commands_for_what_stays_and_what_no_ttl_removes(organization):
+    organization.follow("spoke/README.md", "The network", "Clean up")
+    organization.follow(REGIONS, "Limits")
+    assert {"aws efs delete-file-system", "aws dynamodb scan", "aws dynamodb delete-item"} <= set(organization.ran)
+
+
+def test_every_section_with_commands_is_followed_by_a_test():
+    tests = "".join(path.read_text() for path in pathlib.Path(__file__).parent.glob("test_*.py"))
+    for guide in sorted(INFRA.rglob("*.md")):
+        parts = re.split(r"^(#{2,4} .+)$", guide.read_text(), flags=re.M)
+        for title, body in zip(parts[1::2], parts[2::2], strict=True):
+            if re.search(r"^ *```sh\n", body, re.M):
+                assert f'"{title.lstrip("# ")}"' in tests, (guide.relative_to(INFRA), title)
