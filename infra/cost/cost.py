@@ -21,6 +21,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "policies"))
 
 import render  # noqa: E402 (the renderer of the tests)
+import yaml  # noqa: E402
 
 HOURS = 730
 ZONES = 2
@@ -49,6 +50,8 @@ TABLES = ROOT / "infra" / "regions" / "tables.yaml"
 FRONT = ROOT / "infra" / "regions" / "front.yaml"
 ALARM = ROOT / "infra" / "regions" / "alarm.yaml"
 ECS = ROOT / "infra" / "containers" / "ecs.yaml"
+EKS = ROOT / "infra" / "containers" / "eks.yaml"
+MANIFEST = ROOT / "infra" / "containers" / "kubernetes" / "broker.yaml"
 CERTIFICATE = "arn:aws:acm:eu-central-1:111111111111:certificate/0f7a2c34-1111-4222-8333-444455556666"
 FRONT_PARAMETERS = {
     "DomainName": "studio.example.com", "HostedZoneId": "Z0123456789ABCDEFGHIJ", "Place": "PRIMARY",
@@ -91,6 +94,9 @@ VARIANTS = {
     },  # fmt: skip
     "`serve` on ECS, two tasks behind a load balancer": {
         "stacks": [(TABLES, {}), (ECS, ECS_PARAMETERS)], "serverless": False,
+    },  # fmt: skip
+    "`serve` on EKS, with a cluster of its own; its machines are not counted": {
+        "stacks": [(TABLES, {}), (EKS, {"ClusterName": "cluster"})], "serverless": False, "manifest": True,
     },  # fmt: skip
 }
 
@@ -196,11 +202,19 @@ def used(people, made, variant, price):
     yield "metrics of the log", metrics * price("cloudwatch_metric_month")
 
 
+def of_the_manifest(price):
+    """What the manifest makes: a load balancer for each Ingress, in a cluster."""
+    kinds = [document["kind"] for document in yaml.safe_load_all(MANIFEST.read_text())]
+    yield "load balancers", kinds.count("Ingress") * HOURS * price("load_balancer_hour")
+    yield "cluster", HOURS * price("eks_cluster_hour")
+
+
 def month(people, variant, price):
     """{words: dollars} of one month."""
     made = [one for path, parameters in variant["stacks"] for one in resources(path, parameters)]
+    beside = of_the_manifest(price) if "manifest" in variant else ()
     lines = {}
-    for words, dollars in [*fixed(made, price), *used(people, made, variant, price)]:
+    for words, dollars in [*fixed(made, price), *used(people, made, variant, price), *beside]:
         lines[words] = lines.get(words, 0) + dollars
     return {words: dollars for words, dollars in lines.items() if dollars >= 0.005}
 

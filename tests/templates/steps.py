@@ -4,22 +4,27 @@ It knows what CloudFormation, StackSets and AWS Organizations refuse, as far as 
 a name that exists, a template that is too large without a bucket, a missing capability, parameters that a
 template refuses (values of an existing stack are kept, as `aws cloudformation deploy` does), a stack
 policy, termination protection, a StackSet without trusted access. A command that it does not know is an
-error: so no command of the guides goes untested by being overlooked.
+error: so no command of the guides goes untested by being overlooked. Each is first read by its own program's
+parser, also one that only reads.
 """
 
+import atexit
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
-import shlex
 import subprocess
 from dataclasses import dataclass, field
 
+import jmespath
 import yaml
+from aws_cli import AwsCli, words_of
 from templates import HUB, INFRA, ROOT, SPOKE, Rendering, render, translated
 
 MANAGEMENT, HUB_ACCOUNT, SPOKE_ACCOUNT, OTHER = "999999999999", "111111111111", "222222222222", "333333333333"
+ARCHIVE = "444444444444"
 #: How the first line of a block names the account in which it runs.
 ACCOUNTS = {
     "management account": MANAGEMENT,
@@ -27,6 +32,7 @@ ACCOUNTS = {
     "hub's account": HUB_ACCOUNT,
     "delegated administrator of StackSets": HUB_ACCOUNT,
     f"account {SPOKE_ACCOUNT}": SPOKE_ACCOUNT,
+    "log archive's account": ARCHIVE,
 }
 UNITS = {"ou-abcd-11111111": [SPOKE_ACCOUNT, OTHER], "ou-abcd-22222222": [OTHER]}
 REGION = "eu-west-1"
@@ -35,13 +41,22 @@ BINARY = pathlib.Path(os.environ.get("STUDIO_BROKER_BIN", ROOT / "target/debug")
 OUTPUTS = {
     "VpcId": "vpc-0aaaaaaa", "SubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "SecurityGroupId": "sg-0aaaaaaa",
     "JobSubnetIds": "subnet-0aaaaaaa,subnet-0bbbbbbb", "JobSecurityGroupIds": "sg-0aaaaaaa",
+    "PrimaryHealthCheckId": "11111111-2222-3333-4444-555555555555", "SecondaryHealthCheckId": "66666666-7777-8888-9999-000000000000",
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{SPOKE_ACCOUNT}:key/11111111-2222-3333-4444-555555555555",
 }  # fmt: skip
-#: Names of these are one in an account (or a Region of it).
+#: Names of these are one in an account, those of roles in all its Regions.
 NAMED = {
-    "AWS::IAM::Role": "RoleName", "AWS::DynamoDB::Table": "TableName", "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::IAM::Role": "RoleName", "AWS::DynamoDB::Table": "TableName", "AWS::DynamoDB::GlobalTable": "TableName", "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Lambda::Function": "FunctionName", "AWS::CloudFormation::StackSet": "StackSetName",
     "AWS::Organizations::Policy": "Name", "AWS::SSO::PermissionSet": "Name",
+}  # fmt: skip
+#: Programs that a block runs and that change nothing in AWS.
+LOCAL = {"export", "cargo", "rustup", "python3", "curl", "cat", "sed", "jq", "read", "done", "xargs", "date", "target/build-tools/bin/pip"}
+#: Commands that change something which nothing here depends on.
+UNHEEDED = {
+    "apigateway create-deployment", "dynamodb delete-item", "dynamodb scan", "dynamodb update-continuous-backups",
+    "dynamodb update-item", "dynamodb update-table", "ecr create-repository", "efs delete-file-system",
+    "ecs update-service", "eks create-addon", "lambda invoke", "sagemaker create-mlflow-app",
 }  # fmt: skip
 STACK_SETS_SERVICE = "member.org.stacksets.cloudformation.amazonaws.com"
 
@@ -59,16 +74,32 @@ class Stack:
     policy: dict | None = None
     is_protected: bool = False
     outputs: dict = field(default_factory=dict)
+    region: str = REGION
+
+
+@functools.cache
+def aws_cli():
+    cli = AwsCli()
+    atexit.register(cli.close)
+    return cli
 
 
 class Organization:
     """Accounts, what stands in them, and what the person at the keyboard has on disk."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, broker=None):
         self.folder, self.version, self.account = folder, 1, None
         self.stacks, self.left, self.buckets, self.files = {}, {}, {}, set()
         self.enabled, self.delegated, self.ran, self.variables = set(), {}, [], {}
-        self.sets, self.change_sets = {}, {}
+        self.sets, self.change_sets, self.deleted, self.lost, self.backups = {}, {}, [], set(), {}
+        self.images, self.cluster = {}, []
+        #: Versions of the functions, where each alias points, whose code is signed, who may send to which destination.
+        self.functions, self.aliases, self.is_signed, self.packaged_signed, self.destinations = {}, {}, False, False, {}
+        #: Runs the command line on tables, where a test has any.
+        self.broker, self.codes = broker, {}
+        for name in ("infra", "target"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to(ROOT / name)
 
     # ------------------------------------------------------------ guides
 
@@ -92,37 +123,81 @@ class Organization:
                 self.command(line)
 
     def command(self, line):
-        if assigned := re.fullmatch(r"([A-Z_]+)=spoke-\$\(sha256sum (\S+) \| cut -c1-12\)\.yaml", line.strip()):
-            content = (ROOT / assigned[2]).read_bytes() + bytes([self.version])
-            self.variables[assigned[1]] = f"spoke-{hashlib.sha256(content).hexdigest()[:12]}.yaml"
-            return
-        line = line.replace("BUCKET", "example-bucket")
+        """Runs one line of shell and returns what it prints, as far as anybody here reads it."""
+        line = line.strip().replace("BUCKET", "example-bucket")
+        if assigned := re.fullmatch(r"([A-Z_]+)=(\S*)\$\(sha256sum (\S+) \| cut -c1-12\)(\S*)", line):
+            name, before, file, after = assigned.groups()
+            content = (self._file(file).read_bytes() if (ROOT / file).exists() else file.encode()) + bytes([self.version])
+            self.variables[name] = before + hashlib.sha256(content).hexdigest()[:12] + after
+            return None
+        if assigned := re.fullmatch(r"([A-Z_]+)=\$\((.+)\)", line):
+            self.variables[assigned[1]] = self.command(assigned[2])
+            return None
+        if assigned := re.fullmatch(r"([A-Z_]+)=(\S+)", line):
+            self.variables[assigned[1]] = assigned[2]
+            return None
         line = re.sub(r"\$(\w+)", lambda match: self.variables.get(match[1], match[0]), line)
-        words = shlex.split(line.split(" > ")[0], comments=True)
-        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-            words.pop(0)
-        if not words or words[0] in ("export", "cargo", "rustup", "python3", "curl"):
-            return
-        self.ran.append(" ".join(words[:3]))
-        program, *rest = words
+        line, target = re.fullmatch(r"(.*?)(?: > (\S+))?", line).groups()
+        printed = None
+        for words in words_of(line):
+            printed = self.program(*words)
+        if target:
+            (self.folder / target).write_text(printed or "")
+        return printed
+
+    def _file(self, name):
+        if not (ROOT / name).exists() and name not in self.files:
+            raise Refused(f"{name} is not built yet")
+        return ROOT / name
+
+    def program(self, program, *words):
+        words = list(words)
+        if program == "git":
+            # VERSION is the one before this one.
+            assert words[0] == "checkout"
+            self.version += 1 if words[1] == "-" else -1
+            return None
+        if program in LOCAL:
+            return None
+        self.ran.append(" ".join([program, *words[:2]]))
         match program:
             case "infra/hub/build":
-                self.files.add("target/hub/arm64/template.yaml")
+                self.files |= {"target/hub/arm64/template.yaml", "target/hub/arm64/bootstrap.zip"}
+                self.is_signed = False
+            case "infra/operations/build":
+                self.files.add("target/operations/arm64/doctor.zip")
             case "sam":
-                self.sam(rest)
+                self.sam(words)
             case "studio-broker":
-                self.studio_broker(rest)
+                return self.studio_broker(words)
+            case "podman":
+                self.podman(words)
+            case "kubectl":
+                self.cluster.append(words)
             case "aws":
-                handler = getattr(self, f"{rest[0]}_{rest[1]}".replace("-", "_"), None)
-                if handler is None:
-                    if not re.match(r"(describe|list|get|validate|wait|export)", rest[1]):
-                        raise AssertionError(f"nothing here knows: {line}")
-                    return
-                handler(options(rest[2:]))
+                return self.aws(words)
             case _:
-                raise AssertionError(f"nothing here knows: {line}")
+                raise AssertionError(f"nothing here knows: {program} {' '.join(words)}")
 
     # ------------------------------------------------------------ programs
+
+    def aws(self, words):
+        if wrong := aws_cli().fault(words, self.folder, are_files_there=True):
+            raise AssertionError(f"aws {' '.join(words)}: {wrong}")
+        handler = getattr(self, f"{words[0]}_{words[1]}".replace("-", "_"), None)
+        given = options(words[2:])
+        if handler is None:
+            is_known = " ".join(words[:2]) in UNHEEDED or re.match(r"(describe|list|get|validate|wait|export|tail|filter)", words[1])
+            assert is_known, f"nothing here knows: aws {' '.join(words)}"
+            return None
+        answer = handler(given)
+        if answer is None:
+            return None
+        if "query" in given:
+            answer = jmespath.search(given["query"][0], answer)
+        if given.get("output") == ["text"]:
+            return " ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+        return json.dumps(answer)
 
     def sam(self, words):
         if words[0] == "deploy":
@@ -130,10 +205,16 @@ class Organization:
             self.cloudformation_deploy({"s3-bucket": ["made by --resolve-s3"], **given})
 
     def studio_broker(self, words):
-        if words[:2] == ["teams", "spoke"]:
-            subprocess.run([BINARY, *words], cwd=self.folder, check=True, capture_output=True)
-        elif not (words[0] in ("doctor", "profiles", "idps") or words[:2] in (["teams", "plan"], ["teams", "apply"], ["teams", "export"])):
-            raise AssertionError(f"nothing here knows: studio-broker {' '.join(words)}")
+        if words[:2] == ["teams", "spoke"] or self.broker:
+            environment = {**os.environ, **(self.broker or {})}
+            done = subprocess.run([BINARY, *words], cwd=self.folder, env=environment, capture_output=True, text=True)
+            self.codes[" ".join(words[:2])] = done.returncode
+            # 3: something would change, or was found.
+            assert done.returncode in (0, 3), (words, done.stdout, done.stderr)
+            return done.stdout
+        done = subprocess.run([BINARY, *words, "--help"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "Usage:" in done.stdout, (words, done.stderr)
+        return None
 
     # ------------------------------------------------------------ organization
 
@@ -164,8 +245,19 @@ class Organization:
 
     def s3_cp(self, given):
         source, target = given[""]
-        assert (ROOT / source).exists() or source in self.files, source
+        if source.startswith("s3://"):
+            if source.removeprefix("s3://") not in self.buckets:
+                raise Refused(f"nothing is at {source}")
+            self.is_signed = self.is_signed or (target.endswith("bootstrap.zip") and "/signed/" in source)
+            self.files.add(target)
+            return
+        self._file(source)
         self.buckets[target.removeprefix("s3://")] = self.version
+
+    def s3api_list_objects_v2(self, given):
+        (bucket,), (prefix,) = given["bucket"], given["prefix"]
+        keys = [name.removeprefix(f"{bucket}/") for name in self.buckets if name.startswith(f"{bucket}/{prefix}")]
+        return {"Contents": [{"Key": key, "LastModified": number} for number, key in enumerate(keys)]}
 
     # ------------------------------------------------------------ CloudFormation
 
@@ -174,6 +266,7 @@ class Organization:
         if template not in self.files:
             raise Refused(f"{template} is not built yet")
         self.files.add(output)
+        self.packaged_signed = self.is_signed
 
     def template(self, name):
         if name.startswith("target/"):
@@ -185,6 +278,7 @@ class Organization:
 
     def cloudformation_deploy(self, given):
         (name,), (template_name,) = given["stack-name"], given["template-file"]
+        (region,) = given.get("region", [REGION])
         template = self.template(template_name)
         if template.stat().st_size > 51_200 and "s3-bucket" not in given:
             raise Refused(f"{template_name} is larger than 51,200 bytes: --s3-bucket")
@@ -195,18 +289,25 @@ class Organization:
                 overrides |= {one["ParameterKey"]: one["ParameterValue"] for one in listed}
                 continue
             key, _, value = word.partition("=")
-            overrides[key] = OUTPUTS[key] if value == "…" else value
+            overrides[key] = self.output(key, region) if value == "…" else value
         if "no-execute-changeset" in given:
             return
-        self.put(self.account, name, template, overrides, given.get("capabilities", []))
+        self.put(self.account, name, template, overrides, given.get("capabilities", []), region=region)
 
-    def put(self, account, name, template, overrides, capabilities=("CAPABILITY_NAMED_IAM",), adopt=False):
-        before = self.stacks.get((account, name))
+    def output(self, key, region):
+        """What stands for `…`: the output of that name of a stack there."""
+        if key in OUTPUTS:
+            return OUTPUTS[key]
+        here = [made for (account, _), made in self.stacks.items() if account == self.account and made.region == region]
+        return [made.outputs[key] for made in here if key in made.outputs][-1]
+
+    def put(self, account, name, template, overrides, capabilities=("CAPABILITY_NAMED_IAM",), adopt=False, region=REGION, keeps=True):
+        before = self.stacks.get((account, key_of(name, region)))
         declared = render.load(template)["Parameters"]
-        kept = {k: v for k, v in before.parameters.items() if k in declared} if before else {}
+        kept = {k: v for k, v in before.parameters.items() if k in declared} if before and keeps else {}
         parameters = {**kept, **overrides}
         try:
-            rendering = Rendering(translated(template, REGION), parameters, REGION, account)
+            rendering = Rendering(translated(template, region), parameters, region, account)
             rendering.pseudo["AWS::StackName"] = name
             made = rendering.stack()
         except render.Refused as refused:
@@ -216,49 +317,78 @@ class Organization:
         enough = {"CAPABILITY_NAMED_IAM"} if is_named else {"CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"}
         if roles and not enough & set(capabilities):
             raise Refused(f"{name}: needs one of {sorted(enough)}")
-        self._check_names(account, name, made, adopt)
+        gone = set(before.resources) - set(made.resources) if before else set()
         if before and before.policy:
-            gone = set(before.resources) - set(made.resources)
             for statement in before.policy["Statement"]:
                 held = {one.removeprefix("LogicalResourceId/") for one in statement["Resource"]} if isinstance(statement["Resource"], list) else set()
                 if statement["Effect"] == "Deny" and "Update:Delete" in statement["Action"] and gone & held:
                     raise Refused(f"{name}: the stack policy keeps {sorted(gone & held)}")
+        self._check_names(account, name, made, adopt, region)
         if "HubRoleArn" in parameters and template == SPOKE:
             arn = parameters["HubRoleArn"]
             if arn.rpartition("/")[2] not in self.names(arn.split(":")[4], "AWS::IAM::Role"):
                 raise Refused(f"{name}: IAM resolves no principal {arn}")
         self._check_organization(account, made)
+        if template == HUB and parameters.get("CodeSigningConfigArn") and not self.packaged_signed:
+            raise Refused(f"{name}: the code signing config takes no unsigned code")
+        for sent in made.of_type("AWS::Logs::SubscriptionFilter").values():
+            if ":destination:" in sent["DestinationArn"] and account not in self.destinations.get(sent["DestinationArn"], ()):
+                raise Refused(f"{name}: may not send to {sent['DestinationArn']}")
+        for task in made.of_type("AWS::ECS::TaskDefinition").values():
+            for container in task["ContainerDefinitions"]:
+                if container["Image"].partition("@")[2] not in self.images.values():
+                    raise Refused(f"{name}: there is no image {container['Image']}")
+        for code in (function.get("Code", {}) for function in made.of_type("AWS::Lambda::Function").values()):
+            if template != HUB and "S3Key" in code and f"{code['S3Bucket']}/{code['S3Key']}" not in self.buckets:
+                raise Refused(f"{name}: nothing is at s3://{code['S3Bucket']}/{code['S3Key']}")
+        for logical in gone:
+            self._leave(account, before.resources[logical])
         # A stack keeps the value of every parameter, defaults among them.
         values = {k: ",".join(v) if isinstance(v, list) else v for k, v in made.parameters.items()}
-        self.stacks[account, name] = Stack(
+        self.stacks[account, key_of(name, region)] = Stack(
             template, self.version, values, made.resources,
-            before.policy if before else None, before.is_protected if before else False, made.outputs,
+            before.policy if before else None, before.is_protected if before else False, made.outputs, region,
         )  # fmt: skip
+        for function in made.of_type("AWS::Lambda::Function").values() if template == HUB else ():
+            here = self.functions.setdefault(function["FunctionName"], [])
+            here.append(str(len(here) + 1))
+            self.aliases[function["FunctionName"]] = here[-1]
         for stack_set in made.of_type("AWS::CloudFormation::StackSet").values():
             self._roll_out(stack_set)
 
-    def names(self, account, kind):
+    def names(self, account, kind, region=REGION):
         """Names of resources of a kind in an account, with the stack that has each."""
         found = dict.fromkeys(self.left.get((account, kind), []))
         for (where, stack), made in self.stacks.items():
-            if where == account:
+            if where == account and (made.region == region or kind == "AWS::IAM::Role"):
                 for resource in made.resources.values():
                     if resource["Type"] == kind and (named := resource.get("Properties", {}).get(NAMED[kind])):
                         found[named] = stack
-        return found
+        return {named: stack for named, stack in found.items() if (account, named) not in self.lost}
 
-    def _check_names(self, account, name, made, adopt):
+    def _check_names(self, account, name, made, adopt, region):
         for logical, resource in made.resources.items():
             kind = resource["Type"]
             named = resource.get("Properties", {}).get(NAMED.get(kind))
             limit = 64 if kind in ("AWS::IAM::Role", "AWS::Lambda::Function") else 128
             if named and len(named) > limit and kind != "AWS::Logs::LogGroup":
                 raise Refused(f"{name}: {logical} has a name of more than {limit} characters")
-            owner = self.names(account, kind).get(named, name) if named else name
+            key = key_of(name, region)
+            owner = self.names(account, kind, region).get(named, key) if named else key
             if owner is None and adopt and resource.get("DeletionPolicy", "").startswith("Retain"):
                 self.left[account, kind].remove(named)
-            elif owner != name:
+            elif owner != key:
                 raise Refused(f"{name}: {logical} {named} already exists ({owner or 'left by a stack'})")
+
+    def _leave(self, account, resource):
+        """A resource that no stack has any more: gone, or there without one."""
+        kind = resource["Type"]
+        named = resource.get("Properties", {}).get(NAMED.get(kind))
+        if named and resource.get("DeletionPolicy", "").startswith("Retain"):
+            if (account, named) in self.lost:
+                self.lost.remove((account, named))
+            else:
+                self.left.setdefault((account, kind), []).append(named)
 
     def _check_organization(self, account, made):
         if made.of_type("AWS::Organizations::Policy"):
@@ -319,8 +449,9 @@ class Organization:
         self._instance(name, account)
 
     def cloudformation_set_stack_policy(self, given):
-        policy = json.loads((ROOT / given["stack-policy-body"][0].removeprefix("file://")).read_text())
-        self._stack(given).policy = policy
+        (body,) = given["stack-policy-body"]
+        text = (ROOT / body.removeprefix("file://")).read_text() if body.startswith("file://") else body
+        self._stack(given).policy = json.loads(text)
 
     def cloudformation_update_termination_protection(self, given):
         self._stack(given).is_protected = "enable-termination-protection" in given
@@ -333,28 +464,166 @@ class Organization:
         if stack.is_protected:
             raise Refused("termination protection is on")
         for resource in stack.resources.values():
-            named = resource.get("Properties", {}).get(NAMED.get(resource["Type"]))
-            if named and resource.get("DeletionPolicy", "").startswith("Retain"):
-                self.left.setdefault((self.account, resource["Type"]), []).append(named)
+            self._leave(self.account, resource)
         for stack_set in (r for r in stack.resources.values() if r["Type"] == "AWS::CloudFormation::StackSet"):
             name = stack_set["Properties"]["StackSetName"]
             for account in self.sets.pop(name)["accounts"]:
                 del self.stacks[account, f"StackSet-{name}"]
-        del self.stacks[self.account, given["stack-name"][0]]
+        (name,) = given["stack-name"]
+        self.deleted.append((self.account, name, f"arn:aws:cloudformation:{REGION}:{self.account}:stack/{name}/{len(self.deleted)}", stack))
+        del self.stacks[self.account, name]
+
+    def cloudformation_list_stacks(self, given):
+        assert given["stack-status-filter"] == ["DELETE_COMPLETE"]
+        here = [(name, arn) for account, name, arn, _ in reversed(self.deleted) if account == self.account]
+        return {"StackSummaries": [{"StackName": name, "StackId": arn} for name, arn in here]}
+
+    def cloudformation_describe_stacks(self, given):
+        (name,) = given["stack-name"]
+        found = {arn: stack for account, _, arn, stack in self.deleted if account == self.account}
+        stack = found.get(name) or self.stacks.get((self.account, key_of(name, given.get("region", [REGION])[0])))
+        if stack is None:
+            raise Refused(f"Stack with id {name} does not exist")
+        declared = render.load(stack.template)["Parameters"]
+        values = {key: "****" if declared[key].get("NoEcho") else str(value) for key, value in stack.parameters.items()}
+        return {"Stacks": [{
+            "StackName": name, "StackStatus": "CREATE_COMPLETE",
+            "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in stack.outputs.items()],
+        }]}  # fmt: skip
 
     def cloudformation_create_change_set(self, given):
-        key = given["template-url"][0].removeprefix("https://").replace(".s3.eu-west-1.amazonaws.com", "")
-        if key not in self.buckets:
-            raise Refused(f"nothing is at {key}")
-        assert given["change-set-type"] == ["CREATE"] and "import-existing-resources" in given
-        self.change_sets[given["stack-name"][0]] = HUB
+        (name,), (kind,) = given["stack-name"], given["change-set-type"]
+        assert "import-existing-resources" in given
+        before = self.stacks.get((self.account, name))
+        if (kind == "UPDATE") != (before is not None):
+            raise Refused(f"{kind} of a stack that is {'' if before else 'not '}there")
+        if "use-previous-template" not in given:
+            key = given["template-url"][0].removeprefix("https://").replace(".s3.eu-west-1.amazonaws.com", "")
+            if key not in self.buckets:
+                raise Refused(f"nothing is at {key}")
+        parameters = {}
+        for word in given.get("parameters", []):
+            for one in json.loads((self.folder / word.removeprefix("file://")).read_text()):
+                is_kept = one.get("UsePreviousValue", False)
+                parameters[one["ParameterKey"]] = before.parameters[one["ParameterKey"]] if is_kept else one["ParameterValue"]
+        if "****" in parameters.values():
+            raise Refused("a secret as it is shown is not the secret")
+        self.change_sets[name] = (before.template if before else HUB, parameters, given["capabilities"])
+
+    def cloudformation_describe_change_set(self, given):
+        (name,) = given["stack-name"]
+        template, parameters, _ = self.change_sets[name]
+        made = Rendering(translated(template, REGION), parameters, REGION, self.account)
+        made.pseudo["AWS::StackName"] = name
+        before = self.stacks.get((self.account, name))
+        changes = []
+        for logical, resource in made.stack().resources.items():
+            if not (before and logical in before.resources):
+                named = resource.get("Properties", {}).get(NAMED.get(resource["Type"]))
+                is_there = named in self.left.get((self.account, resource["Type"]), [])
+                changes.append({"ResourceChange": {"Action": "Import" if is_there else "Add", "LogicalResourceId": logical}})
+        return {"Changes": changes}
 
     def cloudformation_execute_change_set(self, given):
         (name,) = given["stack-name"]
-        self.put(self.account, name, self.change_sets.pop(name), {}, adopt=True)
+        template, parameters, capabilities = self.change_sets.pop(name)
+        self.put(self.account, name, template, parameters, capabilities, adopt=True, keeps=False)
+
+    # ------------------------------------------------------------ functions, signing, archive
+
+    def lambda_list_versions_by_function(self, given):
+        (name,) = given["function-name"]
+        return {"Versions": [{"Version": version, "LastModified": "…"} for version in ["$LATEST", *self.functions[name]]]}
+
+    def lambda_update_alias(self, given):
+        (name,), (version,) = given["function-name"], given["function-version"]
+        if version not in self.functions[name]:
+            raise Refused(f"{name} has no version {version}")
+        assert given["name"] == ["live"]
+        self.aliases[name] = version
+
+    def signer_put_signing_profile(self, _given):
+        return {"profileVersionArn": f"arn:aws:signer:{REGION}:{self.account}:/signing-profiles/studio_broker/a1b2c3d4e5"}
+
+    def lambda_create_code_signing_config(self, given):
+        assert given["allowed-publishers"][0].startswith("SigningProfileVersionArns=arn:aws:signer:")
+        return {"CodeSigningConfig": {"CodeSigningConfigArn": f"arn:aws:lambda:{REGION}:{self.account}:code-signing-config:csc-0a1b2c3d4e5f6a7b8"}}
+
+    def s3api_head_object(self, given):
+        key = f"{given['bucket'][0]}/{given['key'][0]}"
+        if key not in self.buckets:
+            raise Refused(f"nothing is at {key}")
+        return {"VersionId": f"v{self.buckets[key]}"}
+
+    def signer_start_signing_job(self, given):
+        bucket, key, version = re.fullmatch(r"s3=\{bucketName=(\S+),key=(\S+),version=(\S+)\}", given["source"][0]).groups()
+        to, prefix = re.fullmatch(r"s3=\{bucketName=(\S+),prefix=(\S+)\}", given["destination"][0]).groups()
+        if f"v{self.buckets.get(f'{bucket}/{key}')}" != version:
+            raise Refused(f"{key} has no version {version}")
+        self.buckets[f"{to}/{prefix}5f0e8a52-job.zip"] = self.version
+        return {"jobId": "5f0e8a52-job"}
+
+    def logs_put_destination(self, given):
+        (name,) = given["destination-name"]
+        self.destinations[f"arn:aws:logs:{REGION}:{self.account}:destination:{name}"] = set()
+
+    def logs_put_destination_policy(self, given):
+        (statement,) = json.loads(given["access-policy"][0])["Statement"]
+        self.destinations[statement["Resource"]].add(statement["Principal"]["AWS"])
+
+    # ------------------------------------------------------------ images
+
+    def podman(self, words):
+        if words[0] == "build":
+            self.files.add(words[words.index("-t") + 1])
+        elif words[0] == "push":
+            if words[1] not in self.files:
+                raise Refused(f"{words[1]} is not built yet")
+            name = words[1].rpartition("/")[2]
+            if name in self.images:
+                raise Refused(f"{name} is there, and its tag cannot be moved")
+            self.images[name] = "sha256:" + hashlib.sha256(name.encode()).hexdigest()
+
+    def ecr_describe_images(self, given):
+        (repository,) = given["repository-name"]
+        tags = [word.removeprefix("imageTag=") for word in given.get("image-ids", [])]
+        here = {name.partition(":")[2]: digest for name, digest in self.images.items() if name.startswith(f"{repository}:")}
+        found = {tag: digest for tag, digest in here.items() if not tags or tag in tags}
+        if not found:
+            raise Refused(f"{repository} has no image {tags}")
+        return {"imageDetails": [{"imageTags": [tag], "imagePushedAt": 0, "imageDigest": digest} for tag, digest in found.items()]}
+
+    # ------------------------------------------------------------ DynamoDB, logs
+
+    def dynamodb_delete_table(self, given):
+        (table,) = given["table-name"]
+        self.lost.add((self.account, table))
+        self.backups[table] = f"arn:aws:dynamodb:{REGION}:{self.account}:table/{table}/backup/01764400000000-0a1b2c3d"
+
+    def dynamodb_list_backups(self, given):
+        assert given["backup-type"] == ["SYSTEM"]
+        arn = self.backups.get(given["table-name"][0])
+        return {"BackupSummaries": [{"BackupArn": arn}] if arn else []}
+
+    def dynamodb_restore_table_from_backup(self, given):
+        (table,), (arn,) = given["target-table-name"], given["backup-arn"]
+        if arn not in self.backups.values():
+            raise Refused(f"no such backup: {arn}")
+        if (self.account, table) not in self.lost:
+            raise Refused(f"Table already exists: {table}")
+        self.lost.remove((self.account, table))
+
+    def logs_delete_log_group(self, given):
+        self.left[self.account, "AWS::Logs::LogGroup"].remove(given["log-group-name"][0])
 
     def sagemaker_enable_sagemaker_servicecatalog_portfolio(self, _given):
         self.enabled.add("projects")
+
+
+def key_of(name, region):
+    """A stack's name, with its Region where that is another than most stacks'."""
+    return name if region == REGION else f"{region}/{name}"
 
 
 def options(words):

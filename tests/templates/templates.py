@@ -88,6 +88,11 @@ class Rendering(render._Rendering):
         match resource["Type"], attribute:
             case "AWS::DynamoDB::Table", "Arn":
                 return f"arn:{partition}:dynamodb:{place}:table/{self._ref(name)}"
+            case "AWS::ApiGateway::DomainName", "RegionalDomainName":
+                return f"d-a1b2c3d4e5.execute-api.{self.region}.amazonaws.com"
+            case "AWS::DynamoDB::GlobalTable", "StreamArn":
+                table = self._value(resource["Properties"]["TableName"])
+                return f"arn:{partition}:dynamodb:{place}:table/{table}/stream/2026-11-25T00:00:00.000"
             case "AWS::DynamoDB::Table", "StreamArn":
                 table = self._attribute(name, "Arn")
                 return f"{table}/stream/2026-11-25T00:00:00.000"

@@ -77,3 +77,30 @@ def test_every_price_says_where_to_look_it_up():
         if isinstance(one, dict):
             assert one["page"].startswith("https://aws.amazon.com/"), name
     assert render.load(cost.OPERATIONS)
+
+
+def options():
+    """{option: what it costs} of the table beside the computed ones."""
+    text = (COST / "README.md").read_text().split("<!-- end of tables -->")[1]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    return {option: (dollars, words) for option, dollars, words in rows if set(option) != {"-"} and option != "option"}
+
+
+def test_options_without_a_line_in_the_tables_have_a_price_or_say_that_it_is_not_known():
+    told = options()
+    for asked in ("`Release`", "`CodeSigningConfigArn`", "`ArchiveDestinationArn`", "`FipsEndpoints`", "EKS"):
+        (dollars, words) = next(row for option, row in told.items() if asked in option)
+        assert dollars and words and ("known" in dollars or "nothing" in dollars or any(c.isdigit() for c in dollars)), asked
+
+
+def test_the_figures_of_the_options_follow_from_the_price_list():
+    told = options()
+
+    def figure(word):
+        return next(row for option, row in told.items() if word in option)
+
+    assert figure("EKS")[0].startswith(f"{cost.HOURS * price('eks_cluster_hour'):.2f} ")
+    assert float(figure("ManagedRules")[0]) == 2 * price("waf_rule_month")
+    habits = cost.HABITS
+    lines = 1000 * habits["working_days"] * (habits["sign_ins_a_day"] + habits["openings_a_day"])
+    assert f"{lines * habits['log_kilobytes_of_a_decision'] / 1e6:.2f} GB" in figure("ArchiveDestinationArn")[1]

@@ -22,7 +22,8 @@ COMMANDS = {
 
 #: What stands before an equals sign and is no parameter of a template: members of calls of AWS.
 OF_AWS = {
-    "AccountFilterType", "Accounts", "Action", "AdditionalVersionWeights", "CostCenter", "Enabled", "Name", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled",
+    "AccountFilterType", "Accounts", "Action", "AdditionalVersionWeights", "AttributeKey", "AttributeValue", "CostCenter", "Enabled",
+    "Filters", "Key", "MaxReadRequestUnits", "MaxWriteRequestUnits", "Name", "Operator", "OrganizationalUnitIds", "ParameterKey", "PointInTimeRecoveryEnabled", "StackName",
     "ProviderName", "StreamEnabled", "SigningProfileVersionArns", "StreamViewType", "Tags", "UntrustedArtifactOnDeployment", "Value", "Values",
 }  # fmt: skip
 

@@ -1,10 +1,11 @@
 """Two Regions: tables of strong consistency, two hubs that wear one role, and the front."""
 
+import json
 import re
 
 import pytest
 from steps import every_command, options
-from templates import HUB, INFRA, KEY, render, stack
+from templates import HUB, INFRA, KEY, ROOT, render, stack
 from watch import Metrics, state
 
 TABLES, FRONT, ALARM = (INFRA / "regions" / f"{name}.yaml" for name in ("tables", "front", "alarm"))
@@ -178,3 +179,18 @@ def test_the_guide_makes_it_where_route_53_keeps_its_metrics():
     assert {word.partition("=")[0] for word in given["parameter-overrides"]} == set(TOLD)
     assert f"AlarmTopicArn={OPERATORS}" in given["parameter-overrides"], "alarms tell topics of their own Region"
     assert "HealthCheckId" in render.load(FRONT)["Outputs"]
+
+
+def test_the_guide_tells_of_the_rehearsal_what_the_rehearsal_does():
+    text, test = (INFRA / "regions" / "README.md").read_text(), (ROOT / "tests/system/test_lost_region.py").read_text()
+    people, seconds = re.search(r"people, seconds = (\d+), (\d+)", test).groups()
+    interval, failures = re.search(r"INTERVAL, FAILURES = ([\d.]+), (\d+)", test).groups()
+    assert f"{people} people in {seconds} seconds" in text
+    assert f"every {interval} seconds" in text and {"3": "three"}[failures] + " looks in vain" in text
+
+
+def test_insights_log_is_the_first_regions_alone_as_the_guide_says():
+    layer = f"arn:aws:lambda:{FIRST}:580247275435:layer:LambdaInsightsExtension-Arm64:20"
+    role = stack(HUB, {**HUBS[FIRST], "LambdaInsightsLayerArn": layer}, region=FIRST).permissions("HubRole")["Broker"]
+    (insights,) = [one for one in role["Statement"] if one["Sid"] == "WriteInsights"]
+    assert f":{FIRST}:" in insights["Resource"] and SECOND not in json.dumps(insights)

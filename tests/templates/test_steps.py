@@ -1,14 +1,13 @@
 """The guides' own commands, run in their order on an organization that refuses what AWS refuses."""
 
 import json
-import pathlib
 import re
 
 import pytest
 from steps import (
     ACCOUNTS, HUB_ACCOUNT, MANAGEMENT, OTHER, README, SPOKE_ACCOUNT, Organization, Refused, blocks, every_command, options, teams_of,
 )  # fmt: skip
-from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render
+from templates import HUB, INFRA, ORGANIZATION, ROOT, SPOKE, all_templates, render, stack
 
 GUIDE, UNITS = "README.md", "organization/README.md"
 HUB_STEPS = ("1. Before", "2. The function", "3. The hub")
@@ -118,10 +117,7 @@ def test_the_spoke_waits_for_the_hub(organization):
         organization.follow(GUIDE, "4. Spokes and teams")
 
 
-def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
-    everywhere(organization)
-    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
-    organization.version = 2
+def upgrade(organization):
     organization.follow("upgrade.md", "The command line")
     by_set, instances, _by_hand = [body for _, body in blocks("upgrade.md", "Spokes")]
     organization.run(by_set)
@@ -131,12 +127,93 @@ def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
     organization.account = HUB_ACCOUNT
     shown = next(c for guide, c in every_command() if guide == "upgrade.md" and "--no-execute-changeset" in c)
     organization.command(shown.replace("--no-execute-changeset", ""))
-    assert {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]} == {
-        key: 2 for key in before if "permissions" not in key[1]
-    }
+
+
+def versions(organization):
+    return {key: stack.version for key, stack in organization.stacks.items() if "permissions" not in key[1]}
+
+
+def assert_kept(organization, before):
     for key, parameters in before.items():
         kept = organization.stacks[key].parameters
         assert {k: v for k, v in parameters.items() if k != "SpokeTemplateUrl"}.items() <= kept.items(), key
+
+
+def test_an_upgrade_reaches_every_account_and_loses_nothing(organization):
+    everywhere(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    upgrade(organization)
+    assert set(versions(organization).values()) == {2}
+    assert_kept(organization, before)
+
+
+def test_back_and_forward_again(organization):
+    everywhere(organization)
+    before = {key: dict(stack.parameters) for key, stack in organization.stacks.items()}
+    organization.version = 2
+    upgrade(organization)
+    hub, *rest = [body for _, body in blocks("upgrade.md", "Back")]
+    organization.run(hub)
+    now = versions(organization)
+    # The hub alone; what it meets is newer, and the checkout is the newer one again.
+    assert now[HUB_ACCOUNT, "studio-broker"] == 1 and set(now.values()) == {1, 2} and organization.version == 2
+    assert_kept(organization, before)
+    for body in rest:
+        organization.run(body)
+    now = versions(organization)
+    assert {now[key] for key in now if key[1].startswith("StackSet-")} == {1}
+    assert_kept(organization, before)
+    organization.version = 3
+    upgrade(organization)
+    assert set(versions(organization).values()) == {3}
+    assert_kept(organization, before)
+
+
+def test_from_the_one_stack_of_the_organization(organization):
+    with_hub(organization).follow(UNITS, "Before")
+    (organization.folder / "teams.yaml").write_text(teams_file())
+    organization.buckets["example-bucket/spoke.yaml"] = 1
+    one = {
+        "HubRoleArn": f"arn:aws:iam::{HUB_ACCOUNT}:role/StudioBrokerHub", "OrganizationId": "o-exampleorg1", "PolicyTargetIds": "r-abcd",
+        "OrganizationalUnitIds": "ou-abcd-11111111", "SpokeTemplateUrl": "https://example-bucket.s3.eu-west-1.amazonaws.com/spoke.yaml",
+    }  # fmt: skip
+    organization.put(MANAGEMENT, "studio-broker", ORGANIZATION, one)
+    # Beside it the roles collide.
+    with pytest.raises(Refused, match="StudioBrokerTarget already exists"):
+        organization.follow(UNITS, "Spokes")
+    organization.stacks.pop((HUB_ACCOUNT, "studio-broker-spokes"), None)
+    organization.sets.pop("studio-broker-spokes-spoke", None)
+    # It may stay one, as the page says,
+    organization.put(MANAGEMENT, "studio-broker", ORGANIZATION, {})
+    # or become two.
+    organization.follow("upgrade.md", "From the one stack")
+    organization.follow(UNITS, "Spokes", "The policies")
+    assert (MANAGEMENT, "studio-broker") not in organization.stacks
+    assert (HUB_ACCOUNT, "studio-broker") in organization.stacks, "the hub has the same name in another account"
+    assert spoke(organization, SPOKE_ACCOUNT).parameters["Teams1"] == "team1,team2"
+    assert set(organization.names(MANAGEMENT, "AWS::Organizations::Policy")) == {
+        "studio-broker-policies-only-the-broker", "studio-broker-policies-studio-as-deployed",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["A log group that an older hub left", "Keeping it"])
+def test_a_log_group_of_a_web_acl_that_an_older_hub_left(organization, way):
+    with_hub(organization)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # The older template made it with the web ACL alone.
+    organization.left[HUB_ACCOUNT, "AWS::Logs::LogGroup"] = ["aws-waf-logs-studio-broker"]
+    hub.resources.pop("WebAclLog")
+    before = dict(hub.parameters)
+    organization.version = 2
+    with pytest.raises(Refused, match="aws-waf-logs-studio-broker already exists"):
+        organization.command(HUB_COMMAND + "WebAcl=no")
+    organization.follow("upgrade.md", way)
+    if way != "Keeping it":
+        organization.command(HUB_COMMAND.removesuffix("--parameter-overrides "))
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert hub.version == 2 and hub.parameters == before and "WebAclLog" in hub.resources
+    assert organization.left[HUB_ACCOUNT, "AWS::Logs::LogGroup"] == []
 
 
 def test_a_copy_of_the_template_under_the_old_name_would_reach_no_account(organization):
@@ -167,20 +244,35 @@ HUB_COMMAND = (
     "aws cloudformation deploy --stack-name studio-broker --template-file target/hub/packaged.yaml --s3-bucket BUCKET "
     "--capabilities CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND --parameter-overrides "
 )
-KINDS = {
-    "private": "EndpointType=PRIVATE Network=new ClientCidr=10.0.0.0/8",
-    "private in a VPC that is there": "EndpointType=PRIVATE Network=new-subnets VpcId=vpc-0aaaaaaa SubnetCidrs=10.1.0.0/26,10.1.0.64/26",
-    "private behind a proxy": "EndpointType=PRIVATE Network=new PublicUrl=https://studio.example.com ClientAddress=forwarded:2 ClientCidr=10.9.0.0/28",
-}  # fmt: skip
+#: Each is a section of the guide with the command.
+PRIVATE = {
+    "A private hub": {"ClientCidr": "10.0.0.0/8", "Network": "new"},
+    "In a VPC that people reach already": {"ClientCidr": "10.0.0.0/8", "Network": "new-subnets"},
+    "Behind a proxy of the company": {"ClientCidr": "10.9.0.0/28", "PublicUrl": "https://studio.example.com"},
+}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_private_hub(organization, kind):
-    with_hub(organization)
-    organization.command(HUB_COMMAND + KINDS[kind])
+@pytest.mark.parametrize("is_new", [True, False], ids=["at first", "over a public one"])
+@pytest.mark.parametrize("section", PRIVATE)
+def test_a_private_hub(organization, section, is_new):
+    if is_new:
+        organization.follow(GUIDE, "1. Before", "2. The function")
+        organization.files.add("target/hub/packaged.yaml")
+    else:
+        with_hub(organization)
+    organization.follow(GUIDE, section)
     hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert PRIVATE[section].items() <= hub.parameters.items()
     assert hub.resources["RestApi"]["Properties"]["EndpointConfiguration"]["Types"] == ["PRIVATE"]
     assert "BrokerWebAcl" not in hub.resources
+    (policy,) = hub.resources["RestApi"]["Properties"]["Policy"]["Statement"][-1:]
+    assert "aws:SourceVpce" in json.dumps(policy)
+    ingress = hub.resources["ApiSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert [rule["CidrIp"] for rule in ingress] == [PRIVATE[section]["ClientCidr"]]
+    variables = hub.resources["BrokerFunction"]["Properties"]["Environment"]["Variables"]
+    is_behind_a_proxy = "PublicUrl" in PRIVATE[section]
+    assert variables["STUDIO_BROKER_CLIENT_ADDRESS"] == ("forwarded:2" if is_behind_a_proxy else "direct")
+    assert {"PortalUrl", "ExecuteApiEndpoint"} <= set(hub.outputs)
     organization.follow(GUIDE, "4. Spokes and teams")
 
 
@@ -245,10 +337,11 @@ def test_a_template_does_not_take_over_the_hubs_stack(organization, template):
     }  # fmt: skip
     declared = render.load(template)["Parameters"]
     given = " ".join(f"{k}={v}" for k, v in required.items() if k in declared)
+    given = f"--parameter-overrides {given}" if given else ""
     with pytest.raises(Refused, match="Template: not one of"):
         organization.command(
             f"aws cloudformation deploy --stack-name studio-broker --template-file {template.relative_to(ROOT)} "
-            f"--s3-bucket B --capabilities CAPABILITY_NAMED_IAM --parameter-overrides {given}"
+            f"--s3-bucket B --capabilities CAPABILITY_NAMED_IAM {given}"
         )
 
 
@@ -281,18 +374,91 @@ def test_the_longest_name_that_the_guide_allows_makes_names_that_aws_takes(organ
 # ---------------------------------------------------------------- recovery
 
 
+TABLES = ("teams", "idps", "state")
+GONE, AGAIN = "The tables are there, the stack is not", "Into the stack again"
+
+
+def lose(organization, table):
+    """Somebody switches the protection off and deletes a table."""
+    organization.account = HUB_ACCOUNT
+    organization.command(f"aws dynamodb update-table --table-name studio-broker-{table} --no-deletion-protection-enabled")
+    organization.command(f"aws dynamodb delete-table --table-name studio-broker-{table}")
+
+
+def tables(organization):
+    return organization.names(HUB_ACCOUNT, "AWS::DynamoDB::Table")
+
+
 def test_a_deleted_stack_finds_its_tables_again(organization):
     with_hub(organization)
-    organization.account = HUB_ACCOUNT
+    organization.command(HUB_COMMAND + "TableReadCap=3000 Contact=help@example.com")
     with pytest.raises(Refused, match="termination protection"):
         organization.command("aws cloudformation delete-stack --stack-name studio-broker")
     organization.command("aws cloudformation update-termination-protection --stack-name studio-broker --no-enable-termination-protection")
+    before = dict(organization.stacks[HUB_ACCOUNT, "studio-broker"].parameters)
     organization.command("aws cloudformation delete-stack --stack-name studio-broker")
     with pytest.raises(Refused, match="already exists"):
         organization.command(HUB_COMMAND + "TableReadCap=4000")
-    organization.follow("recovery.md", "The tables are there, the stack is not")
-    tables = organization.names(HUB_ACCOUNT, "AWS::DynamoDB::Table")
-    assert tables == {f"studio-broker-{name}": "studio-broker" for name in ("teams", "idps", "state")}
+    organization.follow("recovery.md", GONE)
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # Every parameter that was set, and guarded as before.
+    assert hub.parameters == before
+    assert hub.is_protected and hub.policy
+
+
+def test_recovery_leaves_a_secret_to_whoever_has_it(organization):
+    with_hub(organization).follow(GUIDE, "A proxy in front")
+    organization.command(HUB_COMMAND + "ProxySecret=0123456789abcdef0123456789abcdef")
+    organization.command("aws cloudformation update-termination-protection --stack-name studio-broker --no-enable-termination-protection")
+    organization.command("aws cloudformation delete-stack --stack-name studio-broker")
+    organization.follow("recovery.md", GONE)
+    listed = {one["ParameterKey"] for one in json.loads((organization.folder / "parameters.json").read_text())}
+    assert "PublicUrl" in listed and "ProxySecret" not in listed
+    assert "`ProxySecret` is shown to nobody" in (INFRA / "recovery.md").read_text()
+
+
+def test_a_lost_table_of_teams_comes_back(organization):
+    with_hub(organization)
+    lose(organization, "teams")
+    assert "studio-broker-teams" not in tables(organization)
+    organization.follow("recovery.md", "A table of teams or identity providers is gone")
+    assert organization.variables["BACKUP_ARN"].startswith("arn:aws:dynamodb:")
+    assert set(tables(organization)) == {f"studio-broker-{name}" for name in TABLES}
+    # The stack takes it for the one that it made, until it is imported.
+    before = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    organization.follow("recovery.md", AGAIN)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert (hub.parameters, set(hub.resources)) == (before.parameters, set(before.resources))
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+
+
+def test_what_a_restore_leaves_out_is_what_the_template_sets():
+    table = stack(HUB).resources["TeamsTable"]["Properties"]
+    text = " ".join(body for _, body in blocks("recovery.md", "A table of teams or identity providers is gone"))
+    caps = table["OnDemandThroughput"]
+    assert ",".join(f"{name}={value}" for name, value in caps.items()) in text
+    assert table["StreamSpecification"]["StreamViewType"] in text
+    assert table["DeletionProtectionEnabled"] and "--deletion-protection-enabled" in text
+    assert "PointInTimeRecoveryEnabled=true" in text
+
+
+def test_a_lost_state_table_is_made_anew_in_the_stack(organization):
+    with_hub(organization)
+    lose(organization, "state")
+    before = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    # An update finds no table to make: the stack has one, it thinks.
+    organization.command(HUB_COMMAND + "Contact=help@example.com")
+    assert "studio-broker-state" not in tables(organization)
+    with pytest.raises(Refused, match="stack policy keeps"):
+        organization.command(HUB_COMMAND + "Tables=shared")
+    organization.follow("recovery.md", AGAIN)
+    hub = organization.stacks[HUB_ACCOUNT, "studio-broker"]
+    assert tables(organization) == {f"studio-broker-{name}": "studio-broker" for name in TABLES}
+    assert set(hub.resources) == set(before.resources) and hub.policy == before.policy
+    assert hub.parameters == {**before.parameters, "Contact": "help@example.com"}
+    # Function, API and role are those of before: nobody's address or trust changes.
+    assert "aws cloudformation delete-stack" not in organization.ran
 
 
 # ---------------------------------------------------------------- every command
@@ -310,18 +476,17 @@ def test_every_command_on_a_stack_set_says_as_whom():
     assert commands and all("--call-as DELEGATED_ADMIN" in command for command in commands)
 
 
-def test_every_block_of_the_organization_says_where_it_runs():
-    for guide in ("organization/README.md", "upgrade.md", "recovery.md"):
+def test_every_block_says_where_it_runs():
+    for guide in sorted({guide for guide, _ in every_command()} - {README}):
         for kind, body in blocks(guide):
             first = body.splitlines()[0]
             if kind == "sh" and "aws " in body:
                 assert first.removeprefix("# ") in ACCOUNTS, (guide, first)
 
 
-def test_the_hub_is_never_deployed_in_the_management_account():
+def test_the_hub_is_never_deployed_in_the_management_account(organization):
     text = (INFRA / "README.md").read_text()
     assert "never the management account" in text
-    organization = Organization(pathlib.Path())
     organization.account = MANAGEMENT
     with pytest.raises(Refused, match="no delegated administrator"):
         organization.command(f"aws organizations register-delegated-administrator --account-id {MANAGEMENT} --service-principal sso.amazonaws.com")
