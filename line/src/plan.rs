@@ -75,6 +75,8 @@ const DESERTED: f64 = 16.0;
 const DESERTED_FOR: Millis = 4_000;
 const FASTEST: f64 = 500.0;
 const MOST_SPARE: f64 = 10.0;
+/// No moment and no number of a table is greater.
+const MOST: u64 = 1 << 50;
 
 /// The rate goes up every so many tickets, for each of them by this share: as long as it was never too
 /// high …
@@ -262,7 +264,12 @@ impl Plan {
 
     /// Whether a plan that came from a table can be one.
     pub fn is_sound(&self) -> bool {
-        (SLOWEST..=FASTEST).contains(&self.rate) && (0.0..=MOST_SPARE).contains(&self.spare)
+        let moments = [self.at, self.since.at, self.counted.at];
+        let numbers = [self.version, self.ticket, self.since.ticket, self.counted.ticket];
+        (SLOWEST..=FASTEST).contains(&self.rate)
+            && (0.0..=MOST_SPARE).contains(&self.spare)
+            && moments.iter().all(|at| at.unsigned_abs() < MOST)
+            && numbers.iter().all(|number| *number < MOST)
     }
 
     /// When it is a ticket's turn.
@@ -297,6 +304,51 @@ impl Write {
     pub fn plan(self) -> Plan {
         match self {
             Self::Ticket(plan, _) | Self::Begin(plan) | Self::Plan(plan) => plan,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = 1_800_000_000_000;
+
+    fn line(rate: f64) -> Line {
+        let plan = Plan { at: NOW, rate, ..Plan::first(NOW) };
+        Line { given: 40, outside: 0, plan }
+    }
+
+    #[test]
+    fn after_an_outage_whoever_asks_makes_the_line_faster() {
+        assert_eq!(line(SLOWEST).goes_on(40, NOW + 3_999), None);
+        let plan = line(SLOWEST).goes_on(40, NOW + 4_000).unwrap();
+        assert_eq!((plan.ticket, plan.at, plan.rate, plan.sure), (3, NOW + 4_000, 3.0, false));
+    }
+
+    #[test]
+    fn a_line_whose_people_have_gone_goes_on_with_whoever_asks() {
+        for (rate, deserted) in [(2.0, 8_000), (4.0, 4_000), (500.0, 4_000)] {
+            assert_eq!(line(rate).goes_on(40, NOW + deserted - 1), None, "{rate}");
+            let plan = line(rate).goes_on(40, NOW + deserted).unwrap();
+            assert_eq!((plan.ticket, plan.at, plan.rate), (40, NOW + deserted, rate));
+        }
+    }
+
+    #[test]
+    fn a_plan_that_stands_still_or_is_not_of_this_world_is_none() {
+        let sound = Plan::first(NOW);
+        assert!(sound.is_sound());
+        let since = Since { at: Millis::MIN, ..sound.since };
+        for plan in [
+            Plan { rate: 0.0, ..sound },
+            Plan { rate: f64::NAN, ..sound },
+            Plan { spare: -1.0, ..sound },
+            Plan { at: Millis::MAX, ..sound },
+            Plan { version: u64::MAX, ..sound },
+            Plan { since, ..sound },
+        ] {
+            assert!(!plan.is_sound(), "{plan:?}");
         }
     }
 }

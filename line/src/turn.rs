@@ -76,7 +76,7 @@ const LATE: Millis = 700;
 /// A ticket this little before its moment is called.
 const EARLY: Millis = 15;
 /// Who comes so late has no place any more: an old bookmark, not a waiting page.
-const FORGOTTEN: Millis = 120_000;
+const FORGOTTEN: u64 = 120_000;
 /// Who waits for longer than this looks in on the way: lines also become faster.
 const LONG: Millis = 6_000;
 /// A visit whose call was refused so often comes back later: an outage is not met with more calls.
@@ -155,7 +155,9 @@ impl Turn {
         };
         let Some(known) = fresh else { return Next::Read };
         let Some(line) = known.line.filter(|line| ticket <= line.given) else {
-            return Next::Call;
+            // Nobody was given such a ticket, or the line is gone: it is worth one call.
+            let next = Write::Ticket(Plan::first(now), outside);
+            return if self.settled { Next::Call } else { Next::Write(next) };
         };
         let due = line.plan.due(ticket);
         if due > now + EARLY {
@@ -183,9 +185,10 @@ impl Turn {
         line.faster(ticket, now).map_or(Next::Call, |plan| Next::Write(Write::Plan(plan)))
     }
 
-    /// Whether a ticket whose page was told to come back at `at` still counts.
+    /// Whether a ticket whose page was told to come back at `at` still counts. Nobody is told to come back
+    /// later than that, either.
     pub fn counts(at: Millis, now: Millis) -> bool {
-        now - at < FORGOTTEN
+        at.abs_diff(now) < FORGOTTEN
     }
 
     /// What was asked for was written: the line as it is now.
@@ -241,6 +244,49 @@ fn come_back(plan: &Plan, due: Millis, now: Millis) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ticket_that_nobody_was_given_is_worth_one_call_and_then_a_ticket_of_the_line() {
+        const NOW: Millis = 1_800_000_000_000;
+        for line in [None, Line::apply(None, Write::Ticket(Plan::first(NOW), 0)).ok()] {
+            let known = Some(Known { line, at: NOW });
+            let knowledge = Knowledge { known, alert: true, outside: 0 };
+            let mut turn = Turn::new(Some(u64::MAX));
+            assert_eq!(turn.next(knowledge, NOW, NOW), Next::Call);
+            turn.was_refused(NOW);
+            let Next::Write(write) = turn.next(knowledge, NOW, NOW) else { panic!("a call again") };
+            turn.wrote(write, Line::apply(line, write).unwrap());
+            assert!(turn.ticket().is_some_and(|ticket| ticket <= 2));
+        }
+    }
+
+    #[test]
+    fn a_place_counts_for_two_minutes_before_and_after_its_moment() {
+        for (at, counts) in [(0, true), (119_999, true), (-119_999, true), (120_000, false)] {
+            assert_eq!(Turn::counts(at, 0), counts, "{at}");
+        }
+        assert!(!Turn::counts(Millis::MIN, Millis::MAX));
+    }
+
+    #[test]
+    fn who_passes_by_calls_only_where_nobody_waits() {
+        const NOW: Millis = 1_800_000_000_000;
+        let line = Line::apply(None, Write::Ticket(Plan::first(NOW), 0)).ok();
+        let at = |now| {
+            let knowledge =
+                Knowledge { known: Some(Known { line, at: now }), ..Knowledge::default() };
+            Turn::passing().next(knowledge, now, now)
+        };
+        assert_eq!(at(NOW), Next::BackOff);
+        assert_eq!(at(NOW + 4_000), Next::BackOff, "somebody waited just now");
+        assert_eq!(at(NOW + 6_000), Next::Call);
+        assert_eq!(Turn::passing().next(Knowledge::default(), NOW, NOW), Next::Call);
+        let alert = Knowledge { alert: true, ..Knowledge::default() };
+        assert_eq!(Turn::passing().next(alert, NOW, NOW), Next::Read);
+        let mut refused = Turn::passing();
+        refused.was_refused(NOW);
+        assert_eq!(refused.next(alert, NOW, NOW), Next::BackOff);
+    }
 
     #[test]
     fn pages_come_back_after_whole_seconds_a_little_before_their_moment() {

@@ -24,9 +24,9 @@ use crate::team::{Region, Team};
 /// Opens profiles.
 #[derive(Debug)]
 pub struct Opener {
-    pub(in crate::broker) targets: Targets,
-    pub(in crate::broker) sagemaker: SageMaker,
-    pub(in crate::broker) lines: Lines,
+    pub(crate) targets: Targets,
+    pub(crate) sagemaker: SageMaker,
+    pub(crate) lines: Lines,
     /// Profiles that were seen ready and the owner's, and when (epoch seconds).
     pub(super) ready: Cache<ProfileKey, i64>,
     /// What was sent to which profile: known to all processes.
