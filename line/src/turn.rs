@@ -68,9 +68,7 @@ const FRESH: Millis = 700;
 /// Whoever comes believes for this long that there is a line, or none …
 const BELIEVED: Millis = 5_000;
 /// … and there is one for this long after the last ticket's turn.
-const LINGERS: Millis = 30_000;
-/// Who passes by makes no call for this long after it.
-const JUST_NOW: Millis = 5_000;
+const LINGERS: Millis = 5_000;
 /// A ticket whose call is refused so long after its moment has come late.
 const LATE: Millis = 700;
 /// A ticket this little before its moment is called.
@@ -89,7 +87,7 @@ const LONGEST: Millis = 30_000;
 impl Known {
     /// Whether somebody's turn is still to come, or was just now.
     fn is_waited_in(&self, now: Millis) -> bool {
-        self.line.is_some_and(|line| now < line.ends_at() + JUST_NOW)
+        self.line.is_some_and(|line| now < line.ends_at() + LINGERS)
     }
 
     /// Whether somebody who comes now takes a ticket; `None` where that has to be looked up.
@@ -279,7 +277,7 @@ mod tests {
         };
         assert_eq!(at(NOW), Next::BackOff);
         assert_eq!(at(NOW + 4_000), Next::BackOff, "somebody waited just now");
-        assert_eq!(at(NOW + 6_000), Next::Call);
+        assert_eq!(at(NOW + 6_000), Next::Call, "nobody waits any more");
         assert_eq!(Turn::passing().next(Knowledge::default(), NOW, NOW), Next::Call);
         let alert = Knowledge { alert: true, ..Knowledge::default() };
         assert_eq!(Turn::passing().next(alert, NOW, NOW), Next::Read);
