@@ -15,7 +15,7 @@ const REMEMBERED: usize = 8;
 const SOONEST: Millis = 900;
 const LATEST: Millis = 10_000;
 /// … or, while looks are scarce and nobody knows how long it takes, …
-const SOONEST_UNKNOWN: Millis = 1_500;
+const SOONEST_UNKNOWN: Millis = 2_000;
 const MORE_UNKNOWN: Millis = 500;
 /// … and otherwise a fifth of the age, so that nobody waits much longer than it takes.
 const PART: Millis = 5;
@@ -54,7 +54,7 @@ mod tests {
     fn looks_are_closer_where_they_are_free_and_wait_for_what_others_took_where_not() {
         let mut looks = Looks::default();
         assert_eq!(looks.again_after(0, false), 900);
-        assert_eq!(looks.again_after(0, true), 1_500);
+        assert_eq!(looks.again_after(0, true), 2_000);
         assert_eq!(looks.again_after(20_000, true), 4_500);
         looks.took(14_000);
         looks.took(10_000);
