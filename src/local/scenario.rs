@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::aws::{DatabaseError, PlantedDomain, PlantedDoor, RunningAws, target_role::Grant};
+use super::aws::{DatabaseError, PlantedDomain, PlantedDoor, RunningAws, roles::grant::Grant};
 
 /// The embedded scenario does not parse.
 #[derive(Debug, thiserror::Error)]

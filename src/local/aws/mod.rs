@@ -17,12 +17,11 @@ pub(crate) mod random;
 mod recorder;
 mod refusal;
 mod replicas;
-mod roles;
+pub(crate) mod roles;
 mod sagemaker;
 mod service_quotas;
 mod sso_admin;
 mod sts;
-pub mod target_role;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -45,7 +44,10 @@ use self::{
     query::Form,
     recorder::{Asked, Recorder},
     refusal::{Dialect, Refusal},
-    roles::Grants,
+    roles::{
+        grant::Grants,
+        hub::{self, Hub},
+    },
 };
 use super::{
     scenario::{Scenario, ScenarioError},
@@ -53,6 +55,7 @@ use super::{
     studio::Studio,
 };
 pub use crate::policy;
+use crate::team::partition;
 
 /// How the simulated AWS is set up.
 #[derive(Debug, Clone, Default)]
@@ -522,7 +525,7 @@ impl Context<'_> {
         if settings.hub_permissions == HubPermissions::Administrator {
             return true;
         }
-        let hub = sts::hub(target_role::partition(&self.caller.region));
+        let hub = Hub::of(partition(&self.caller.region));
         let document = self.simulator.hub_policy(&hub);
         // Every role that anybody can have here belongs to the organization, and whoever comes with the
         // hub's credentials stands for its function.
@@ -530,14 +533,14 @@ impl Context<'_> {
             .clone()
             .with("aws:PrincipalOrgID", &hub.organization_id)
             .with("aws:ResourceOrgID", &hub.organization_id)
-            .with("lambda:SourceFunctionArn", target_role::function_arn(&hub));
+            .with("lambda:SourceFunctionArn", hub::function_arn(&hub));
         allows(&document, &request)
     }
 
     /// Reading and writing tables needs the permission for each table that the request names.
     fn authorize_tables(&self, call: &Call) -> Result<(), Refusal> {
         let (region, account) = (&self.caller.region, &self.caller.account);
-        let partition = target_role::partition(region);
+        let partition = partition(region);
         for (action, table) in tables_of(&call.operation, &call.input) {
             let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
             self.authorize(&format!("dynamodb:{action}"), &arn, |request| request)?;

@@ -6,8 +6,8 @@ use super::{
     Context,
     refusal::Refusal,
     sagemaker::input::{ANY, Input},
-    target_role::partition,
 };
+use crate::team::partition;
 
 /// "Maximum number of Studio user profiles allowed per account".
 const PROFILES: &str = "L-AC46C40F";

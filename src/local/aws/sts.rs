@@ -5,12 +5,12 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::{
     Context,
-    caller::{self, Caller, HUB_ACCOUNT, HUB_ROLE, ORGANIZATION, Principal, Session},
+    caller::{self, Caller, Principal, Session},
     policy::{Decision, Policy, Request},
     query::Form,
     random,
     refusal::{Refusal, invalid},
-    target_role::Hub,
+    roles::hub::Hub,
 };
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE};
 use crate::local::html::escape;
@@ -104,7 +104,7 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
     };
     // A session of one of these roles may do nothing in STS.
     context.authorize("sts:AssumeRole", role.arn, |request| request)?;
-    let hub = hub(role.partition);
+    let hub = Hub::of(role.partition);
     let team = assumption.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("Team"));
     let team = team.map(|(_, team)| team.as_str());
     let trust = context
@@ -133,14 +133,6 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         }
     }
     Ok(())
-}
-
-/// Who the trust policies name.
-pub(crate) fn hub(partition: &str) -> Hub {
-    Hub {
-        role_arn: format!("arn:{partition}:iam::{HUB_ACCOUNT}:role/{HUB_ROLE}"),
-        organization_id: ORGANIZATION.into(),
-    }
 }
 
 fn trust_request(action: &str, principal: &str, hub: &Hub, assumption: &Assumption<'_>) -> Request {

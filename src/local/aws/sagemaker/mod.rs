@@ -19,7 +19,8 @@ use self::{
     input::Input,
     state::{Place, World},
 };
-use super::{Context, Simulator, refusal::Refusal, target_role::partition};
+use super::{Context, Simulator, refusal::Refusal};
+use crate::team::partition;
 
 /// Answers one operation.
 pub(crate) fn answer(

@@ -14,10 +14,10 @@ use crate::local::{
         Simulator,
         control::{MissingPresign, PendingPresign, StudioHost},
         refusal::{Refusal, invalid},
-        target_role::partition,
     },
     studio::{Opening, Room},
 };
+use crate::team::partition;
 
 /// Presigned URLs of Studio are about this long.
 const URL_LENGTH: usize = 4400;
