@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Service, Simulator, caller::Caller, dynamodb::Answer, iam, refusal::Refusal, roles::Documents,
+    Simulator, caller::Caller, dynamodb::Answer, iam, refusal::Refusal, roles::Documents,
+    service::Service,
 };
 use crate::local::server::{self, Body};
 

@@ -14,7 +14,7 @@ use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::TableNames;
+use super::options::TableNames;
 use super::replicas::{CutOff, is_eventually_consistent_read};
 
 /// Why the embedded database does not start or answer.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Simulator, StartError, random,
+    Context, Simulator,
+    error::StartError,
+    random,
     refusal::{Refusal, invalid},
     sagemaker::input::{ANY, Input, constraint},
 };

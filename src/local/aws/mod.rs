@@ -10,8 +10,10 @@
 pub mod caller;
 mod control;
 mod dynamodb;
+mod error;
 mod iam;
 mod identity_store;
+mod options;
 mod query;
 pub(crate) mod random;
 mod recorder;
@@ -19,11 +21,12 @@ mod refusal;
 mod replicas;
 pub(crate) mod roles;
 mod sagemaker;
+mod service;
 mod service_quotas;
 mod sso_admin;
 mod sts;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -34,7 +37,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-pub use self::dynamodb::DatabaseError;
 pub(crate) use self::sagemaker::{PlantedDomain, PlantedDoor};
 use self::{
     caller::{Caller, Principal, Session, Sessions},
@@ -43,96 +45,25 @@ use self::{
     identity_store::Directory,
     query::Form,
     recorder::{Asked, Recorder},
-    refusal::{Dialect, Refusal},
+    refusal::Refusal,
     roles::{
         grant::Grants,
         hub::{self, Hub},
     },
+    service::{Dialect, Service},
+};
+pub use self::{
+    dynamodb::DatabaseError,
+    error::StartError,
+    options::{AwsOptions, TableNames},
 };
 use super::{
-    scenario::{Scenario, ScenarioError},
-    server::{self, Body, DropConnection, ListenError, Server},
+    scenario::Scenario,
+    server::{self, Body, DropConnection, Server},
     studio::Studio,
 };
 pub use crate::policy;
 use crate::team::partition;
-
-/// How the simulated AWS is set up.
-#[derive(Debug, Clone, Default)]
-pub struct AwsOptions {
-    /// Where state is kept between runs; none keeps everything in memory.
-    pub data: Option<PathBuf>,
-    /// What presigned URLs begin with, for example `http://127.0.0.1:8401`. Without it they point
-    /// at the endpoint itself, `/studio`, by the host name that the client used.
-    pub studio_base: Option<String>,
-    /// The tables that are created when missing.
-    pub tables: TableNames,
-}
-
-/// Names of the broker's three tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableNames {
-    /// Key `team_id`.
-    pub teams: String,
-    /// Key `entity_id`.
-    pub idps: String,
-    /// Key `pk`, TTL on `expires_at`.
-    pub state: String,
-}
-
-impl Default for TableNames {
-    fn default() -> Self {
-        Self {
-            teams: "studio-broker-teams".into(),
-            idps: "studio-broker-idps".into(),
-            state: "studio-broker-state".into(),
-        }
-    }
-}
-
-/// Why the simulated AWS does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The listener is not usable.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The embedded database does not open.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The data folder cannot be read or written.
-    #[error("{path}: {source}")]
-    Data {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// A file in the data folder is not ours, or of another version.
-    #[error("{path} holds no simulator state: {source}")]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// The embedded scenario does not parse.
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-}
-
-impl StartError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Listen(error) => error.code(),
-            Self::Database(error) => error.code(),
-            Self::Data { .. } => "data_folder",
-            Self::State { .. } => "data_state",
-            Self::Scenario(error) => error.code(),
-        }
-    }
-}
 
 /// The simulated AWS, until this is dropped.
 #[derive(Debug)]
@@ -220,57 +151,6 @@ pub(crate) struct Context<'a> {
     pub(crate) host: &'a str,
     /// How an asynchronous change ends, where a fault orders it.
     pub(crate) settle: Option<Settle>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
-    DynamoDb,
-    SageMaker,
-    Sts,
-    Iam,
-    Quotas,
-    IdentityStore,
-    SsoAdmin,
-}
-
-impl Service {
-    fn name(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "dynamodb",
-            Self::SageMaker => "sagemaker",
-            Self::Sts => "sts",
-            Self::Iam => "iam",
-            Self::Quotas => "servicequotas",
-            Self::IdentityStore => "identitystore",
-            Self::SsoAdmin => "sso",
-        }
-    }
-
-    /// The XML namespace of the query protocol's answers.
-    fn namespace(self) -> &'static str {
-        match self {
-            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-            _ => "https://sts.amazonaws.com/doc/2011-06-15/",
-        }
-    }
-
-    fn dialect(self) -> Dialect {
-        match self {
-            Self::SageMaker => Dialect::SageMaker,
-            Self::DynamoDb | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => Dialect::Json,
-            Self::Sts | Self::Iam => Dialect::Query,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "application/x-amz-json-1.0",
-            Self::SageMaker | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => {
-                "application/x-amz-json-1.1"
-            }
-            Self::Sts | Self::Iam => "text/xml",
-        }
-    }
 }
 
 /// A request that has been told apart: service, operation, parameters.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::local::aws::{
-    TableNames,
     caller::{HUB_ACCOUNT, HUB_ROLE, ORGANIZATION},
+    options::TableNames,
 };
 
 /// Who may assume target roles.

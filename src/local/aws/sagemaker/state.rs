@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::local::aws::{StartError, control::Settle, refusal::Refusal};
+use crate::local::aws::{control::Settle, error::StartError, refusal::Refusal};
 use crate::team::door::DoorKind;
 
 /// All accounts and Regions, kept in `sagemaker.json` when there is a data folder.
