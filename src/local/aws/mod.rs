@@ -37,7 +37,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-pub(crate) use self::sagemaker::{PlantedDomain, PlantedDoor};
 use self::{
     caller::{Caller, Principal, Session, Sessions},
     control::{Control, Effect, Facts, HubPermissions, Settle},
@@ -93,7 +92,7 @@ impl RunningAws {
 }
 
 /// Starts the simulated AWS on a loopback listener, with tables but without the scenario's items:
-/// those come with [`seed`](super::scenario::seed).
+/// those come with [`seed`](fn@super::seed).
 ///
 /// # Errors
 ///

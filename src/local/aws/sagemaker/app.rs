@@ -6,8 +6,9 @@ use super::{
     Context, arn,
     domain::further,
     input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    life::Life,
     profile::resource_tags,
-    state::{App, Domain, Life, fold},
+    state::{App, Domain, fold},
 };
 use crate::local::aws::refusal::{Refusal, invalid};
 

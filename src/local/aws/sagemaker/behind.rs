@@ -16,8 +16,9 @@ use super::{
     Context, arn,
     domain::further,
     input::{ANY, Input, Rule},
+    life::Life,
     profile::resource_tags,
-    state::{Behind, Life},
+    state::Behind,
 };
 use crate::local::{
     aws::{

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{
     Context, arn,
     input::{ANY, DOMAIN_ID, Input, NAME, constraint},
-    state::{Domain, Life},
+    life::Life,
+    state::Domain,
 };
 use crate::local::aws::{random, refusal::Refusal};
 

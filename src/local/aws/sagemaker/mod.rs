@@ -6,6 +6,8 @@ mod behind;
 mod domain;
 pub(crate) mod input;
 mod kept;
+mod life;
+mod plant;
 mod presign;
 mod profile;
 mod space;
@@ -14,7 +16,7 @@ mod tags;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::state::{PlantedDomain, PlantedDoor, Store};
+pub(crate) use self::state::Store;
 use self::{
     input::Input,
     state::{Place, World},

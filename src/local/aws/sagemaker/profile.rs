@@ -7,7 +7,8 @@ use super::{
     domain::not_changing,
     input::{ANY, DOMAIN_ID, Input, NAME, constraint},
     kept,
-    state::{Life, Profile, Tag, fold},
+    life::Life,
+    state::{Profile, Tag, fold},
 };
 use crate::local::aws::{
     control::{ExistingProfile, UpdatesWithApps},

@@ -6,8 +6,9 @@ use super::{
     Context, arn,
     domain::{further, not_changing},
     input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    life::Life,
     profile::resource_tags,
-    state::{Life, Space, fold},
+    state::{Space, fold},
 };
 use crate::local::aws::refusal::Refusal;
 
