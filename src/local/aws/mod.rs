@@ -39,7 +39,11 @@ use tokio::net::TcpListener;
 
 use self::{
     caller::{Caller, Principal, Session, Sessions},
-    control::{Control, Effect, Facts, HubPermissions, Settle},
+    control::{
+        fault::{Effect, Facts, Settle},
+        settings::HubPermissions,
+        state::Control,
+    },
     dynamodb::DynamoDb,
     identity_store::Directory,
     query::Form,

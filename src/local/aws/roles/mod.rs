@@ -16,7 +16,6 @@ pub(crate) mod target;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::{grant::Grant, hub::Hub};
@@ -32,16 +31,6 @@ pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) trust_policy: Value,
     pub(crate) permission_policy: Value,
-}
-
-/// What the control route puts in the place of a role's own documents.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Documents {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trust_policy: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    permission_policy: Option<Value>,
 }
 
 /// The last part of a role's ARN.

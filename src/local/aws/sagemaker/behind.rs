@@ -23,7 +23,10 @@ use super::{
 use crate::local::{
     aws::{
         caller::Session,
-        control::{Settle, ShutDoor, StudioHost},
+        control::{
+            fault::Settle,
+            settings::{ShutDoor, StudioHost},
+        },
         random,
         refusal::{Refusal, invalid},
     },

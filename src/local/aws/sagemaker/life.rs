@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::local::aws::control::Settle;
+use crate::local::aws::control::fault::Settle;
 
 /// Where a resource stands in its asynchronous life: in `phase` until `settles`, then at `end`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::{
 use crate::local::{
     aws::{
         Simulator,
-        control::{MissingPresign, PendingPresign, StudioHost},
+        control::settings::{MissingPresign, PendingPresign, StudioHost},
         refusal::{Refusal, invalid},
     },
     studio::{Opening, Room},

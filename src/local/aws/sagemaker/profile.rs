@@ -11,7 +11,7 @@ use super::{
     state::{Profile, Tag, fold},
 };
 use crate::local::aws::{
-    control::{ExistingProfile, UpdatesWithApps},
+    control::settings::{ExistingProfile, UpdatesWithApps},
     policy::Request,
     refusal::{Refusal, invalid},
 };

@@ -9,7 +9,7 @@ use super::{
     state::{Place, Tag, fold},
 };
 use crate::local::aws::{
-    control::MissingListTags,
+    control::settings::MissingListTags,
     refusal::{Refusal, invalid},
 };
 
