@@ -13,6 +13,7 @@ mod dynamodb;
 mod error;
 mod iam;
 mod identity_store;
+mod input;
 mod options;
 mod query;
 pub(crate) mod random;
@@ -45,7 +46,7 @@ use self::{
         state::Control,
     },
     dynamodb::DynamoDb,
-    identity_store::Directory,
+    identity_store::directory::Directory,
     query::Form,
     recorder::{Asked, Recorder},
     refusal::Refusal,

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Context,
+    input::{ANY, Input},
     refusal::Refusal,
-    sagemaker::input::{ANY, Input},
 };
 use crate::team::partition;
 

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use super::{
     Context,
     caller::{self, Caller, Principal, Session},
+    input::is_tag_character,
     policy::{Decision, Policy, Request},
     query::Form,
     random,
@@ -349,9 +350,4 @@ fn constraint(member: &str, rule: &str) -> Refusal {
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the alphabet of tags in STS and `SageMaker`.
-pub(crate) fn is_tag_character(c: char) -> bool {
-    c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }

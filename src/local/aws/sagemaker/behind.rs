@@ -12,14 +12,7 @@
 use jiff::ToSpan as _;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Context, arn,
-    domain::further,
-    input::{ANY, Input, Rule},
-    life::Life,
-    profile::resource_tags,
-    state::Behind,
-};
+use super::{Context, arn, domain::further, life::Life, profile::resource_tags, state::Behind};
 use crate::local::{
     aws::{
         caller::Session,
@@ -27,6 +20,7 @@ use crate::local::{
             fault::Settle,
             settings::{ShutDoor, StudioHost},
         },
+        input::{ANY, Input, Rule},
         random,
         refusal::{Refusal, invalid},
     },

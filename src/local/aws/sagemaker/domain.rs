@@ -6,11 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Context, arn,
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    input::{DOMAIN_ID, NAME},
     life::Life,
     state::Domain,
 };
-use crate::local::aws::{random, refusal::Refusal};
+use crate::local::aws::{
+    input::{ANY, Input, constraint},
+    random,
+    refusal::Refusal,
+};
 
 pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let name = input.required("DomainName", &NAME)?;

@@ -4,7 +4,7 @@
 mod app;
 mod behind;
 mod domain;
-pub(crate) mod input;
+mod input;
 mod kept;
 mod life;
 mod plant;
@@ -17,11 +17,8 @@ mod tags;
 use serde_json::{Map, Value};
 
 pub(crate) use self::state::Store;
-use self::{
-    input::Input,
-    state::{Place, World},
-};
-use super::{Context, Simulator, refusal::Refusal};
+use self::state::{Place, World};
+use super::{Context, Simulator, input::Input, refusal::Refusal};
 use crate::team::partition;
 
 /// Answers one operation.

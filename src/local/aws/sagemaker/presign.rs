@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context,
-    input::{ANY, Input, NAME, constraint},
+    input::NAME,
     profile::{Named, resource_tags, tags_of},
     state::Tag,
 };
@@ -13,6 +13,7 @@ use crate::local::{
     aws::{
         Simulator,
         control::settings::{MissingPresign, PendingPresign, StudioHost},
+        input::{ANY, Input, constraint},
         refusal::{Refusal, invalid},
     },
     studio::{Opening, Room},

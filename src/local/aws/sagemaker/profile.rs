@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{
     Context, arn,
     domain::not_changing,
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    input::{DOMAIN_ID, NAME},
     kept,
     life::Life,
     state::{Profile, Tag, fold},
 };
 use crate::local::aws::{
     control::settings::{ExistingProfile, UpdatesWithApps},
+    input::{ANY, Input, constraint},
     policy::Request,
     refusal::{Refusal, invalid},
 };

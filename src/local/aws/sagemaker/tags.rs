@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     Context, behind,
-    input::{ANY, Input, constraint},
     profile::resource_tags,
     state::{Place, Tag, fold},
 };
 use crate::local::aws::{
     control::settings::MissingListTags,
+    input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
 };
 
