@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::dynamodb::DatabaseError;
+use super::dynamodb::database::DatabaseError;
 use crate::local::{scenario::ScenarioError, server::ListenError};
 
 /// Why the simulated AWS does not start.

@@ -1,7 +1,7 @@
 //! IAM: `GetRole` and `SimulatePrincipalPolicy`, as far as they speak of the roles that exist.
 
 use super::{
-    Context,
+    context::Context,
     policy::{Decision, Policy, Request},
     query::Form,
     refusal::{Refusal, invalid},

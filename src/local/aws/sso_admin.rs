@@ -5,11 +5,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, Simulator,
     caller::HUB_ACCOUNT,
+    context::Context,
     identity_store::{IDENTITY_STORE, directory::Assignment},
     input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
+    simulator::Simulator,
 };
 
 const INSTANCE: &str = "arn:aws:sso:::instance/ssoins-1234567890abcdef";

@@ -4,8 +4,8 @@ use aws_lc_rs::error::Unspecified;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::{
-    Context,
     caller::{self, Caller, Principal, Session},
+    context::Context,
     input::is_tag_character,
     policy::{Decision, Policy, Request},
     query::Form,

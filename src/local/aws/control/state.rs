@@ -13,7 +13,9 @@ use super::{
     fault::{Effect, Facts, Fault},
     settings::Settings,
 };
-use crate::local::aws::{caller::Caller, dynamodb::Answer, refusal::Refusal, service::Service};
+use crate::local::aws::{
+    caller::Caller, dynamodb::database::Answer, refusal::Refusal, service::Service,
+};
 
 /// Calls that are remembered.
 const LOG_LENGTH: usize = 10_000;

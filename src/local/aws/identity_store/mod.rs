@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 
 use self::directory::{Membership, conflict, missing};
 use super::{
-    Context, Simulator,
+    context::Context,
     input::{ANY, Input, constraint},
     random,
     refusal::{Refusal, invalid},
+    simulator::Simulator,
 };
 use crate::local::scenario::{Group, Person, Scenario};
 

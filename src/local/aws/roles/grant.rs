@@ -61,15 +61,14 @@ impl Grant {
 
 /// What is granted to all teams, as of a state of the database and a name of the target role.
 #[derive(Debug, Default)]
-pub(crate) struct Grants(Mutex<Option<((u64, String), Arc<Vec<Grant>>)>>);
+pub(crate) struct Grants(Mutex<Option<(State, Arc<Vec<Grant>>)>>);
+
+/// The count of the database's changes, and the name of the target role.
+type State = (u64, String);
 
 impl Grants {
     /// What was read at this state, or what is read now.
-    pub(super) fn at(
-        &self,
-        state: (u64, String),
-        read: impl FnOnce() -> Vec<Grant>,
-    ) -> Arc<Vec<Grant>> {
+    pub(super) fn at(&self, state: State, read: impl FnOnce() -> Vec<Grant>) -> Arc<Vec<Grant>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((then, grants)) = kept.as_ref()
             && *then == state

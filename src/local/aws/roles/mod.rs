@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 
 use self::{grant::Grant, hub::Hub};
 use super::{
-    Simulator,
     caller::{HUB_ACCOUNT, HUB_ROLE, Session},
+    simulator::Simulator,
 };
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE};
 

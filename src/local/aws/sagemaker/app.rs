@@ -3,14 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
     domain::further,
     input::{DOMAIN_ID, NAME},
     life::Life,
+    place::arn,
     profile::resource_tags,
     state::{App, Domain, fold},
 };
 use crate::local::aws::{
+    context::Context,
     input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
 };

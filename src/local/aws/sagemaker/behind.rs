@@ -12,10 +12,11 @@
 use jiff::ToSpan as _;
 use serde_json::{Map, Value, json};
 
-use super::{Context, arn, domain::further, life::Life, profile::resource_tags, state::Behind};
+use super::{domain::further, life::Life, place::arn, profile::resource_tags, state::Behind};
 use crate::local::{
     aws::{
         caller::Session,
+        context::Context,
         control::{
             fault::Settle,
             settings::{ShutDoor, StudioHost},

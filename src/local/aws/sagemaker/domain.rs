@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
     input::{DOMAIN_ID, NAME},
     life::Life,
+    place::arn,
     state::Domain,
 };
 use crate::local::aws::{
+    context::Context,
     input::{ANY, Input, constraint},
     random,
     refusal::Refusal,

@@ -4,17 +4,17 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use super::{
-    Context,
     input::NAME,
     profile::{Named, resource_tags, tags_of},
     state::Tag,
 };
 use crate::local::{
     aws::{
-        Simulator,
+        context::Context,
         control::settings::{MissingPresign, PendingPresign, StudioHost},
         input::{ANY, Input, constraint},
         refusal::{Refusal, invalid},
+        simulator::Simulator,
     },
     studio::{Opening, Room},
 };

@@ -3,14 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
     domain::not_changing,
     input::{DOMAIN_ID, NAME},
     kept,
     life::Life,
+    place::arn,
     state::{Profile, Tag, fold},
 };
 use crate::local::aws::{
+    context::Context,
     control::settings::{ExistingProfile, UpdatesWithApps},
     input::{ANY, Input, constraint},
     policy::Request,

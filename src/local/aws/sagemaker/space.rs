@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 
 use super::{
-    Context, arn,
     domain::{further, not_changing},
     input::{DOMAIN_ID, NAME},
     life::Life,
+    place::arn,
     profile::resource_tags,
     state::{Space, fold},
 };
 use crate::local::aws::{
+    context::Context,
     input::{ANY, Input, constraint},
     refusal::Refusal,
 };
