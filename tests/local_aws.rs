@@ -12,7 +12,7 @@ use aws_types::{SdkConfig, region::Region};
 use serde_json::{Value, json};
 use studio_broker::local::{
     aws::{self, AwsOptions, RunningAws},
-    scenario,
+    seed,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -38,7 +38,7 @@ impl Stage {
     async fn with(options: AwsOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let aws = aws::start(listener, options).await.unwrap();
-        scenario::seed(&aws, None).unwrap();
+        seed(&aws, None).unwrap();
         Self { aws }
     }
 

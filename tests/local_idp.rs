@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use studio_broker::local::{
     aws::{self, AwsOptions, RunningAws},
     idp::{self, IdpOptions, RunningIdp},
-    scenario,
+    seed,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -34,7 +34,7 @@ impl Stage {
             studio: aws.studio(),
         };
         let idp = idp::start(listener, options).unwrap();
-        scenario::seed(&aws, Some(&idp.registration())).unwrap();
+        seed(&aws, Some(&idp.registration())).unwrap();
         Self { idp, _aws: aws }
     }
 

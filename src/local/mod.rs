@@ -5,7 +5,7 @@
 //! | [`aws`] | `DynamoDB`, STS, `SageMaker` and Identity Store on one endpoint |
 //! | [`studio`] | the page behind a presigned URL |
 //! | [`idp`] | an identity provider that really signs |
-//! | [`scenario`] | the people and teams that the story starts with |
+//! | [`scenario`] | the people and teams that the story starts with, which [`seed`](fn@seed) writes into it |
 //!
 //! The broker itself is the one of `serve` and of the Lambda function, with the real SDK clients; it
 //! stands at `localhost` and the identity provider at `127.0.0.1`, so that they are different sites as
@@ -15,6 +15,7 @@ pub mod aws;
 mod html;
 pub mod idp;
 pub mod scenario;
+mod seed;
 mod server;
 pub mod studio;
 
@@ -22,6 +23,8 @@ use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
 
 use http_body_util::{BodyExt as _, Full};
 use tokio::net::TcpListener;
+
+pub use self::seed::{SeededIdp, seed};
 
 use self::aws::{AwsOptions, RunningAws, StartError};
 use self::idp::{IdpError, IdpOptions, RunningIdp};
@@ -133,7 +136,7 @@ pub async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
     if arguments.aws_only {
         let options = AwsOptions { data, ..AwsOptions::default() };
         let aws = aws::start(aws_listener, options).await?;
-        scenario::seed(&aws, None).map_err(StartError::from)?;
+        seed(&aws, None).map_err(StartError::from)?;
         return Ok(Running { aws, sign_in: None });
     }
     let broker_listener = listen(next(0)).await?;
@@ -154,7 +157,7 @@ pub async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
         studio: aws.studio(),
     };
     let idp = idp::start(idp_listener, options)?;
-    scenario::seed(&aws, Some(&idp.registration())).map_err(StartError::from)?;
+    seed(&aws, Some(&idp.registration())).map_err(StartError::from)?;
 
     let sdk = sdk_config_for(&Access {
         endpoint_url: aws.endpoint_url(),

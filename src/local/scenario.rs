@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::aws::{DatabaseError, PlantedDomain, PlantedDoor, RunningAws, target_role::Grant};
+use super::aws::roles::grant::Grant;
+use crate::team::door::DoorKind;
 
 /// The embedded scenario does not parse.
 #[derive(Debug, thiserror::Error)]
@@ -21,17 +22,6 @@ impl ScenarioError {
     pub fn code(&self) -> &'static str {
         "scenario_malformed"
     }
-}
-
-/// The identity provider that is registered with the broker when the scenario is seeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeededIdp {
-    /// Key of the item.
-    pub entity_id: String,
-    /// The provider's metadata.
-    pub metadata_xml: String,
-    /// Where its tiles are.
-    pub portal_url: String,
 }
 
 /// The parsed story.
@@ -71,6 +61,44 @@ pub struct Person {
 pub(crate) struct Group {
     pub(crate) group_id: String,
     pub(crate) display_name: String,
+}
+
+/// A domain of the story.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlantedDomain {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) domain_id: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) auth_mode: Option<String>,
+    #[serde(default)]
+    pub(crate) profile_delay_ms: Option<u64>,
+    #[serde(default)]
+    pub(crate) profiles_fail: Option<String>,
+    #[serde(default)]
+    pub(crate) profiles: Vec<Planted>,
+}
+
+/// A profile of the story.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Planted {
+    pub(crate) name: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) execution_role: String,
+}
+
+/// Something of the story that a door leads to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlantedDoor {
+    pub(crate) kind: DoorKind,
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) settings: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +155,11 @@ impl Scenario {
         &self.groups
     }
 
+    /// The items of the teams table.
+    pub(crate) fn teams(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        self.teams.values()
+    }
+
     /// The display name of a team of the story.
     pub(crate) fn team_name(&self, team_id: &str) -> Option<&str> {
         self.teams.get(team_id)?.get("display_name")?.as_str()
@@ -147,42 +180,6 @@ impl Scenario {
     pub(crate) fn profile_quota(&self, account: &str) -> Option<u64> {
         self.profile_quotas.get(account).copied()
     }
-}
-
-/// Writes the story into a running simulated AWS: domains, planted profiles, teams and, if given,
-/// the identity provider. Only what is missing is written, so edits survive a restart; of an
-/// identity provider that is there only metadata and portal are brought up to date, since its key
-/// may be newer.
-///
-/// # Errors
-///
-/// [`DatabaseError`] if the tables cannot be written.
-pub fn seed(aws: &RunningAws, idp: Option<&SeededIdp>) -> Result<(), DatabaseError> {
-    let simulator = &aws.simulator;
-    let Scenario { domains, doors, .. } = &simulator.scenario;
-    simulator.sagemaker.plant(domains, doors, super::aws::now());
-    let tables = &simulator.options.tables;
-    for item in simulator.scenario.teams.values() {
-        simulator.dynamodb.put_if_missing(&tables.teams, "team_id", item)?;
-    }
-    if let Some(idp) = idp {
-        let item = json!({
-            "entity_id": idp.entity_id,
-            "display_name": "Test identity provider",
-            "metadata_xml": idp.metadata_xml,
-            "portal_url": idp.portal_url,
-            "allowed_teams": ["*"],
-            "groups_attribute": "groups",
-        });
-        let item = item.as_object().cloned().unwrap_or_default();
-        if !simulator.dynamodb.put_if_missing(&tables.idps, "entity_id", &item)? {
-            let key = ("entity_id", idp.entity_id.as_str());
-            let database = &simulator.dynamodb;
-            database.set_text(&tables.idps, key, "metadata_xml", &idp.metadata_xml)?;
-            database.set_text(&tables.idps, key, "portal_url", &idp.portal_url)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

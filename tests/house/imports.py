@@ -9,6 +9,8 @@ SRC = ROOT / "src"
 _COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _STRINGS = re.compile(r'r#*"(?:.|\n)*?"#*|"(?:\\.|[^"\\])*"')
 _USE = re.compile(r"\b(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")
+#: `pub(in crate::room)` says who may see something, and imports nothing.
+_SEEN_IN = re.compile(r"\bpub\(in [^)]*\)")
 _PATH = re.compile(r"\b(crate|super|self)((?:::\w+)+)")
 _MACRO = re.compile(r"\bmacro_rules!\s*(\w+)")
 
@@ -16,7 +18,7 @@ _MACRO = re.compile(r"\bmacro_rules!\s*(\w+)")
 def without_words(text):
     """The code alone: no comments, no strings, no unit tests at the file's foot."""
     text = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\(crate\))? )?mod tests", text)[0]
-    return _STRINGS.sub('""', _COMMENTS.sub("", text))
+    return _SEEN_IN.sub("pub", _STRINGS.sub('""', _COMMENTS.sub("", text)))
 
 
 def leaves(tree, prefix=()):

@@ -267,7 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::local::aws::target_role::{Grant, Hub, trust_policy};
+    use crate::local::aws::roles::{grant::Grant, hub::Hub, target::trust_policy};
 
     const HUB: &str = "arn:aws:iam::111111111111:role/Hub";
 

@@ -1,9 +1,7 @@
 //! IAM: `GetRole` and `SimulatePrincipalPolicy`, as far as they speak of the roles that exist.
 
-use serde_json::Value;
-
 use super::{
-    Context,
+    context::Context,
     policy::{Decision, Policy, Request},
     query::Form,
     refusal::{Refusal, invalid},
@@ -120,13 +118,4 @@ fn no_such_role(name: &str) -> Refusal {
         status: 404,
         message: format!("The role with name {name} cannot be found."),
     }
-}
-
-/// The documents of a role, for the control route.
-pub(crate) fn documents(role: &Role) -> Value {
-    serde_json::json!({
-        "role_arn": role.arn,
-        "trust_policy": role.trust_policy,
-        "permission_policy": role.permission_policy,
-    })
 }

@@ -1,135 +1,64 @@
 //! A simulated AWS on one loopback endpoint: `DynamoDB`, STS, `SageMaker`, IAM, Service Quotas,
 //! Identity Store and SSO Admin in their wire formats, for the real SDKs in any language.
 //!
-//! One request goes through: who calls ([`caller`]) → which service and operation → the faults and
-//! rates that were ordered (`GET /_control` explains) → the service → the log of calls. The account of a request
+//! One request goes through: which service and operation (`call`) → who calls ([`caller`]) → the faults and
+//! rates that were ordered (`control`; `GET /_control` explains) → the service, which sees a `context` → the
+//! log of calls → the `answer`. Everything that is kept stands in `simulator`. The account of a request
 //! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
 //! state for each pair. Calls with assumed credentials are evaluated against their role's documents
 //! (`roles`) by [`crate::policy`].
 
+mod answer;
+mod call;
 pub mod caller;
+mod context;
 mod control;
 mod dynamodb;
+mod error;
 mod iam;
 mod identity_store;
+mod input;
+mod options;
 mod query;
 pub(crate) mod random;
 mod recorder;
 mod refusal;
-mod replicas;
-mod roles;
+pub(crate) mod roles;
 mod sagemaker;
+mod service;
 mod service_quotas;
+mod simulator;
 mod sso_admin;
 mod sts;
-pub mod target_role;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use http::{Method, Request, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-pub use self::dynamodb::DatabaseError;
-pub(crate) use self::sagemaker::{PlantedDomain, PlantedDoor};
 use self::{
-    caller::{Caller, Principal, Session, Sessions},
-    control::{Control, Effect, Facts, HubPermissions, Settle},
-    dynamodb::DynamoDb,
-    identity_store::Directory,
-    query::Form,
-    recorder::{Asked, Recorder},
-    refusal::{Dialect, Refusal},
-    roles::Grants,
+    answer::{Done, refuse, render, scramble, slowly},
+    call::{Call, signed_about},
+    caller::Caller,
+    context::Context,
+    control::fault::{Effect, Settle},
+    recorder::Asked,
+    refusal::Refusal,
+    service::Service,
+    simulator::Simulator,
+};
+pub use self::{
+    dynamodb::database::DatabaseError,
+    error::StartError,
+    options::{AwsOptions, TableNames},
 };
 use super::{
-    scenario::{Scenario, ScenarioError},
-    server::{self, Body, DropConnection, ListenError, Server},
+    server::{self, Body, DropConnection, Server},
     studio::Studio,
 };
 pub use crate::policy;
-
-/// How the simulated AWS is set up.
-#[derive(Debug, Clone, Default)]
-pub struct AwsOptions {
-    /// Where state is kept between runs; none keeps everything in memory.
-    pub data: Option<PathBuf>,
-    /// What presigned URLs begin with, for example `http://127.0.0.1:8401`. Without it they point
-    /// at the endpoint itself, `/studio`, by the host name that the client used.
-    pub studio_base: Option<String>,
-    /// The tables that are created when missing.
-    pub tables: TableNames,
-}
-
-/// Names of the broker's three tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableNames {
-    /// Key `team_id`.
-    pub teams: String,
-    /// Key `entity_id`.
-    pub idps: String,
-    /// Key `pk`, TTL on `expires_at`.
-    pub state: String,
-}
-
-impl Default for TableNames {
-    fn default() -> Self {
-        Self {
-            teams: "studio-broker-teams".into(),
-            idps: "studio-broker-idps".into(),
-            state: "studio-broker-state".into(),
-        }
-    }
-}
-
-/// Why the simulated AWS does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The listener is not usable.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// The embedded database does not open.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The data folder cannot be read or written.
-    #[error("{path}: {source}")]
-    Data {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: std::io::Error,
-    },
-    /// A file in the data folder is not ours, or of another version.
-    #[error("{path} holds no simulator state: {source}")]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// The embedded scenario does not parse.
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-}
-
-impl StartError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Listen(error) => error.code(),
-            Self::Database(error) => error.code(),
-            Self::Data { .. } => "data_folder",
-            Self::State { .. } => "data_state",
-            Self::Scenario(error) => error.code(),
-        }
-    }
-}
 
 /// The simulated AWS, until this is dropped.
 #[derive(Debug)]
@@ -159,28 +88,13 @@ impl RunningAws {
 }
 
 /// Starts the simulated AWS on a loopback listener, with tables but without the scenario's items:
-/// those come with [`seed`](super::scenario::seed).
+/// those come with [`seed`](fn@super::seed).
 ///
 /// # Errors
 ///
 /// [`StartError`]: a listener that is not loopback, or a data folder that cannot be used.
 pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<RunningAws, StartError> {
-    if let Some(folder) = &options.data {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StartError::Data { path: folder.clone(), source })?;
-    }
-    let simulator = Arc::new(Simulator {
-        dynamodb: DynamoDb::open(options.data.as_deref(), &options.tables)?,
-        sagemaker: sagemaker::Store::open(options.data.as_deref())?,
-        directory: Directory::open(options.data.as_deref())?,
-        sessions: Sessions::default(),
-        control: Control::default(),
-        recorder: Recorder::default(),
-        grants: Grants::default(),
-        studio: Arc::new(Studio::default()),
-        scenario: Scenario::embedded()?,
-        options,
-    });
+    let simulator = Arc::new(Simulator::open(options)?);
     let asked = Arc::downgrade(&simulator);
     simulator.studio.ask(move |opening, now| {
         asked.upgrade().is_some_and(|simulator| simulator.lets_through(opening, now))
@@ -191,101 +105,6 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         async move { simulator.handle(request).await }
     })?;
     Ok(RunningAws { server, simulator })
-}
-
-/// Everything behind the endpoint.
-#[derive(Debug)]
-pub(crate) struct Simulator {
-    pub(crate) options: AwsOptions,
-    pub(crate) dynamodb: DynamoDb,
-    pub(crate) sagemaker: sagemaker::Store,
-    pub(crate) directory: Directory,
-    pub(crate) scenario: Scenario,
-    sessions: Sessions,
-    control: Control,
-    recorder: Recorder,
-    grants: Grants,
-    studio: Arc<Studio>,
-}
-
-/// What an operation may look at beside its own parameters.
-pub(crate) struct Context<'a> {
-    pub(crate) simulator: &'a Simulator,
-    pub(crate) caller: &'a Caller,
-    pub(crate) now: Timestamp,
-    /// The `Host` that the client used; it has been checked to be loopback.
-    pub(crate) host: &'a str,
-    /// How an asynchronous change ends, where a fault orders it.
-    pub(crate) settle: Option<Settle>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Service {
-    DynamoDb,
-    SageMaker,
-    Sts,
-    Iam,
-    Quotas,
-    IdentityStore,
-    SsoAdmin,
-}
-
-impl Service {
-    fn name(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "dynamodb",
-            Self::SageMaker => "sagemaker",
-            Self::Sts => "sts",
-            Self::Iam => "iam",
-            Self::Quotas => "servicequotas",
-            Self::IdentityStore => "identitystore",
-            Self::SsoAdmin => "sso",
-        }
-    }
-
-    /// The XML namespace of the query protocol's answers.
-    fn namespace(self) -> &'static str {
-        match self {
-            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-            _ => "https://sts.amazonaws.com/doc/2011-06-15/",
-        }
-    }
-
-    fn dialect(self) -> Dialect {
-        match self {
-            Self::SageMaker => Dialect::SageMaker,
-            Self::DynamoDb | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => Dialect::Json,
-            Self::Sts | Self::Iam => Dialect::Query,
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "application/x-amz-json-1.0",
-            Self::SageMaker | Self::IdentityStore | Self::Quotas | Self::SsoAdmin => {
-                "application/x-amz-json-1.1"
-            }
-            Self::Sts | Self::Iam => "text/xml",
-        }
-    }
-}
-
-/// A request that has been told apart: service, operation, parameters.
-struct Call {
-    service: Service,
-    operation: String,
-    /// The JSON body, or the form's fields.
-    input: Map<String, Value>,
-    form: Form,
-}
-
-/// What a service answers when it does what was asked.
-enum Done {
-    Json(Value),
-    /// The XML inside `<…Result>`.
-    Xml(String),
-    /// As the embedded database wrote it.
-    Database(dynamodb::Answer),
 }
 
 impl Simulator {
@@ -457,235 +276,12 @@ impl Simulator {
                 sso_admin::answer(&context, &call.operation, &call.input).map(Done::Json)
             }
             Service::DynamoDb => {
-                context.authorize_tables(call)?;
-                let (operation, region) = (call.operation.clone(), &caller.region);
-                let answer = self.dynamodb.perform(operation, request.into_body(), region);
-                Ok(Done::Database(answer.await))
+                let body = request.into_body();
+                let answer = dynamodb::answer(&context, &call.operation, &call.input, body);
+                answer.await.map(Done::Database)
             }
         }
     }
-}
-
-impl Context<'_> {
-    /// Whether the caller may do `action` on `resource`; `with` adds condition keys.
-    ///
-    /// Sessions are held against their target role's permissions (and session policy), the hub
-    /// against its own role's where that is asked for; everybody else is an administrator.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::Denied`].
-    pub(crate) fn authorize(
-        &self,
-        action: &str,
-        resource: &str,
-        with: impl FnOnce(policy::Request) -> policy::Request,
-    ) -> Result<(), Refusal> {
-        let allowed = match &self.caller.principal {
-            Principal::Administrator => true,
-            Principal::Hub => self.hub_may(&policy::Request::new(action, resource)),
-            Principal::Session(session) => {
-                let mut request = policy::Request::new(action, resource)
-                    .with("aws:PrincipalArn", &session.role_arn)
-                    .with("aws:PrincipalAccount", &session.account);
-                request.principal.clone_from(&session.arn);
-                for (key, value) in &session.tags {
-                    request = request.with(&format!("aws:PrincipalTag/{key}"), value);
-                }
-                self.session_may(session, &with(request))
-            }
-        };
-        if allowed {
-            return Ok(());
-        }
-        Err(Refusal::Denied {
-            principal: self.caller.arn(),
-            action: action.into(),
-            resource: resource.into(),
-        })
-    }
-
-    fn session_may(&self, session: &Session, request: &policy::Request) -> bool {
-        let granted = self
-            .simulator
-            .session_permissions(session, &request.action)
-            .is_some_and(|document| allows(&document, request));
-        let limited = session
-            .policy
-            .as_ref()
-            .is_some_and(|policy| policy.decide(request) != policy::Decision::Allow);
-        granted && !limited
-    }
-
-    fn hub_may(&self, request: &policy::Request) -> bool {
-        let settings = self.simulator.control.settings();
-        if settings.hub_permissions == HubPermissions::Administrator {
-            return true;
-        }
-        let hub = sts::hub(target_role::partition(&self.caller.region));
-        let document = self.simulator.hub_policy(&hub);
-        // Every role that anybody can have here belongs to the organization, and whoever comes with the
-        // hub's credentials stands for its function.
-        let request = request
-            .clone()
-            .with("aws:PrincipalOrgID", &hub.organization_id)
-            .with("aws:ResourceOrgID", &hub.organization_id)
-            .with("lambda:SourceFunctionArn", target_role::function_arn(&hub));
-        allows(&document, &request)
-    }
-
-    /// Reading and writing tables needs the permission for each table that the request names.
-    fn authorize_tables(&self, call: &Call) -> Result<(), Refusal> {
-        let (region, account) = (&self.caller.region, &self.caller.account);
-        let partition = target_role::partition(region);
-        for (action, table) in tables_of(&call.operation, &call.input) {
-            let arn = format!("arn:{partition}:dynamodb:{region}:{account}:table/{table}");
-            self.authorize(&format!("dynamodb:{action}"), &arn, |request| request)?;
-        }
-        Ok(())
-    }
-}
-
-fn allows(document: &Value, request: &policy::Request) -> bool {
-    policy::Policy::parse(document)
-        .is_ok_and(|policy| policy.decide(request) == policy::Decision::Allow)
-}
-
-/// The tables that a `DynamoDB` request names (`*` if it names none), each with the action that it needs:
-/// a transaction needs those of its parts, and has none of its own
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>).
-fn tables_of<'c>(operation: &'c str, input: &'c Map<String, Value>) -> Vec<(&'c str, &'c str)> {
-    let named = input.get("TableName").and_then(Value::as_str).into_iter();
-    let batch = input.get("RequestItems").and_then(Value::as_object).into_iter();
-    let batch = batch.flat_map(|tables| tables.keys().map(String::as_str));
-    let whole = named.chain(batch).map(|table| (operation, table));
-    let parts = input.get("TransactItems").and_then(Value::as_array).into_iter().flatten();
-    let parts = parts.filter_map(Value::as_object).flatten();
-    let transacted = parts.filter_map(|(part, action)| {
-        let needed = match part.as_str() {
-            "Get" => "GetItem",
-            "Put" => "PutItem",
-            "Update" => "UpdateItem",
-            "Delete" => "DeleteItem",
-            _ => "ConditionCheckItem",
-        };
-        Some((needed, action.get("TableName")?.as_str()?))
-    });
-    let tables: Vec<_> = whole.chain(transacted).collect();
-    if tables.is_empty() { vec![(operation, "*")] } else { tables }
-}
-
-impl Call {
-    fn read(request: &Request<Bytes>) -> Result<Self, Refusal> {
-        let Some(target) = request.headers().get("x-amz-target").and_then(|v| v.to_str().ok())
-        else {
-            let form = Form::parse(request.body());
-            let operation = form
-                .get("Action")
-                .ok_or(Refusal::UnknownOperation { operation: "without a name".into() })?
-                .to_owned();
-            let input = form.as_input();
-            let service = match form.get("Version") {
-                Some("2010-05-08") => Service::Iam,
-                _ => Service::Sts,
-            };
-            return Ok(Self { service, operation, input, form });
-        };
-        let unknown = || Refusal::UnknownOperation { operation: target.into() };
-        let (prefix, operation) = target.split_once('.').ok_or_else(unknown)?;
-        let service = match prefix {
-            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Service::DynamoDb,
-            "SageMaker" => Service::SageMaker,
-            "AWSIdentityStore" => Service::IdentityStore,
-            "ServiceQuotasV20190624" => Service::Quotas,
-            "SWBExternalService" => Service::SsoAdmin,
-            _ => return Err(unknown()),
-        };
-        let input = match serde_json::from_slice(request.body()) {
-            Ok(Value::Object(input)) => input,
-            // The database has its own words for a body that it cannot read.
-            _ if service == Service::DynamoDb => Map::new(),
-            _ => return Err(Refusal::Serialization { message: "expected a JSON object".into() }),
-        };
-        Ok(Self { service, operation: operation.into(), input, form: Form::default() })
-    }
-
-    fn facts<'a>(&'a self, caller: Option<&'a Caller>) -> Facts<'a> {
-        Facts {
-            service: self.service.name(),
-            operation: &self.operation,
-            caller,
-            input: &self.input,
-        }
-    }
-}
-
-fn render(done: Done, service: Service, operation: &str, request_id: &str) -> Response<Body> {
-    let body = match done {
-        Done::Database(answer) => {
-            let body = server::answer(answer.status, service.content_type(), answer.body);
-            return signed_off(body, request_id);
-        }
-        Done::Json(value) => value.to_string(),
-        Done::Xml(result) => query::envelope(service.namespace(), operation, &result, request_id),
-    };
-    signed_off(server::answer(StatusCode::OK, service.content_type(), body), request_id)
-}
-
-fn refuse(refusal: &Refusal, service: Service, request_id: &str) -> Response<Body> {
-    let dialect = service.dialect();
-    let (code, status) = (refusal.code(dialect), refusal.status(dialect));
-    let body = match dialect {
-        Dialect::Query => {
-            let message = refusal.to_string();
-            query::error(service.namespace(), code, status.as_u16(), &message, request_id)
-        }
-        Dialect::SageMaker | Dialect::Json => {
-            json!({"__type": code, refusal.message_member(dialect): refusal.to_string()})
-                .to_string()
-        }
-    };
-    signed_off(server::answer(status, service.content_type(), body), request_id)
-}
-
-fn signed_off(mut response: Response<Body>, request_id: &str) -> Response<Body> {
-    if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-amzn-requestid", value);
-    }
-    response
-}
-
-/// Whether a request was signed within five minutes of `moment`, as AWS wants it
-/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>).
-fn signed_about(headers: &http::HeaderMap, moment: Timestamp) -> bool {
-    let signed = headers.get("x-amz-date").and_then(|date| date.to_str().ok());
-    let signed = signed
-        .and_then(|date| Timestamp::strptime("%Y%m%dT%H%M%S%z", date.replace('Z', "+0000")).ok());
-    signed.is_some_and(|signed| signed.duration_since(moment).abs() < SignedDuration::from_mins(5))
-}
-
-/// An answer that promises JSON or XML and holds neither.
-fn scramble(response: Response<Body>) -> Response<Body> {
-    let (mut head, _) = response.into_parts();
-    head.headers.remove(header::CONTENT_LENGTH);
-    head.headers.remove("x-amz-crc32");
-    let body = http_body_util::Full::new(Bytes::from_static(b"{\"<cut off")).boxed_unsync();
-    Response::from_parts(head, body)
-}
-
-/// The same answer, one byte at a time.
-async fn slowly(response: Response<Body>, pause: Duration) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    head.headers.remove(header::CONTENT_LENGTH);
-    let bytes = match body.collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(never) => match never {},
-    };
-    let drops = futures_util::stream::iter(bytes).then(move |byte| async move {
-        tokio::time::sleep(pause).await;
-        Ok(Frame::data(Bytes::copy_from_slice(&[byte])))
-    });
-    Response::from_parts(head, StreamBody::new(drops).boxed_unsync())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the endpoint is where requests meet the clock")]

@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use super::service::Dialect;
+
 /// An error answer of AWS. Its [`code`](Refusal::code) is the one that AWS sends.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -50,17 +52,6 @@ pub(crate) enum Refusal {
     /// An error ordered through the control route.
     #[error("{message}")]
     Ordered { code: String, status: u16, message: String },
-}
-
-/// How the error is written: the services differ in codes, statuses and envelopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// JSON 1.1 of `SageMaker`: modelled names have no `Exception` suffix.
-    SageMaker,
-    /// JSON 1.1 of Identity Store, JSON 1.0 of `DynamoDB`.
-    Json,
-    /// The query protocol of STS: XML.
-    Query,
 }
 
 impl Refusal {

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context,
+    context::Context,
+    input::{ANY, Input},
     refusal::Refusal,
-    sagemaker::input::{ANY, Input},
-    target_role::partition,
 };
+use crate::team::partition;
 
 /// "Maximum number of Studio user profiles allowed per account".
 const PROFILES: &str = "L-AC46C40F";

@@ -5,11 +5,12 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context,
     caller::HUB_ACCOUNT,
-    identity_store::{Assignment, IDENTITY_STORE},
+    context::Context,
+    identity_store::{IDENTITY_STORE, directory::Assignment},
+    input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
-    sagemaker::input::{ANY, Input, constraint},
+    simulator::Simulator,
 };
 
 const INSTANCE: &str = "arn:aws:sso:::instance/ssoins-1234567890abcdef";
@@ -69,12 +70,13 @@ pub(crate) fn answer(
         }
         "CreateApplicationAssignment" => {
             let assignment = assignment(input)?;
+            let Simulator { directory, scenario, .. } = context.simulator;
             if assignment.kind == "GROUP"
-                && context.simulator.group(&assignment.principal).is_none()
+                && directory.group(scenario, &assignment.principal).is_none()
             {
                 return Err(missing("Group", &assignment.principal));
             }
-            context.simulator.directory.assign(assignment)?;
+            directory.assign(assignment)?;
             Ok(json!({}))
         }
         "DeleteApplicationAssignment" => {

@@ -4,13 +4,14 @@ use aws_lc_rs::error::Unspecified;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::{
-    Context,
-    caller::{self, Caller, HUB_ACCOUNT, HUB_ROLE, ORGANIZATION, Principal, Session},
+    caller::{self, Caller, Principal, Session},
+    context::Context,
+    input::is_tag_character,
     policy::{Decision, Policy, Request},
     query::Form,
     random,
     refusal::{Refusal, invalid},
-    target_role::Hub,
+    roles::hub::Hub,
 };
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE};
 use crate::local::html::escape;
@@ -104,7 +105,7 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
     };
     // A session of one of these roles may do nothing in STS.
     context.authorize("sts:AssumeRole", role.arn, |request| request)?;
-    let hub = hub(role.partition);
+    let hub = Hub::of(role.partition);
     let team = assumption.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case("Team"));
     let team = team.map(|(_, team)| team.as_str());
     let trust = context
@@ -133,14 +134,6 @@ fn trusted(context: &Context<'_>, assumption: &Assumption<'_>) -> Result<(), Ref
         }
     }
     Ok(())
-}
-
-/// Who the trust policies name.
-pub(crate) fn hub(partition: &str) -> Hub {
-    Hub {
-        role_arn: format!("arn:{partition}:iam::{HUB_ACCOUNT}:role/{HUB_ROLE}"),
-        organization_id: ORGANIZATION.into(),
-    }
 }
 
 fn trust_request(action: &str, principal: &str, hub: &Hub, assumption: &Assumption<'_>) -> Request {
@@ -357,9 +350,4 @@ fn constraint(member: &str, rule: &str) -> Refusal {
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
-}
-
-/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the alphabet of tags in STS and `SageMaker`.
-pub(crate) fn is_tag_character(c: char) -> bool {
-    c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
 }

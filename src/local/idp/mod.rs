@@ -36,7 +36,8 @@ use self::{
 };
 use super::{
     html::{escape, page},
-    scenario::{Person, Scenario, ScenarioError, SeededIdp},
+    scenario::{Person, Scenario, ScenarioError},
+    seed::SeededIdp,
     server::{self, Body, ListenError, Server},
     studio::Studio,
 };

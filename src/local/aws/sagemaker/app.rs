@@ -3,13 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
     domain::further,
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    input::{DOMAIN_ID, NAME},
+    life::Life,
+    place::arn,
     profile::resource_tags,
-    state::{App, Domain, Life, fold},
+    state::{App, Domain, fold},
 };
-use crate::local::aws::refusal::{Refusal, invalid};
+use crate::local::aws::{
+    context::Context,
+    input::{ANY, Input, constraint},
+    refusal::{Refusal, invalid},
+};
 
 const KINDS: [&str; 9] = [
     "JupyterServer",

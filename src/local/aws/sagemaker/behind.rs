@@ -12,17 +12,16 @@
 use jiff::ToSpan as _;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Context, arn,
-    domain::further,
-    input::{ANY, Input, Rule},
-    profile::resource_tags,
-    state::{Behind, Life},
-};
+use super::{domain::further, life::Life, place::arn, profile::resource_tags, state::Behind};
 use crate::local::{
     aws::{
         caller::Session,
-        control::{Settle, ShutDoor, StudioHost},
+        context::Context,
+        control::{
+            fault::Settle,
+            settings::{ShutDoor, StudioHost},
+        },
+        input::{ANY, Input, Rule},
         random,
         refusal::{Refusal, invalid},
     },

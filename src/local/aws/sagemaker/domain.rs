@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
-    state::{Domain, Life},
+    input::{DOMAIN_ID, NAME},
+    life::Life,
+    place::arn,
+    state::Domain,
 };
-use crate::local::aws::{random, refusal::Refusal};
+use crate::local::aws::{
+    context::Context,
+    input::{ANY, Input, constraint},
+    random,
+    refusal::Refusal,
+};
 
 pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let name = input.required("DomainName", &NAME)?;

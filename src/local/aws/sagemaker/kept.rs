@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::local::aws::{
-    control::Settings,
+    control::settings::Settings,
     refusal::{Refusal, invalid},
 };
 

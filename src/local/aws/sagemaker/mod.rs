@@ -4,22 +4,20 @@
 mod app;
 mod behind;
 mod domain;
-pub(crate) mod input;
+mod input;
 mod kept;
+mod life;
+mod place;
+mod plant;
 mod presign;
 mod profile;
 mod space;
-mod state;
+pub(crate) mod state;
 mod tags;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::state::{PlantedDomain, PlantedDoor, Store};
-use self::{
-    input::Input,
-    state::{Place, World},
-};
-use super::{Context, Simulator, refusal::Refusal, target_role::partition};
+use super::{context::Context, input::Input, refusal::Refusal};
 
 /// Answers one operation.
 pub(crate) fn answer(
@@ -52,47 +50,5 @@ pub(crate) fn answer(
         "ListTags" => tags::list(context, input),
         "DeleteTags" => tags::delete(context, input),
         _ => behind::answer(context, operation, input),
-    }
-}
-
-/// `arn:<partition>:sagemaker:<region>:<account>:<resource>` where the caller is.
-fn arn(context: &Context<'_>, resource: &str) -> String {
-    let (region, account) = (&context.caller.region, &context.caller.account);
-    format!("arn:{}:sagemaker:{region}:{account}:{resource}", partition(region))
-}
-
-impl Simulator {
-    /// How many profiles an account may have.
-    pub(crate) fn profile_quota(&self, account: &str) -> u64 {
-        let settings = self.control.settings();
-        let ordered = settings.profile_quotas.get(account).copied();
-        ordered.or_else(|| self.scenario.profile_quota(account)).unwrap_or(settings.profile_quota)
-    }
-}
-
-impl Context<'_> {
-    /// Looks at the caller's account and Region.
-    fn place_look<T>(
-        &self,
-        look: impl FnOnce(&mut Place) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let (account, region) = (&self.caller.account, &self.caller.region);
-        self.simulator.sagemaker.look(|world| look(world.place(account, region, self.now)))
-    }
-
-    /// Changes the caller's account and Region.
-    fn place_change<T>(
-        &self,
-        change: impl FnOnce(&mut Place) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let (account, region) = (&self.caller.account, &self.caller.region);
-        self.world_change(|world| change(world.place(account, region, self.now)))
-    }
-
-    fn world_change<T>(
-        &self,
-        change: impl FnOnce(&mut World) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        self.simulator.sagemaker.change(change)
     }
 }

@@ -4,20 +4,21 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use super::{
-    Context,
-    input::{ANY, Input, NAME, constraint},
+    input::NAME,
     profile::{Named, resource_tags, tags_of},
     state::Tag,
 };
 use crate::local::{
     aws::{
-        Simulator,
-        control::{MissingPresign, PendingPresign, StudioHost},
+        context::Context,
+        control::settings::{MissingPresign, PendingPresign, StudioHost},
+        input::{ANY, Input, constraint},
         refusal::{Refusal, invalid},
-        target_role::partition,
+        simulator::Simulator,
     },
     studio::{Opening, Room},
 };
+use crate::team::partition;
 
 /// Presigned URLs of Studio are about this long.
 const URL_LENGTH: usize = 4400;

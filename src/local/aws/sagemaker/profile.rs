@@ -3,14 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Context, arn,
     domain::not_changing,
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    input::{DOMAIN_ID, NAME},
     kept,
-    state::{Life, Profile, Tag, fold},
+    life::Life,
+    place::arn,
+    state::{Profile, Tag, fold},
 };
 use crate::local::aws::{
-    control::{ExistingProfile, UpdatesWithApps},
+    context::Context,
+    control::settings::{ExistingProfile, UpdatesWithApps},
+    input::{ANY, Input, constraint},
     policy::Request,
     refusal::{Refusal, invalid},
 };

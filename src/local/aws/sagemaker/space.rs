@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{
-    Context, arn,
     domain::{further, not_changing},
-    input::{ANY, DOMAIN_ID, Input, NAME, constraint},
+    input::{DOMAIN_ID, NAME},
+    life::Life,
+    place::arn,
     profile::resource_tags,
-    state::{Life, Space, fold},
+    state::{Space, fold},
 };
-use crate::local::aws::refusal::Refusal;
+use crate::local::aws::{
+    context::Context,
+    input::{ANY, Input, constraint},
+    refusal::Refusal,
+};
 
 pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let Named { domain: id, name, arn } = Named::read(context, input)?;

@@ -7,11 +7,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::local::aws::{StartError, control::Settle, refusal::Refusal};
+use super::life::Life;
+use crate::local::aws::{error::StartError, refusal::Refusal};
 use crate::team::door::DoorKind;
 
 /// All accounts and Regions, kept in `sagemaker.json` when there is a data folder.
@@ -135,129 +136,6 @@ pub(super) struct Tag {
     pub(super) value: String,
 }
 
-/// Where a resource stands in its asynchronous life: in `phase` until `settles`, then at `end`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Life {
-    created: Timestamp,
-    changed: Timestamp,
-    phase: Phase,
-    settles: Timestamp,
-    end: End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Phase {
-    Pending,
-    Updating,
-    Deleting,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum End {
-    Status { status: String, reason: Option<String> },
-    Gone,
-}
-
-impl Life {
-    /// A new resource: `Pending` for `delay_ms`, then `InService`, or as ordered.
-    pub(super) fn begin(now: Timestamp, delay_ms: u64, settle: Option<&Settle>) -> Self {
-        let end = End::Status { status: "InService".into(), reason: None };
-        let life = Self { created: now, changed: now, phase: Phase::Pending, settles: now, end };
-        life.entering(Phase::Pending, now, delay_ms, settle)
-    }
-
-    /// The same resource, `Updating` for `delay_ms`.
-    pub(super) fn update(&mut self, now: Timestamp, delay_ms: u64, settle: Option<&Settle>) {
-        self.end = End::Status { status: "InService".into(), reason: None };
-        *self = self.clone().entering(Phase::Updating, now, delay_ms, settle);
-    }
-
-    /// The same resource, `Deleting` for `delay_ms`, then gone unless ordered otherwise.
-    pub(super) fn delete(&mut self, now: Timestamp, delay_ms: u64, settle: Option<&Settle>) {
-        self.end = End::Gone;
-        *self = self.clone().entering(Phase::Deleting, now, delay_ms, settle);
-    }
-
-    /// Ends in `Failed` with this reason instead.
-    pub(super) fn failing(mut self, reason: &str) -> Self {
-        self.end = End::Status { status: "Failed".into(), reason: Some(reason.into()) };
-        self
-    }
-
-    fn entering(
-        mut self,
-        phase: Phase,
-        now: Timestamp,
-        delay_ms: u64,
-        settle: Option<&Settle>,
-    ) -> Self {
-        let delay_ms = settle.and_then(|s| s.ms).unwrap_or(delay_ms);
-        if let Some(status) = settle.and_then(|s| s.status.clone()) {
-            self.end = End::Status { status, reason: settle.and_then(|s| s.reason.clone()) };
-        }
-        let delay = SignedDuration::from_millis(i64::try_from(delay_ms).unwrap_or(i64::MAX));
-        self.settles = now.checked_add(delay).unwrap_or(Timestamp::MAX);
-        self.changed = now;
-        self.phase = phase;
-        self
-    }
-
-    pub(super) fn status(&self, now: Timestamp) -> &str {
-        if self.is_changing(now) {
-            return match self.phase {
-                Phase::Pending => "Pending",
-                Phase::Updating => "Updating",
-                Phase::Deleting => "Deleting",
-            };
-        }
-        match &self.end {
-            End::Status { status, .. } => status,
-            End::Gone => "Deleted",
-        }
-    }
-
-    pub(super) fn failure_reason(&self, now: Timestamp) -> Option<&str> {
-        match &self.end {
-            End::Status { reason, .. } if !self.is_changing(now) => reason.as_deref(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_changing(&self, now: Timestamp) -> bool {
-        now < self.settles
-    }
-
-    /// Whether it was created less than so long ago.
-    pub(super) fn is_younger(&self, ms: u64, now: Timestamp) -> bool {
-        let age = now.duration_since(self.created).as_millis();
-        age < i128::from(ms)
-    }
-
-    pub(super) fn is_gone(&self, now: Timestamp) -> bool {
-        self.end == End::Gone && !self.is_changing(now)
-    }
-
-    /// `Status`, `CreationTime`, `LastModifiedTime` and, after a failure, `FailureReason`.
-    pub(super) fn describe(&self, now: Timestamp) -> Map<String, Value> {
-        let mut members = Map::new();
-        members.insert("Status".into(), self.status(now).into());
-        members.insert("CreationTime".into(), seconds(self.created));
-        let changed = if self.is_changing(now) { self.changed } else { self.settles };
-        members.insert("LastModifiedTime".into(), seconds(changed));
-        if let Some(reason) = self.failure_reason(now) {
-            members.insert("FailureReason".into(), reason.into());
-        }
-        members
-    }
-}
-
-/// Epoch seconds with milliseconds, as `SageMaker` writes times.
-pub(super) fn seconds(time: Timestamp) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this epoch fit a double")]
-    let seconds = time.as_millisecond() as f64 / 1000.0;
-    json!(seconds)
-}
-
 /// Names are not case sensitive.
 pub(super) fn fold(name: &str) -> String {
     name.to_ascii_lowercase()
@@ -343,31 +221,8 @@ impl Store {
         Ok(changed)
     }
 
-    /// Makes the story's domains, profiles and what doors lead to, where they are missing.
-    pub(crate) fn plant(&self, domains: &[PlantedDomain], doors: &[PlantedDoor], now: Timestamp) {
-        let mut world = self.lock();
-        for planted in doors {
-            let mut parts = planted.arn.split(':').skip(3);
-            let (Some(region), Some(account)) = (parts.next(), parts.next()) else { continue };
-            let place = world.place(account, region, now);
-            place.doors.entry(planted.arn.clone()).or_insert_with(|| planted.behind(now));
-        }
-        for planted in domains {
-            let place = world.place(&planted.account, &planted.region, now);
-            let domain = place
-                .domains
-                .entry(planted.domain_id.clone())
-                .or_insert_with(|| planted.domain(now));
-            for profile in &planted.profiles {
-                domain.profiles.entry(fold(&profile.name)).or_insert_with(|| profile.profile(now));
-            }
-        }
-        // A story that could not be written down is told again at the next start.
-        let _ = self.save(&world);
-    }
-
     /// Writes beside the file and renames, so that a crash leaves the old or the new state.
-    fn save(&self, world: &World) -> std::io::Result<()> {
+    pub(super) fn save(&self, world: &World) -> std::io::Result<()> {
         let Some(path) = &self.file else { return Ok(()) };
         let beside = path.with_extension("json.new");
         let mut file = std::fs::File::create(&beside)?;
@@ -376,149 +231,7 @@ impl Store {
         std::fs::rename(beside, path)
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A domain of the story.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlantedDomain {
-    pub(crate) account: String,
-    pub(crate) region: String,
-    pub(crate) domain_id: String,
-    pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) auth_mode: Option<String>,
-    #[serde(default)]
-    pub(crate) profile_delay_ms: Option<u64>,
-    #[serde(default)]
-    pub(crate) profiles_fail: Option<String>,
-    #[serde(default)]
-    pub(crate) profiles: Vec<Planted>,
-}
-
-/// A profile of the story.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Planted {
-    pub(crate) name: String,
-    pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) execution_role: String,
-}
-
-/// Something of the story that a door leads to.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlantedDoor {
-    pub(crate) kind: DoorKind,
-    pub(crate) arn: String,
-    pub(crate) name: String,
-    #[serde(default)]
-    pub(crate) settings: Map<String, Value>,
-}
-
-impl PlantedDoor {
-    fn behind(&self, now: Timestamp) -> Behind {
-        Behind {
-            kind: self.kind,
-            name: self.name.clone(),
-            doing: "Creating".into(),
-            settings: self.settings.clone(),
-            tags: Vec::new(),
-            life: Life::begin(now, 0, None),
-        }
-    }
-}
-
-impl PlantedDomain {
-    fn domain(&self, now: Timestamp) -> Domain {
-        let default_role = format!("arn:aws:iam::{}:role/StudioDomainDefault", self.account);
-        let settings = json!({
-            "AppNetworkAccessType": "VpcOnly",
-            "VpcId": "vpc-0a1b2c3d4e5f60718",
-            "SubnetIds": ["subnet-0a1b2c3d4e5f60718"],
-            "DefaultUserSettings": {"ExecutionRole": default_role},
-        });
-        Domain {
-            name: self.name.clone(),
-            auth_mode: self.auth_mode.clone().unwrap_or_else(|| "IAM".into()),
-            settings: settings.as_object().cloned().unwrap_or_default(),
-            tags: Vec::new(),
-            life: Life::begin(now, 0, None),
-            profiles: BTreeMap::new(),
-            spaces: BTreeMap::new(),
-            apps: Vec::new(),
-            profile_delay_ms: self.profile_delay_ms,
-            profiles_fail: self.profiles_fail.clone(),
-        }
-    }
-}
-
-impl Planted {
-    fn profile(&self, now: Timestamp) -> Profile {
-        let mut settings = Map::new();
-        settings.insert("ExecutionRole".into(), self.execution_role.as_str().into());
-        let tag = |(key, value): (&String, &String)| Tag { key: key.clone(), value: value.clone() };
-        Profile {
-            name: self.name.clone(),
-            settings,
-            tags: self.tags.iter().map(tag).collect(),
-            efs_uid: 200_005,
-            life: Life::begin(now, 0, None),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_life_goes_from_pending_through_updating_and_deleting_to_gone() {
-        let start = Timestamp::UNIX_EPOCH;
-        let mut life = Life::begin(start, 1000, None);
-        assert_eq!(life.status(start), "Pending");
-        let ready = start + 1.second();
-        assert_eq!(life.status(ready), "InService");
-        life.update(ready, 1000, None);
-        assert_eq!(life.status(ready), "Updating");
-        life.delete(ready + 1.second(), 1000, None);
-        assert_eq!(life.status(ready + 1.second()), "Deleting");
-        assert!(!life.is_gone(ready + 1.second()));
-        assert!(life.is_gone(ready + 2.seconds()));
-    }
-
-    #[test]
-    fn an_ordered_end_carries_its_reason_once_it_is_reached() {
-        let start = Timestamp::UNIX_EPOCH;
-        let settle = Settle {
-            ms: Some(50),
-            status: Some("Update_Failed".into()),
-            reason: Some("because".into()),
-        };
-        let mut life = Life::begin(start, 0, None);
-        life.update(start, 1000, Some(&settle));
-        assert_eq!(life.failure_reason(start), None);
-        let later = start + 50.milliseconds();
-        assert_eq!(life.status(later), "Update_Failed");
-        assert_eq!(life.failure_reason(later), Some("because"));
-    }
-
-    #[test]
-    fn state_survives_a_restart() {
-        let folder = std::env::temp_dir().join(format!("studio-broker-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let scenario = crate::local::scenario::Scenario::embedded().unwrap();
-        Store::open(Some(&folder)).unwrap().plant(
-            &scenario.domains,
-            &scenario.doors,
-            Timestamp::UNIX_EPOCH,
-        );
-        let mut world = Store::open(Some(&folder)).unwrap().world.into_inner().unwrap();
-        let place = world.place("222222222222", "us-east-1", Timestamp::UNIX_EPOCH);
-        assert!(place.domain("d-localteam001").is_ok());
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{
-    Context, behind,
-    input::{ANY, Input, constraint},
+    behind,
     profile::resource_tags,
     state::{Place, Tag, fold},
 };
 use crate::local::aws::{
-    control::MissingListTags,
+    context::Context,
+    control::settings::MissingListTags,
+    input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
 };
 
@@ -87,7 +88,7 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
 /// An ARN in the caller's own account and Region.
 fn resource_arn<'a>(context: &Context<'_>, input: Input<'a>) -> Result<&'a str, Refusal> {
     let arn = input.required("ResourceArn", &ANY)?;
-    let here = super::arn(context, "");
+    let here = super::place::arn(context, "");
     if arn.len() > 256 || !arn.starts_with(&here) {
         return Err(invalid(format!(
             "{arn} is not the ARN of a resource in this account and Region"

@@ -2,121 +2,22 @@
 //!
 //! User ids of the story are the store's user ids; user names are the e-mail addresses.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+pub(crate) mod directory;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use self::directory::{Membership, conflict, missing};
 use super::{
-    Context, Simulator, StartError, random,
+    context::Context,
+    input::{ANY, Input, constraint},
+    random,
     refusal::{Refusal, invalid},
-    sagemaker::input::{ANY, Input, constraint},
+    simulator::Simulator,
 };
 use crate::local::scenario::{Group, Person, Scenario};
 
 /// The one store that there is, in every Region.
 pub(crate) const IDENTITY_STORE: &str = "d-1234567890";
-
-/// What was made beside the story, kept in `directory.json` when there is a data folder.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    file: Option<PathBuf>,
-    made: Mutex<Made>,
-}
-
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-struct Made {
-    groups: Vec<Group>,
-    memberships: Vec<Membership>,
-    /// Groups and memberships of the story that were removed, by their id.
-    removed: Vec<String>,
-    assignments: Vec<Assignment>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Membership {
-    id: String,
-    group: String,
-    user: String,
-}
-
-/// A user or group that may use an application of Identity Center.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Assignment {
-    pub(crate) application: String,
-    pub(crate) principal: String,
-    /// `USER` or `GROUP`.
-    pub(crate) kind: String,
-}
-
-impl Directory {
-    /// Reads what an earlier run made, if `folder` holds it.
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Self, StartError> {
-        let file = folder.map(|folder| folder.join("directory.json"));
-        let made = match &file {
-            Some(path) if path.exists() => {
-                let text = std::fs::read(path)
-                    .map_err(|source| StartError::Data { path: path.clone(), source })?;
-                serde_json::from_slice(&text)
-                    .map_err(|source| StartError::State { path: path.clone(), source })?
-            }
-            _ => Made::default(),
-        };
-        Ok(Self { file, made: Mutex::new(made) })
-    }
-
-    pub(crate) fn assignments(&self) -> Vec<Assignment> {
-        self.lock().assignments.clone()
-    }
-
-    pub(crate) fn assign(&self, assignment: Assignment) -> Result<(), Refusal> {
-        self.change(|made| {
-            if made.assignments.contains(&assignment) {
-                return Err(conflict("the assignment exists"));
-            }
-            made.assignments.push(assignment);
-            Ok(())
-        })
-    }
-
-    pub(crate) fn unassign(&self, assignment: &Assignment) -> Result<(), Refusal> {
-        self.change(|made| {
-            let before = made.assignments.len();
-            made.assignments.retain(|present| present != assignment);
-            if made.assignments.len() == before {
-                return Err(missing("ASSIGNMENT", &assignment.principal));
-            }
-            Ok(())
-        })
-    }
-
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Made) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        let mut made = self.lock();
-        let mut changed = made.clone();
-        let answer = change(&mut changed)?;
-        if let Some(path) = &self.file {
-            let text = serde_json::to_vec(&changed).map_err(std::io::Error::other);
-            text.and_then(|text| std::fs::write(path, text)).map_err(|error| Refusal::Ordered {
-                code: "InternalServerException".into(),
-                status: 500,
-                message: format!("the simulator cannot write its state: {error}"),
-            })?;
-        }
-        *made = changed;
-        Ok(answer)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Made> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Answers one operation.
 pub(crate) fn answer(
@@ -139,20 +40,23 @@ pub(crate) fn answer(
             person.map(user).ok_or_else(|| missing("USER", id))
         }
         "GetUserId" => get_user_id(scenario, input),
-        "ListGroups" => input.page("Groups", simulator.groups().iter().map(group).collect()),
+        "ListGroups" => input.page(
+            "Groups",
+            simulator.directory.groups(&simulator.scenario).iter().map(group).collect(),
+        ),
         "DescribeGroup" => Ok(group(&the_group(simulator, input)?)),
         "GetGroupId" => get_group_id(simulator, input),
         "CreateGroup" => create_group(simulator, input),
         "DeleteGroup" => delete_group(simulator, input),
         "ListGroupMembershipsForMember" => {
             let person = member(scenario, input)?;
-            let all = simulator.memberships().into_iter();
+            let all = simulator.directory.memberships(&simulator.scenario).into_iter();
             let own = all.filter(|membership| membership.user == person.user_id);
             input.page("GroupMemberships", own.map(|m| membership(&m)).collect())
         }
         "ListGroupMemberships" => {
             let group = the_group(simulator, input)?;
-            let all = simulator.memberships().into_iter();
+            let all = simulator.directory.memberships(&simulator.scenario).into_iter();
             let of_group = all.filter(|membership| membership.group == group.group_id);
             input.page("GroupMemberships", of_group.map(|m| membership(&m)).collect())
         }
@@ -160,32 +64,6 @@ pub(crate) fn answer(
         "DeleteGroupMembership" => delete_membership(simulator, input),
         "IsMemberInGroups" => is_member(simulator, input),
         _ => Err(Refusal::UnknownOperation { operation: operation.into() }),
-    }
-}
-
-impl Simulator {
-    pub(crate) fn group(&self, id: &str) -> Option<Group> {
-        self.groups().into_iter().find(|group| group.group_id == id)
-    }
-
-    fn groups(&self) -> Vec<Group> {
-        let made = self.directory.lock();
-        let of_story = self.scenario.groups().iter();
-        let all = of_story.chain(&made.groups);
-        all.filter(|group| !made.removed.contains(&group.group_id)).cloned().collect()
-    }
-
-    fn memberships(&self) -> Vec<Membership> {
-        let made = self.directory.lock();
-        let of_story = self.scenario.people().iter().flat_map(|person| {
-            person.groups.iter().map(|group| Membership {
-                id: uuid_of(&format!("membership {} {group}", person.user_id)),
-                group: group.clone(),
-                user: person.user_id.clone(),
-            })
-        });
-        let all = of_story.chain(made.memberships.iter().cloned());
-        all.filter(|m| !made.removed.contains(&m.id) && !made.removed.contains(&m.group)).collect()
     }
 }
 
@@ -211,7 +89,11 @@ fn get_user_id(scenario: &Scenario, input: Input<'_>) -> Result<Value, Refusal> 
 
 fn get_group_id(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
     let name = unique_attribute(input, "displayName")?;
-    let found = simulator.groups().into_iter().find(|g| g.display_name == name);
+    let found = simulator
+        .directory
+        .groups(&simulator.scenario)
+        .into_iter()
+        .find(|g| g.display_name == name);
     found.map(|g| named("Group", &g.group_id, json!({}))).ok_or_else(|| missing("GROUP", &name))
 }
 
@@ -232,7 +114,12 @@ fn create_group(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusa
         return Err(constraint(display_name, "displayName", rule));
     }
     // Names are unique whatever their case.
-    if simulator.groups().iter().any(|g| g.display_name.eq_ignore_ascii_case(display_name)) {
+    if simulator
+        .directory
+        .groups(&simulator.scenario)
+        .iter()
+        .any(|g| g.display_name.eq_ignore_ascii_case(display_name))
+    {
         return Err(conflict("a group of this name exists"));
     }
     let group_id = format!("9067000000-{}", random::uuid()?);
@@ -256,7 +143,12 @@ fn delete_group(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusa
 fn create_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
     let group = the_group(simulator, input)?;
     let user = member(&simulator.scenario, input)?.user_id.clone();
-    if simulator.memberships().iter().any(|m| m.group == group.group_id && m.user == user) {
+    if simulator
+        .directory
+        .memberships(&simulator.scenario)
+        .iter()
+        .any(|m| m.group == group.group_id && m.user == user)
+    {
         return Err(conflict("the user is a member already"));
     }
     let id = random::uuid()?;
@@ -269,7 +161,12 @@ fn create_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, R
 
 fn delete_membership(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> {
     let id = input.required("MembershipId", &ANY)?;
-    if !simulator.memberships().iter().any(|membership| membership.id == id) {
+    if !simulator
+        .directory
+        .memberships(&simulator.scenario)
+        .iter()
+        .any(|membership| membership.id == id)
+    {
         return Err(missing("MEMBERSHIP", id));
     }
     simulator.directory.change(|made| {
@@ -285,7 +182,7 @@ fn is_member(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> 
     if !(1..=100).contains(&groups.len()) {
         return Err(constraint("…", "groupIds", "Member must have length between 1 and 100"));
     }
-    let memberships = simulator.memberships();
+    let memberships = simulator.directory.memberships(&simulator.scenario);
     let results: Vec<Value> = groups
         .iter()
         .filter_map(Value::as_str)
@@ -303,7 +200,7 @@ fn is_member(simulator: &Simulator, input: Input<'_>) -> Result<Value, Refusal> 
 
 fn the_group(simulator: &Simulator, input: Input<'_>) -> Result<Group, Refusal> {
     let id = input.required("GroupId", &ANY)?;
-    simulator.group(id).ok_or_else(|| missing("GROUP", id))
+    simulator.directory.group(&simulator.scenario, id).ok_or_else(|| missing("GROUP", id))
 }
 
 fn member<'a>(scenario: &'a Scenario, input: Input<'_>) -> Result<&'a Person, Refusal> {
@@ -342,20 +239,4 @@ fn named(kind: &str, id: &str, more: Value) -> Value {
     named.insert(format!("{kind}Arn"), arn.into());
     named.extend(more.as_object().cloned().unwrap_or_default());
     Value::Object(named)
-}
-
-/// An id of the store's form, always the same for the same text.
-fn uuid_of(text: &str) -> String {
-    let digest = digest(&SHA256, text.as_bytes());
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let part = |from: usize, length: usize| hex.get(from..from + length).unwrap_or_default();
-    [part(0, 8), part(8, 4), part(12, 4), part(16, 4), part(20, 12)].join("-")
-}
-
-fn missing(kind: &str, id: &str) -> Refusal {
-    Refusal::NotFound { what: format!("{kind} [{id}]") }
-}
-
-fn conflict(why: &str) -> Refusal {
-    Refusal::Ordered { code: "ConflictException".into(), status: 400, message: why.into() }
 }

@@ -1,76 +1,14 @@
-//! The IAM documents of a target role, as a team's account must carry them, and of the hub role that
-//! the broker itself runs with.
+//! The documents of a target role, as a team's account must carry them.
 //!
 //! They are the reference for the templates: who may assume the role and with which tags, and the
 //! little that the role may do. Every statement names one team, its one domain and its one role, so
 //! that a mapping which points a team at another team's domain or role is refused by IAM, whoever
 //! wrote the mapping.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::TableNames;
-
-/// What one team is granted in its account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// The team's id: the literal that the session tag `Team` must equal.
-    pub team_id: String,
-    /// 12 digits.
-    pub account_id: String,
-    /// The domain's Region.
-    pub region: String,
-    /// The one domain of the team.
-    pub domain_id: String,
-    /// The one role that the team's profiles run with.
-    pub execution_role_arn: String,
-    /// The role that the broker assumes.
-    pub target_role_arn: String,
-    /// Asked for by the trust policy when set.
-    pub external_id: Option<String>,
-    /// Keys of the team's further tags, beside `Team` and `User`.
-    pub tag_keys: Vec<String>,
-    /// Whether the role may put the `User` tag on a profile that has none.
-    pub adopt_profiles: bool,
-    /// ARNs of the MLflow Apps, MLflow tracking servers and Partner AI Apps that the team opens.
-    pub doors: Vec<String>,
-}
-
-impl Grant {
-    /// What a deployment for this item of the teams table (as plain JSON) would grant; `None` for an
-    /// item that could not be deployed. `default_role` is the role's name where the item names none.
-    #[must_use]
-    pub fn of_item(item: &Map<String, Value>, default_role: &str) -> Option<Self> {
-        let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (account_id, region) = (text("account_id")?, text("region")?);
-        let target_role_arn = text("broker_role_arn").unwrap_or_else(|| {
-            format!("arn:{}:iam::{account_id}:role/{default_role}", partition(&region))
-        });
-        let tags = item.get("tags").and_then(Value::as_object);
-        let doors = item.get("doors").and_then(Value::as_array).into_iter().flatten();
-        let arn = |door: &Value| door.get("arn").and_then(Value::as_str).map(str::to_owned);
-        Some(Self {
-            team_id: text("team_id")?,
-            domain_id: text("domain_id")?,
-            execution_role_arn: text("execution_role_arn")?,
-            external_id: text("external_id"),
-            tag_keys: tags.map(|tags| tags.keys().cloned().collect()).unwrap_or_default(),
-            adopt_profiles: item.get("adopt_profiles").and_then(Value::as_bool).unwrap_or(false),
-            doors: doors.filter_map(arn).collect(),
-            account_id,
-            region,
-            target_role_arn,
-        })
-    }
-}
-
-/// Who may assume target roles.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hub {
-    /// ARN of the role that the broker runs with.
-    pub role_arn: String,
-    /// Id of the AWS Organization that hub and spokes belong to.
-    pub organization_id: String,
-}
+use super::{grant::Grant, hub::Hub};
+use crate::team::partition;
 
 /// The trust policy of a target role that serves `grants`.
 ///
@@ -251,169 +189,10 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// The trust policy of the roles for administrators (doctor, lifecycle): everybody in the hub account
-/// whom an administrator there lets assume them, but never the broker itself.
-#[must_use]
-pub fn administrators(hub: &Hub) -> Value {
-    let mut parts = hub.role_arn.split(':');
-    let (partition, account) = (parts.nth(1).unwrap_or_default(), parts.nth(2).unwrap_or_default());
-    json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": {"AWS": format!("arn:{partition}:iam::{account}:root")},
-        "Action": "sts:AssumeRole",
-        "Condition": {
-            "StringEquals": {"aws:PrincipalOrgID": hub.organization_id},
-            "ArnNotEquals": {"aws:PrincipalArn": hub.role_arn},
-        },
-    }]})
-}
-
-/// Reading what profiles, spaces and apps there are.
-const LOOK: [&str; 9] = [
-    "sagemaker:DescribeApp",
-    "sagemaker:DescribeDomain",
-    "sagemaker:DescribeSpace",
-    "sagemaker:DescribeUserProfile",
-    "sagemaker:ListApps",
-    "sagemaker:ListDomains",
-    "sagemaker:ListSpaces",
-    "sagemaker:ListTags",
-    "sagemaker:ListUserProfiles",
-];
-
-/// Reading what doors lead to.
-const LOOK_BEHIND_DOORS: [&str; 3] = [
-    "sagemaker:DescribeMlflowApp",
-    "sagemaker:DescribeMlflowTrackingServer",
-    "sagemaker:DescribePartnerApp",
-];
-
-/// The permissions of the doctor role: it reads, and changes nothing.
-#[must_use]
-pub fn doctor_policy() -> Value {
-    json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": LOOK, "Resource": "*"},
-        {"Effect": "Allow", "Action": LOOK_BEHIND_DOORS, "Resource": "*"},
-        {
-            "Effect": "Allow",
-            "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-            "Resource": "arn:*:iam::*:role/*",
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"],
-            "Resource": "*",
-        },
-    ]})
-}
-
-/// The permissions of the lifecycle role: it repairs and removes profiles that carry both of the
-/// broker's tags, with what hangs on them, and sets and takes away the one tag that revokes them;
-/// `execution_roles` are those that a repair may pass.
-#[must_use]
-pub fn lifecycle_policy(execution_roles: &[String]) -> Value {
-    let mut statements = vec![
-        json!({"Effect": "Allow", "Action": LOOK, "Resource": "*"}),
-        json!({
-            "Effect": "Allow",
-            "Action": ["sagemaker:DeleteUserProfile", "sagemaker:UpdateUserProfile"],
-            "Resource": "arn:*:sagemaker:*:*:user-profile/*",
-            "Condition": {"StringLike": {
-                "sagemaker:ResourceTag/Team": "?*",
-                "sagemaker:ResourceTag/User": "?*",
-            }},
-        }),
-        json!({
-            "Effect": "Allow",
-            "Action": ["sagemaker:AddTags", "sagemaker:DeleteTags"],
-            "Resource": "arn:*:sagemaker:*:*:user-profile/*",
-            "Condition": {
-                "StringLike": {
-                    "sagemaker:ResourceTag/Team": "?*",
-                    "sagemaker:ResourceTag/User": "?*",
-                },
-                "ForAllValues:StringEquals": {"aws:TagKeys": ["StudioBrokerRevoked"]},
-                "Null": {"aws:TagKeys": "false"},
-            },
-        }),
-        json!({
-            "Effect": "Allow",
-            "Action": ["sagemaker:DeleteApp", "sagemaker:DeleteSpace"],
-            "Resource": ["arn:*:sagemaker:*:*:app/*", "arn:*:sagemaker:*:*:space/*"],
-        }),
-    ];
-    if !execution_roles.is_empty() {
-        statements.push(json!({
-            "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": execution_roles,
-            "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-        }));
-    }
-    json!({"Version": "2012-10-17", "Statement": statements})
-}
-
-/// The permissions of the hub role: target roles by their name, the two tables of administrators
-/// read only, and of the state table what a sign-in needs. What is written there is never deleted,
-/// searched or listed.
-#[must_use]
-pub fn hub_policy(hub: &Hub, target_role_name: &str, tables: &TableNames) -> Value {
-    let table = |name: &str| format!("arn:*:dynamodb:*:*:table/{name}");
-    json!({"Version": "2012-10-17", "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": ["sts:AssumeRole", "sts:TagSession"],
-            "Resource": format!("arn:*:iam::*:role/{target_role_name}"),
-            "Condition": {
-                "StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"},
-                "ArnEquals": {"lambda:SourceFunctionArn": function_arn(hub)},
-            },
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", "dynamodb:GetItem",
-                "dynamodb:Query", "dynamodb:Scan"],
-            "Resource": [table(&tables.teams), table(&tables.idps)],
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem",
-                "dynamodb:UpdateItem"],
-            "Resource": table(&tables.state),
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["identitystore:DescribeGroup", "identitystore:DescribeUser",
-                "identitystore:GetUserId", "identitystore:IsMemberInGroups",
-                "identitystore:ListGroupMembershipsForMember", "identitystore:ListUsers"],
-            "Resource": "*",
-        },
-    ]})
-}
-
-/// The one function that may use the hub role towards target roles.
-pub(crate) fn function_arn(hub: &Hub) -> String {
-    let mut parts = hub.role_arn.split(':').skip(1);
-    let partition = parts.next().unwrap_or_default();
-    let account = parts.nth(2).unwrap_or_default();
-    format!("arn:{partition}:lambda:us-east-1:{account}:function:studio-broker-broker")
-}
-
-/// The partition that a Region belongs to.
-pub(crate) fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::aws::policy::{Decision, Policy, Request};
+    use crate::policy::{Decision, Policy, Request};
 
     const PROFILE: &str = "arn:aws:sagemaker:us-east-1:222222222222:user-profile/d-team1/u-team1";
     const ROLE: &str = "arn:aws:iam::222222222222:role/Team1Execution";
@@ -599,23 +378,6 @@ mod tests {
     }
 
     #[test]
-    fn the_lifecycle_role_sets_and_takes_away_the_tag_that_revokes_and_no_other() {
-        let policy = Policy::parse(&lifecycle_policy(&[])).unwrap();
-        let may = |request: Request| policy.decide(&request) == Decision::Allow;
-        for action in ["sagemaker:AddTags", "sagemaker:DeleteTags"] {
-            let tag = |key: &str| {
-                with_resource_tags(Request::new(action, PROFILE)).with("aws:TagKeys", key)
-            };
-            assert!(may(tag("StudioBrokerRevoked")));
-            assert!(!may(tag("User")));
-            assert!(!may(tag("StudioBrokerRevoked").with("aws:TagKeys", "User")));
-            assert!(!may(with_resource_tags(Request::new(action, PROFILE))));
-            let foreign = Request::new(action, PROFILE).with("aws:TagKeys", "StudioBrokerRevoked");
-            assert!(!may(foreign), "a profile that is not the broker's");
-        }
-    }
-
-    #[test]
     fn a_team_opens_its_own_doors() {
         let door = "arn:aws:sagemaker:us-east-1:222222222222:mlflow-app/app-1";
         let item = json!({
@@ -663,51 +425,6 @@ mod tests {
             let request = with_resource_tags(with_request_tags(session(action, PROFILE)));
             assert!(!permitted(&request), "{action}");
         }
-    }
-
-    #[test]
-    fn the_hub_role_reads_mappings_and_never_searches_or_deletes_state() {
-        let tables = TableNames::default();
-        let policy = Policy::parse(&hub_policy(&hub(), "StudioBrokerTarget", &tables)).unwrap();
-        let may = |action: &str, table: &str| {
-            let arn = format!("arn:aws:dynamodb:us-east-1:111111111111:table/{table}");
-            let action = format!("dynamodb:{action}");
-            policy.decide(&Request::new(&action, &arn)) == Decision::Allow
-        };
-        for (action, mappings, state) in [
-            ("GetItem", true, true),
-            ("Scan", true, false),
-            ("Query", true, false),
-            ("PutItem", false, true),
-            ("UpdateItem", false, true),
-            ("DeleteItem", false, false),
-            ("DeleteTable", false, false),
-        ] {
-            assert_eq!(may(action, &tables.teams), mappings, "{action}");
-            assert_eq!(may(action, &tables.idps), mappings, "{action}");
-            assert_eq!(may(action, &tables.state), state, "{action}");
-        }
-        let assume = Request::new("sts:AssumeRole", "arn:aws:iam::222222222222:role/Admin")
-            .with("aws:ResourceOrgID", "o-example");
-        assert_eq!(policy.decide(&assume), Decision::ImplicitDeny);
-    }
-
-    #[test]
-    fn the_hub_role_assumes_target_roles_of_its_organization_from_its_function_only() {
-        let document = hub_policy(&hub(), "StudioBrokerTarget", &TableNames::default());
-        let policy = Policy::parse(&document).unwrap();
-        let function = "arn:aws:lambda:us-east-1:111111111111:function:studio-broker-broker";
-        let decide = |organization: &str, function: &str| {
-            let role = "arn:aws:iam::222222222222:role/StudioBrokerTarget";
-            let request = Request::new("sts:AssumeRole", role)
-                .with("aws:PrincipalOrgID", "o-example")
-                .with("aws:ResourceOrgID", organization)
-                .with("lambda:SourceFunctionArn", function);
-            policy.decide(&request)
-        };
-        assert_eq!(decide("o-example", function), Decision::Allow);
-        assert_eq!(decide("o-another", function), Decision::ImplicitDeny);
-        assert_eq!(decide("o-example", &format!("{function}-2")), Decision::ImplicitDeny);
     }
 
     #[test]

@@ -2,23 +2,26 @@
 //!
 //! | role | where | documents |
 //! | --- | --- | --- |
-//! | target roles | accounts of teams | [`target_role::trust_policy`], [`target_role::permission_policy`] |
+//! | target roles | accounts of teams | [`target`] |
 //! | execution roles | accounts of teams | trusted by `SageMaker`, without permissions |
-//! | [`DOCTOR_ROLE`], [`LIFECYCLE_ROLE`] | every account | [`target_role::doctor_policy`], [`target_role::lifecycle_policy`] |
-//! | the hub's | the hub account | [`target_role::hub_policy`] |
+//! | [`DOCTOR_ROLE`], [`LIFECYCLE_ROLE`] | every account | [`administrators`] |
+//! | the hub's | the hub account | [`hub`] |
 //!
 //! The control route's setting `roles` puts other documents in their place, or takes a role away.
 
-use std::sync::{Arc, Mutex, PoisonError};
+pub(crate) mod administrators;
+pub(crate) mod grant;
+pub(crate) mod hub;
+pub(crate) mod target;
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use self::{grant::Grant, hub::Hub};
 use super::{
-    Simulator,
     caller::{HUB_ACCOUNT, HUB_ROLE, Session},
-    sts,
-    target_role::{self, Grant, Hub},
+    simulator::Simulator,
 };
 use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE};
 
@@ -28,16 +31,6 @@ pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) trust_policy: Value,
     pub(crate) permission_policy: Value,
-}
-
-/// What the control route puts in the place of a role's own documents.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Documents {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    trust_policy: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    permission_policy: Option<Value>,
 }
 
 /// The last part of a role's ARN.
@@ -88,22 +81,22 @@ impl Simulator {
     }
 
     fn standing_role(&self, arn: &str, partition: &str, account: &str) -> Option<Role> {
-        let hub = sts::hub(partition);
+        let hub = Hub::of(partition);
         let role = |trust_policy: Value, permission_policy: Value| {
             Some(Role { arn: arn.into(), trust_policy, permission_policy })
         };
         // Without a path, as the templates make them.
         match arn.split_once(":role/").map(|(_, name)| name)? {
             DOCTOR_ROLE => {
-                return role(target_role::administrators(&hub), target_role::doctor_policy());
+                return role(administrators::trust_policy(&hub), administrators::doctor_policy());
             }
             LIFECYCLE_ROLE => {
                 let grants = self.grants();
                 let passed = grants.iter().filter(|grant| grant.account_id == account);
                 let passed: Vec<String> =
                     passed.map(|grant| grant.execution_role_arn.clone()).collect();
-                let permissions = target_role::lifecycle_policy(&passed);
-                return role(target_role::administrators(&hub), permissions);
+                let permissions = administrators::lifecycle_policy(&passed);
+                return role(administrators::trust_policy(&hub), permissions);
             }
             HUB_ROLE if account == HUB_ACCOUNT => {
                 let service = json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -116,8 +109,8 @@ impl Simulator {
         let targets: Vec<Grant> =
             grants.iter().filter(|grant| grant.target_role_arn == arn).cloned().collect();
         if !targets.is_empty() {
-            let trust = target_role::trust_policy(&hub, &targets);
-            return role(trust, target_role::permission_policy(&targets));
+            let trust = target::trust_policy(&hub, &targets);
+            return role(trust, target::permission_policy(&targets));
         }
         grants.iter().any(|grant| grant.execution_role_arn == arn).then(|| Role {
             arn: arn.into(),
@@ -132,7 +125,7 @@ impl Simulator {
 
     pub(crate) fn hub_policy(&self, hub: &Hub) -> Value {
         let role_name = self.control.settings().target_role_name;
-        target_role::hub_policy(hub, &role_name, &self.options.tables)
+        hub::hub_policy(hub, &role_name, &self.options.tables)
     }
 
     /// The permissions of a session. A target role's are those of its team alone: nothing else in the
@@ -142,13 +135,15 @@ impl Simulator {
             return self.role(&session.role_arn).map(|role| role.permission_policy);
         }
         match name(&session.role_arn) {
-            DOCTOR_ROLE => Some(target_role::doctor_policy()),
-            LIFECYCLE_ROLE if action != "iam:PassRole" => Some(target_role::lifecycle_policy(&[])),
+            DOCTOR_ROLE => Some(administrators::doctor_policy()),
+            LIFECYCLE_ROLE if action != "iam:PassRole" => {
+                Some(administrators::lifecycle_policy(&[]))
+            }
             LIFECYCLE_ROLE => self.role(&session.role_arn).map(|role| role.permission_policy),
             _ => {
                 let team = session.tag("Team")?;
                 let grant = self.grant(team, &session.role_arn)?;
-                Some(target_role::permission_policy(&[grant]))
+                Some(target::permission_policy(&[grant]))
             }
         }
     }
@@ -161,7 +156,7 @@ impl Simulator {
             return self.role(arn).map(|role| role.trust_policy);
         }
         let grant = self.grant(team?, arn)?;
-        Some(target_role::trust_policy(&sts::hub(partition), &[grant]))
+        Some(target::trust_policy(&Hub::of(partition), &[grant]))
     }
 
     /// What the role `role_arn` grants to `team`.
@@ -186,25 +181,11 @@ impl Simulator {
     /// What is deployed for all teams.
     fn grants(&self) -> Arc<Vec<Grant>> {
         let role_name = self.control.settings().target_role_name;
-        let at = (self.dynamodb.changes(), role_name.clone());
-        let mut kept = self.grants.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, grants)) = kept.as_ref()
-            && *then == at
-        {
-            return Arc::clone(grants);
-        }
-        let items = self.dynamodb.items(&self.options.tables.teams).unwrap_or_default();
-        let of_table = items.iter().filter_map(|item| Grant::of_item(item, &role_name));
-        let of_table = of_table.filter(|grant| !self.scenario.has_team(&grant.team_id));
-        let grants: Arc<Vec<Grant>> =
-            Arc::new(self.scenario.grants().cloned().chain(of_table).collect());
-        *kept = Some((at, Arc::clone(&grants)));
-        grants
+        self.grants.at((self.dynamodb.changes(), role_name.clone()), || {
+            let items = self.dynamodb.items(&self.options.tables.teams).unwrap_or_default();
+            let of_table = items.iter().filter_map(|item| Grant::of_item(item, &role_name));
+            let of_table = of_table.filter(|grant| !self.scenario.has_team(&grant.team_id));
+            self.scenario.grants().cloned().chain(of_table).collect()
+        })
     }
 }
-
-/// What is deployed, as of a state of the database and a name of the target role.
-#[derive(Debug, Default)]
-pub(crate) struct Grants(Mutex<Option<GrantsAt>>);
-
-type GrantsAt = ((u64, String), Arc<Vec<Grant>>);
