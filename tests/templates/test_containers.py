@@ -4,12 +4,14 @@ say of starting, health and the end is what the program does."""
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 
 import kubernetes_validate
 import pytest
 import yaml
 from browser import over_http
-from programs import Program
+from programs import Program, binary, clean_environment
 from templates import CERTIFICATE, HUB, IDENTITY_STORE, INFRA, KEY, ROOT, SECRET, stack
 from world import World
 
@@ -209,5 +211,80 @@ def test_the_container_starts_the_program_as_the_manifests_do():
     text = (CONTAINERS / "Containerfile").read_text()
     (command,) = re.findall(r"^CMD (\[.*\])$", text, re.M)
     assert json.loads(command) == list(map(str, task()[1]["Command"])) == list(map(str, pod()[1]["args"]))
-    assert "USER root" not in text and ":nonroot" in text
+    _, image = text.split("\nFROM scratch\n")
+    assert f"USER {task()[1]['User']}\n" in image and "RUN" not in image
     assert pathlib.Path(ROOT / "Cargo.lock").exists() and "--locked" in text
+
+
+# ---------------------------------------------------------------- the image's root, run without an engine
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """What the image would hold, with the debug build: that one is dynamic, so its libraries come along."""
+    if not shutil.which("readelf"):
+        pytest.skip("readelf is not here: the package binutils has it")
+    folder = tmp_path_factory.mktemp("image") / "root"
+    notices = ROOT / "README.md"
+    subprocess.run([CONTAINERS / "root", folder, binary("studio-broker"), notices], check=True, capture_output=True)
+    yield folder
+    subprocess.run(["chmod", "-R", "u+w", folder], check=True)
+    shutil.rmtree(folder)
+
+
+def in_root(root, *command):
+    return subprocess.run(
+        [CONTAINERS / "run", root, *command], env=clean_environment({}), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def runnable(root):
+    """The root, where it can be run at all."""
+    asked = ["unshare", "--user", "--map-root-user", "--mount", "unshare", "--user", "--map-user=65532", "true"]
+    tried = subprocess.run(asked, capture_output=True, text=True, check=False) if shutil.which("unshare") else None
+    if tried is None or tried.returncode:
+        pytest.skip(f"no user namespaces here: {tried.stderr.strip() if tried else 'unshare is missing'}")
+    return root
+
+
+def test_the_root_holds_the_program_its_user_and_nothing_to_write(root):
+    files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    libraries = {name for name in files if name.startswith(("lib", "usr/lib"))}
+    asked = subprocess.run(["readelf", "-lW", root / "studio-broker"], capture_output=True, text=True, check=True).stdout
+    assert bool(libraries) == ("INTERP" in asked)
+    assert files - libraries - {"etc/ssl/certs/ca-certificates.crt"} == {
+        "studio-broker", "LICENSE", "THIRD-PARTY-NOTICES", "etc/passwd", "etc/group", "etc/hosts", "etc/resolv.conf",
+    }  # fmt: skip
+    user = (root / "etc/passwd").read_text().split(":")
+    assert f"{user[2]}:{user[3]}" == task()[1]["User"] == "65532:65532"
+    assert [path for path in root.rglob("*") if path.stat().st_mode & 0o222] == []
+
+
+def test_the_root_is_run_read_only_as_nobody_and_without_a_shell(world, runnable, tmp_path):
+    environment = world.aws.environment(**settings_of("ecs"))
+    arguments = [runnable, "/studio-broker", "serve", "--listen", "127.0.0.1:0", "--drain", "0", "--output", "json"]
+    program = Program(tmp_path, list(map(str, arguments)), environment, program=CONTAINERS / "run")
+    port = int(program.first_line()["listen"].rpartition(":")[2])
+    answer = over_http(port)("GET", "/healthz", [], None)
+    assert (answer.status, answer.text) == (200, "ok")
+    # The program has taken the place of the script: one process.
+    of_process = pathlib.Path(f"/proc/{program.process.pid}")
+    status = dict(line.split(":\t", 1) for line in (of_process / "status").read_text().splitlines())
+    assert status["Name"].startswith("studio-broker")
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0 and status["NoNewPrivs"] == "1"
+    assert (of_process / "uid_map").read_text().split()[0] == "65532"
+    mounts = [line.split() for line in (of_process / "mountinfo").read_text().splitlines()]
+    assert {mount[4] for mount in mounts} == {"/", "/etc/resolv.conf", "/etc/hosts"}
+    assert [mount for mount in mounts if "ro" not in mount[5].split(",")] == []
+    assert program.stop() == 0
+
+
+def test_there_is_no_shell_in_the_root(runnable):
+    assert in_root(runnable, "/studio-broker", "--version").returncode == 0
+    assert in_root(runnable, "/bin/sh", "-c", "true").returncode == 127
+
+
+def test_what_is_no_binary_makes_no_root(tmp_path):
+    done = subprocess.run([CONTAINERS / "root", tmp_path / "root", tmp_path / "none"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "is not there" in done.stderr and not (tmp_path / "root").exists()
