@@ -29,17 +29,17 @@
 //!
 //! Of 1,000 simulated Mondays (`cargo run --release -p fair-line --example simulate -- 1000 1000`: 10 to 1,000
 //! people in 10 to 180 s, 1 to 50 functions, 1 to 10 accounts, 1 to 10 URLs a second with bursts of 1 to 10)
-//! p99 is at most 1.2 times perfect queueing and a second in 91.5 % for people with a profile and 92.5 % for
-//! those without, at most 1.5 times in 93.4 % and 98.5 %, with 0.18 throttled calls for each click;
+//! p99 is at most 1.2 times perfect queueing and a second in 91.4 % for people with a profile and 93.0 % for
+//! those without, at most 1.5 times in 93.3 % and 98.3 %, with 0.18 throttled calls for each click;
 //! everybody got in.
 //!
 //! A line that need not learn anything, neither rates nor clocks nor how long profiles take
-//! (`simulate -- known 1000 1000`), comes to 93.8 % and 94.6 %. What misses there as here are accounts that
-//! let one call through at once (38 % and 50 % of them with all known, 35 % and 55 % without): a call
+//! (`simulate -- known 1000 1000`), comes to 94.2 % and 94.7 %. What misses there as here are accounts that
+//! let one call through at once (37 % and 48 % of them with all known, 35 % and 57 % without): a call
 //! that is some hundredths of a second late takes the next one's place, who is refused and takes the one after
 //! that, and nobody can have back the time in which no call was made. No rule that makes calls from
 //! several places over a network can keep such a bucket busy. Where two or more are let through at once it is
-//! 95.2 % with a profile, and 97.3 % if all is known.
+//! 95.0 % with a profile, and 97.7 % if all is known.
 //!
 //! Everything here is a function of its arguments: moments are milliseconds since the epoch by the
 //! table's [`Clock`], and the table and the calls are the caller's business. `examples/simulate` runs
