@@ -3,7 +3,7 @@
 //! them.
 //!
 //! Names of tests are without path: those that begin with `test_` are in `tests/system/` and
-//! `tests/browser/`, the others beside the code or in `saml/tests/`.
+//! `tests/browser/`, the others beside the code or in `saml/tests/` and `line/tests/`.
 //!
 //! | attack | what stops it | test |
 //! | --- | --- | --- |
@@ -32,6 +32,7 @@
 //! | an answer of AWS that leads elsewhere, in any partition | the Region's own hosts for what is opened, or a suffix that the setting names | `each_partition_and_each_kind_of_door_has_hosts_of_its_own`, `test_only_an_address_of_the_kinds_own_host_is_followed`, `further_hosts_are_whole_suffixes_over_https`, `test_a_host_that_the_setting_names_is_followed_and_no_other` |
 //! | a door that leads to another team's MLflow or Partner AI App, by whoever may write the item | the ARN is of the team's account and Region; `apply` asks (`--allow-privileged`); IAM gives each team its own doors by name | `a_bad_door_closes_itself_and_nothing_else`, `test_another_teams_door_needs_its_word`, `test_a_teams_session_opens_its_own_door_and_not_another_teams`, `a_team_opens_its_own_doors` |
 //! | a pattern or a variable in a door's ARN, so that IAM grants more than one | a name is letters, digits and hyphens | `a_bad_door_closes_itself_and_nothing_else`, `test_a_bad_door_closes_itself_and_nothing_else` |
+//! | a place in line made up in a page's address, to be called before everybody, or again and again | a number that nobody was given is worth one call, as a click is; the line decides when a call is made, and never which | `a_ticket_that_nobody_was_given_is_worth_one_call_and_then_a_ticket_of_the_line`, `where_places_are_made_up_everybody_gets_in`, `test_a_made_up_place_in_line_is_worth_no_more_calls_than_a_click` |
 //!
 //! # What remains
 //!
@@ -48,6 +49,8 @@
 //! - `entity-id#group` is bound while the identity provider is in the table; once it is removed the text is a
 //!   bare name, and counts at every identity provider that may grant the team. `plan` says so before.
 //! - A load balancer without multi-value headers hands on the last of several headers of one name alone.
+//! - Somebody who keeps clicking while AWS throttles takes a place in line with each click, and those behind
+//!   wait until the empty places have gone by. They have signed in, and the log says who it was.
 //! - A made-up session cookie costs a read of the state table each time, as a genuine one does.
 
 #[cfg(test)]
@@ -71,7 +74,7 @@ mod tests {
     fn every_attack_has_tests_that_exist() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut text = String::new();
-        for folder in ["src", "tests", "saml"] {
+        for folder in ["src", "tests", "saml", "line"] {
             if root.join(folder).is_dir() {
                 text_below(&root.join(folder), &mut text);
             }

@@ -235,6 +235,32 @@ def test_a_team_that_is_not_granted_and_one_that_is_not_there_cost_the_same(worl
         assert len(set(costs)) == 1, costs
 
 
+def test_a_made_up_place_in_line_is_worth_no_more_calls_than_a_click(world, aws):
+    broker, team, now = world.serve(), aws.new_team(), int(time.time() * 1000)
+    browser, answer = broker.sign_in(user_id=unique("user-"), teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.fault(operation="CreatePresignedDomainUrl", effect="throttle")
+    try:
+        for place in [
+            "",
+            f"url.1.{now}",
+            f"url.{2**64 - 1}.{now}",
+            f"url.{2**64 - 1}.{2**63 - 1}",
+            f"url.1.{-(2**63)}",
+            f"look.1.{now}",
+            "url.1",
+            "x" * 3000,
+        ]:
+            aws.forget_calls()
+            page = browser.get(f"/teams/{team['team_id']}?place={place}")
+            assert (page.status, page.code) == (200, None), place
+            assert int(page.header("refresh").split(";")[0]) <= 60, place
+            assert len(aws.calls(operation="CreatePresignedDomainUrl")) <= 5, place
+    finally:
+        aws.clear_faults()
+        aws.forget_lines()
+
+
 # other people's accounts
 
 
