@@ -3,7 +3,7 @@
 //!
 //! AWS lets through a few calls a second and refuses the rest; it tells neither how many nor when the
 //! next one is free. Here whoever is refused, or comes while others wait, takes a numbered ticket from
-//! an item of the table: one atomic addition, which nothing can conflict with. Beside the last number
+//! an item of the table: one atomic addition, which nothing within a Region can conflict with. Beside the last number
 //! the item holds the [`Plan`]: whose turn it is at which moment, and at what rate it goes on from
 //! there. So every ticket has a moment, whichever process is asked; and when the plan turns out to be
 //! wrong, all those who wait are moved together and nobody loses a place.

@@ -53,7 +53,7 @@ pub struct Since {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Write {
     /// One more ticket: `given` goes up by one, and `outside` by so many. Where there is no plan, this
-    /// one becomes it. Nothing can be in its way.
+    /// one becomes it. No other change is in its way.
     Ticket(Plan, u64),
     /// One more ticket, with which the line begins anew, if nothing else has changed meanwhile.
     Begin(Plan),
@@ -133,6 +133,11 @@ impl Line {
             }
             (item, Write::Plan(_) | Write::Begin(_)) => Err(item),
         }
+    }
+
+    /// Whether a line that came from a table can be one.
+    pub fn is_sound(&self) -> bool {
+        self.given < MOST && self.outside < MOST && self.plan.is_sound()
     }
 
     /// When the last ticket's turn is.
@@ -262,8 +267,7 @@ impl Plan {
         }
     }
 
-    /// Whether a plan that came from a table can be one.
-    pub fn is_sound(&self) -> bool {
+    fn is_sound(&self) -> bool {
         let moments = [self.at, self.since.at, self.counted.at];
         let numbers = [self.version, self.ticket, self.since.ticket, self.counted.ticket];
         (SLOWEST..=FASTEST).contains(&self.rate)
@@ -350,5 +354,9 @@ mod tests {
         ] {
             assert!(!plan.is_sound(), "{plan:?}");
         }
+        let sound = Line { given: 1, outside: 0, plan: sound };
+        assert!(sound.is_sound());
+        assert!(!Line { given: u64::MAX, ..sound }.is_sound());
+        assert!(!Line { outside: u64::MAX, ..sound }.is_sound());
     }
 }

@@ -107,6 +107,11 @@ impl Turn {
         Self { ticket, refused: None, settled: true, planned: false, refusals: 0, place }
     }
 
+    /// Whether the last call was refused, and neither a ticket nor a plan followed from it.
+    pub fn is_refused(&self) -> bool {
+        !self.settled
+    }
+
     /// For somebody whose answer leads to a page, which will take a ticket.
     pub fn passing() -> Self {
         Self { place: Keeps::Passes, ..Self::new(None) }
@@ -173,6 +178,9 @@ impl Turn {
                 Write::Plan(line.after_refusal(ticket, now))
             };
             return Next::Write(write);
+        }
+        if self.refusals >= PERSISTENT {
+            return Next::ComeBack(now + SOONEST);
         }
         if self.planned {
             return Next::Call;

@@ -47,7 +47,7 @@ struct Item {
     plan: Plan,
 }
 
-/// A rate that was learned is remembered for so long after its line's last ticket, in seconds.
+/// A rate that was learned is remembered for so long after its line changed last, in seconds.
 const REMEMBERED: i64 = 7 * 86_400;
 
 /// Whoever waits for their turn cannot wait for the table for long, and comes back later instead.
@@ -169,10 +169,8 @@ fn item_of(operation: &'static str, plan: &Plan) -> Result<AttributeValue, AwsEr
 fn sound(operation: &'static str, item: HashMap<String, AttributeValue>) -> Result<Line, AwsError> {
     let Item { given, outside, plan } =
         serde_dynamo::from_item(item).map_err(|error| odd(operation, error.to_string()))?;
-    if !plan.is_sound() {
-        return Err(odd(operation, format!("{plan:?} can be no plan of a line")));
-    }
-    Ok(Line { given, outside, plan })
+    let line = Line { given, outside, plan };
+    if line.is_sound() { Ok(line) } else { Err(odd(operation, format!("{line:?} can be no line"))) }
 }
 
 fn odd(operation: &'static str, message: String) -> AwsError {

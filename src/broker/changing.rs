@@ -24,7 +24,7 @@ struct Changes<K> {
 /// A moment between changes.
 pub type Moment = u64;
 
-/// Ended changes that are remembered; a request lasts two seconds.
+/// Ended changes that are remembered: more than a process makes while one opening lasts.
 const REMEMBERED: usize = 500;
 
 /// A change that is being made; it ends when this is dropped.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::line::{Queue, Returns, Step, Unserved};
 use super::opening::{Opener, Opening, OpeningError, Reason, Stop, Wait};
@@ -83,8 +83,13 @@ impl Broker {
         let wait = match tokio::time::timeout_at(deadline, Box::pin(visit.open())).await {
             Ok(Ok(url)) => return Ok(Opening::Ready(url)),
             Ok(Err(Stop::NotYet(wait))) => wait,
-            Ok(Err(Stop::Failed(OpeningError::Busy(_)))) | Err(_) => Wait::for_aws(),
+            Ok(Err(Stop::Failed(OpeningError::Busy(error)))) => {
+                let Facts { reference, team, account, region, door, .. } = visit.facts;
+                warn!(reference, team, account, region, door, error = %error, "AWS throttles");
+                Wait { place: returns.place(), ..Wait::for_aws() }
+            }
             Ok(Err(Stop::Failed(error))) => return Err(Refusal::Opening(error)),
+            Err(_) => Wait { place: returns.place(), ..Wait::for_aws() },
         };
         let since = (wait.reason == Reason::Aws).then(|| (now - waited).as_second());
         Ok(Opening::NotYet(Wait { since, ..wait }))

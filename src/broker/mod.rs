@@ -670,7 +670,10 @@ impl Broker {
             Ok(Err(panicked)) => {
                 Err(Refusal::Opening(OpeningError::Unreachable(ended("opening", &panicked))))
             }
-            Err(_) => Ok(Opening::NotYet(Wait::about(Reason::Profile, LOOK_AGAIN))),
+            Err(_) => Ok(Opening::NotYet(match waiting.returns.place() {
+                Some(place) => Wait::cut_off(place, now, waiting.waited),
+                None => Wait::about(Reason::Profile, LOOK_AGAIN),
+            })),
         }
     }
 

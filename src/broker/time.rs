@@ -6,6 +6,9 @@ use fair_line::Millis;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+/// A person waits two seconds at most; the answer still has to be written.
+pub const PATIENCE: Duration = Duration::from_millis(1_800);
+
 /// The time of one request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestTime {
@@ -13,13 +16,12 @@ pub struct RequestTime {
     pub now: Timestamp,
     /// When the answer is due.
     pub deadline: Instant,
-    began: Instant,
 }
 
 impl RequestTime {
-    /// Of a request that came at `now`, a moment ago.
+    /// Of a request that came at `now`, [`PATIENCE`] before the deadline.
     pub fn new(now: Timestamp, deadline: Instant) -> Self {
-        Self { now, deadline, began: clock() }
+        Self { now, deadline }
     }
 
     /// What is left until the deadline, nothing once it has passed.
@@ -29,7 +31,9 @@ impl RequestTime {
 
     /// The moment that has come meanwhile, in milliseconds since the epoch by this machine's clock.
     pub fn millis(&self) -> Millis {
-        let since = Millis::try_from(self.began.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let late = clock().saturating_duration_since(self.deadline);
+        let since = PATIENCE.saturating_sub(self.left()) + late;
+        let since = Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX);
         self.now.as_millisecond().saturating_add(since)
     }
 }

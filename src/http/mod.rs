@@ -49,6 +49,7 @@ use crate::broker::audit::{Facts, Outcome};
 use crate::broker::line::{Place, Returns};
 use crate::broker::metrics::{self, Measure};
 use crate::broker::opening::waited_since;
+use crate::broker::time::PATIENCE;
 use crate::session::{Session, random};
 use crate::team::idp::Idp;
 
@@ -60,9 +61,6 @@ pub type Response = http::Response<String>;
 
 /// The most that a body may hold; API Gateway itself takes 10 MB.
 pub const MAX_BODY: usize = 512 * 1024;
-
-/// A person waits two seconds at most; the answer still has to be written.
-const PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// What still gets its answer after that, so that nobody waits longer than two seconds.
 const GRACE: Duration = Duration::from_millis(150);

@@ -42,7 +42,8 @@ pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Respon
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
             let Facts { reference, owner, team, account, region, .. } = &context.facts;
             tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
-            Err(Failure::NotYet(destination.into(), Wait::for_aws()))
+            let wait = Wait { place: context.returns().place(), ..Wait::for_aws() };
+            Err(Failure::NotYet(destination.into(), wait))
         }
         answer => answer,
     }

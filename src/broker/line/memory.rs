@@ -22,6 +22,8 @@ pub(super) struct Memory {
     pub(super) clock: Clock,
     /// When a call was throttled last, or a page came back to a place.
     pub(super) alerted: Option<Millis>,
+    /// When the table did not answer last.
+    pub(super) failed: Option<Millis>,
     lines: HashMap<Name, Remembered>,
 }
 
@@ -74,6 +76,11 @@ impl Memory {
             self.lines.retain(|_, line| line.known.as_ref().is_some_and(is_recent));
         }
         self.lines.entry(name.clone()).or_default()
+    }
+
+    /// Whether the table did not answer within this.
+    pub(super) fn is_silent(&self, now: Millis, within: Millis) -> bool {
+        self.failed.is_some_and(|at| (now - at).abs() < within)
     }
 
     pub(super) fn is_alert(&self, now: Millis) -> bool {

@@ -25,7 +25,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fair_line::{Knowledge, Known, Line, Millis, Next, Turn, Write, seconds_to};
-use tracing::{info, warn};
+use jiff::SignedDuration;
+use tracing::warn;
 
 use self::memory::{LATELY, Name, Remembered};
 use super::audit::Facts;
@@ -64,14 +65,25 @@ pub struct Queue<'a> {
     turns: Mutex<HashMap<Step, Turn>>,
 }
 
-/// So long before the answer is due a call has to be made.
-const FOR_THE_CALL: Duration = Duration::from_millis(250);
+/// Nobody is waited for until later than this before the answer is due: the call takes its time, too.
+const FOR_THE_CALL: Duration = Duration::from_millis(400);
 /// In how many seconds somebody comes back for whom no place could be kept: at least, and at most.
 const SOME_TIME: (u16, u16) = (2, 6);
+/// … and somebody whose place is waiting, in seconds.
+const SOONEST: u16 = 1;
+/// A table that has not answered is not asked again for so long.
+const SILENT: Millis = 2_000;
+/// What is known is no older where it was heard within this.
+const HEARD: Millis = 700;
+/// A change that met another Region's is made again so often, after so long each time.
+const CONFLICTS: u32 = 2;
+const BETWEEN: Duration = Duration::from_millis(30);
 /// While others wait to look, who waits for a profile looks only this often, in 256 visits.
 const LOOKS_ALL_THE_SAME: u8 = 85;
-/// … and otherwise comes back after a tenth of the profile's age, within these.
-const YIELDS: (Millis, Millis) = (1_500, 10_000);
+/// … and otherwise comes back after a tenth of the profile's age, or when the line ends, within these …
+const YIELDS: (Millis, Millis) = (1_500, 30_000);
+/// … as long as the profile is younger than this, and soon ready.
+const YOUNG: SignedDuration = SignedDuration::from_mins(3);
 /// A line shorter than this is none.
 const SHORT: Millis = 100;
 
@@ -145,19 +157,33 @@ impl<'a> Queue<'a> {
     ///
     /// When to come back.
     pub async fn until_called(&self, step: Step) -> Result<(), Back> {
-        if let Some(place) = self.place_for(step)
-            && place.at > self.now() + self.left()
-        {
-            return Err(self.back_at(place.at, Some(place.ticket), step).await);
-        }
         let mut turn = self.turn(step);
+        if let Some(place) = self.place_to_come() {
+            if place.at > self.now() + self.left() {
+                return Err(self.back_at(place.at, Some(place)).await);
+            }
+            // Who is called elsewhere stands in no other line on the way: one call out of turn.
+            if place.step != step {
+                let back = Back { seconds: SOONEST, place: Some(place) };
+                return if turn.is_refused() { Err(back) } else { Ok(()) };
+            }
+        }
+        let place = |turn: &Turn, at| turn.ticket().map(|ticket| Place { step, ticket, at });
         let called = loop {
             let now = self.now();
+            if turn.is_refused() && self.time.left().is_zero() {
+                // Its person has been answered: nobody would come back to a place.
+                break Err(Back { seconds: SOONEST, place: place(&turn, now) });
+            }
             match turn.next(self.knowledge(step), now, now + self.left()) {
                 Next::Call => break Ok(()),
                 Next::Sleep(at) => sleep(at - now).await,
-                Next::ComeBack(at) => break Err(self.back_at(at, turn.ticket(), step).await),
-                Next::BackOff => break Err(Back { seconds: some_time(), place: None }),
+                Next::ComeBack(at) => break Err(self.back_at(at, place(&turn, at)).await),
+                Next::BackOff => {
+                    let seconds = some_time();
+                    let at = now + Millis::from(seconds) * 1_000;
+                    break Err(Back { seconds, place: place(&turn, at) });
+                }
                 Next::Read => {
                     if self.read(step).await.is_none() {
                         turn.table_failed();
@@ -171,14 +197,14 @@ impl<'a> Queue<'a> {
     }
 
     /// Lets others look who stand in line for it, and comes back later: a profile that SageMaker has
-    /// prepared for this long (milliseconds) is ready no sooner for being looked at. A third looks all the
-    /// same, so that nobody is forgotten.
+    /// prepared for this long is ready no sooner for being looked at. A third looks all the same, so that
+    /// nobody is forgotten.
     ///
     /// # Errors
     ///
     /// When to come back.
-    pub async fn lets_others_look(&self, age: Millis) -> Result<(), Back> {
-        if self.place().is_some() {
+    pub async fn lets_others_look(&self, age: SignedDuration) -> Result<(), Back> {
+        if self.place().is_some() || age > YOUNG {
             return Ok(());
         }
         let now = self.now();
@@ -188,7 +214,8 @@ impl<'a> Queue<'a> {
         if length <= SHORT || chance < LOOKS_ALL_THE_SAME {
             return Ok(());
         }
-        let gap = (age / 10).clamp(YIELDS.0, YIELDS.1).max(length) + Millis::from(spread) * 4;
+        let age = Millis::try_from(age.as_millis()).unwrap_or(Millis::MAX);
+        let gap = (age / 10).max(length).clamp(YIELDS.0, YIELDS.1) + Millis::from(spread) * 4;
         Err(Back { seconds: whole(gap / 1_000), place: None })
     }
 
@@ -212,8 +239,11 @@ impl<'a> Queue<'a> {
         Duration::from_millis(gap.unsigned_abs())
     }
 
-    /// SageMaker has prepared a profile in `age` milliseconds.
+    /// SageMaker has prepared a profile in `age` milliseconds, as far as its person was there to see it.
     pub fn was_prepared_in(&self, age: Millis) {
+        if SignedDuration::from_millis(age) > YOUNG {
+            return;
+        }
         let now = self.now();
         self.lines.memory().line(&self.name(Step::Look), now).looks.took(age);
     }
@@ -225,23 +255,25 @@ impl<'a> Queue<'a> {
         if is_known || !alert { known } else { self.read(step).await }
     }
 
-    async fn back_at(&self, at: Millis, ticket: Option<u64>, step: Step) -> Back {
+    async fn back_at(&self, at: Millis, place: Option<Place>) -> Back {
         let now = self.now();
         // Only who waits already is kept waiting: whoever comes sees at once that it goes on.
         let until = if self.place().is_some() { now + self.left() } else { now };
         let (seconds, held) = seconds_to(at, now, until);
         sleep(held).await;
-        let place = ticket.map(|ticket| Place { step, ticket, at });
         Back { seconds: whole(seconds), place }
     }
 
     async fn read(&self, step: Step) -> Option<Known> {
+        if self.is_silent() {
+            return None;
+        }
         let name = self.name(step);
         let sent = self.time.millis();
         match self.lines.table.read(&name.to_string()).await {
             Ok(Answer { said: line, second }) => Some(self.learn(&name, line, sent, second)),
             Err(error) => {
-                self.log_lost(&error);
+                self.lost(&error);
                 None
             }
         }
@@ -249,8 +281,19 @@ impl<'a> Queue<'a> {
 
     async fn write(&self, step: Step, write: Write, turn: &mut Turn) {
         let name = self.name(step);
+        if self.is_silent() {
+            return turn.table_failed();
+        }
         let sent = self.time.millis();
-        match self.lines.table.write(&name.to_string(), write, self.now()).await {
+        let mut written = self.lines.table.write(&name.to_string(), write, self.now()).await;
+        for _ in 0..CONFLICTS {
+            // Another Region wrote it at the same moment, and neither was written.
+            if written.as_ref().is_err_and(|error| error.kind == Kind::Throttled) {
+                tokio::time::sleep(BETWEEN).await;
+                written = self.lines.table.write(&name.to_string(), write, self.now()).await;
+            }
+        }
+        match written {
             Ok(Answer { said, second }) => {
                 let line = match said {
                     Ok(line) => {
@@ -269,14 +312,22 @@ impl<'a> Queue<'a> {
             }
             Err(error) => {
                 turn.table_failed();
-                self.log_lost(&error);
+                self.lost(&error);
             }
         }
     }
 
-    fn log_lost(&self, error: &AwsError) {
+    /// Whether the table has just not answered.
+    fn is_silent(&self) -> bool {
+        let now = self.now();
+        self.lines.memory().is_silent(now, SILENT)
+    }
+
+    fn lost(&self, error: &AwsError) {
+        let now = self.now();
+        self.lines.memory().failed = Some(now);
         let Facts { reference, team, account, region, .. } = self.facts;
-        info!(reference, team, account, region, error = %error, "no place in line: whoever waits comes back some time");
+        warn!(reference, team, account, region, error = %error, "no place in line: whoever waits comes back some time");
     }
 
     fn learn(
@@ -291,8 +342,16 @@ impl<'a> Queue<'a> {
         if let Some(second) = second {
             memory.clock.heard(sent, received, second);
         }
-        let known = Known { line, at: memory.clock.shared(received) };
-        memory.line(name, known.at).known = Some(known);
+        let at = memory.clock.shared(received);
+        let remembered = memory.line(name, at);
+        // Answers come in another order than they were given.
+        let order = |line: &Line| (line.given, line.plan.version);
+        let newer = remembered.known.filter(|known| (at - known.at).abs() < HEARD);
+        let newer = newer
+            .and_then(|known| known.line)
+            .filter(|newer| line.is_some_and(|line| order(newer) > order(&line)));
+        let known = Known { line: newer.or(line), at };
+        remembered.known = Some(known);
         known
     }
 
@@ -333,12 +392,13 @@ impl<'a> Queue<'a> {
         place.filter(|place| Turn::counts(place.at, self.now()))
     }
 
-    fn place_for(&self, step: Step) -> Option<Place> {
-        self.place().filter(|place| place.step == step && !self.turns().contains_key(&step))
+    /// The same, as long as it is still to come in this request.
+    fn place_to_come(&self) -> Option<Place> {
+        self.place().filter(|place| !self.turns().contains_key(&place.step))
     }
 
     fn turn(&self, step: Step) -> Turn {
-        let place = self.place_for(step);
+        let place = self.place_to_come().filter(|place| place.step == step);
         let known = self.turns().get(&step).copied();
         known.unwrap_or_else(|| self.new_turn(place.map(|place| place.ticket)))
     }

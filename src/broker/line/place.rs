@@ -67,6 +67,16 @@ impl Step {
     }
 }
 
+impl Returns {
+    /// The place that somebody has come back to.
+    pub fn place(self) -> Option<Place> {
+        match self {
+            Self::ByPage(place) => place,
+            Self::ByRedirect | Self::ByItself => None,
+        }
+    }
+}
+
 impl Place {
     /// The place that an address holds; `None` when it cannot be one.
     pub fn from_text(text: &str) -> Option<Self> {

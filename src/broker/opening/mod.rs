@@ -38,12 +38,13 @@ pub use wait::{Reason, Wait, waited_since};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use fair_line::Millis;
+use fair_line::{Looks, Millis};
 use tracing::info;
 
 use self::act::{Act, Done, decide};
 use self::update::Repair;
 use self::visit::Visit;
+use self::wait::SOON;
 use super::audit::{Facts, Outcome};
 use super::line::{Step, Unserved};
 use super::time::RequestTime;
@@ -63,8 +64,6 @@ pub enum Opening {
 
 /// When a page comes back whose profile somebody else is changing.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// … and whose profile is ready.
-const SOON: Duration = Duration::from_millis(900);
 
 impl Opener {
     /// Opens the profile, or says when to come back when it is not ready in time or AWS throttles.
@@ -99,7 +98,6 @@ impl Visit<'_> {
         if self.is_believed_ready().await {
             self.queue.until_called(Step::Presign).await?;
         } else if let Some(age) = self.preparing_for() {
-            let age = Millis::try_from(age.as_millis()).unwrap_or(Millis::MAX);
             let called = match self.queue.lets_others_look(age).await {
                 Ok(()) => self.queue.until_called(Step::Look).await,
                 yields => yields,
@@ -218,8 +216,7 @@ impl Visit<'_> {
                 let profile = profile.name;
                 info!(reference, account, team, profile, status, "the profile is being prepared");
             }
-            let gap = queue.look_again_after(0);
-            done.can_look_again = prepared_since.is_some() || self.time.left() >= gap;
+            done.can_look_again = prepared_since.is_some() || self.time.left() >= SOON;
             let (mut since, mut prepares) = (now, true);
             match decide(judged, done, now) {
                 Act::Open => {
@@ -249,11 +246,11 @@ impl Visit<'_> {
                             self.record(Outcome::Adopted);
                         }
                         done.adopted = true;
+                        url = None;
+                        found = queue.in_turn(Step::Look, look_again).await;
+                        continue;
                     }
-                    url = None;
-                    looked = opener.changing.moment();
-                    found = queue.in_turn(Step::Look, look_again).await;
-                    continue;
+                    prepares = false;
                 }
                 Act::Refuse(error) => return Err(error.into()),
             }
@@ -261,7 +258,15 @@ impl Visit<'_> {
             if prepares {
                 prepared_since = Some(prepared_since.unwrap_or(since).min(since));
             }
-            let gap = queue.look_again_after(now.saturating_sub(since).saturating_mul(1_000));
+            let age = now.saturating_sub(since).saturating_mul(1_000);
+            // How long profiles take to be made says nothing of their changes.
+            let gap = if !prepares {
+                SOON
+            } else if updated {
+                usual_gap(age)
+            } else {
+                queue.look_again_after(age)
+            };
             if self.time.left() < gap {
                 let wait = Wait::about(Reason::Profile, gap);
                 return Err(Stop::NotYet(self.until_prepared(wait, updated)));
@@ -273,7 +278,7 @@ impl Visit<'_> {
         // Known from here on, whether a URL can be had now or at the next visit.
         opener.ready.insert(self.key.clone(), now, self.time.now, belief).await;
         if let Some(since) = prepared_since.filter(|_| !updated) {
-            queue.was_prepared_in(self.time.millis() - since * 1_000);
+            queue.was_prepared_in(self.time.millis().saturating_sub(since.saturating_mul(1_000)));
         }
         Ok(url)
     }
@@ -292,9 +297,14 @@ impl Visit<'_> {
     fn wait_after(&self, error: &AwsError) -> Wait {
         match error.kind {
             Kind::Conflict => self.until_prepared(Wait::about(Reason::Profile, LOOK_AGAIN), false),
-            _ => Wait::for_aws(),
+            _ => Wait { place: self.request.returns.place(), ..Wait::for_aws() },
         }
     }
+}
+
+/// In how long to look again, while nothing is scarce, at what has lasted this long (milliseconds).
+fn usual_gap(age: Millis) -> Duration {
+    Duration::from_millis(Looks::default().again_after(age, false).unsigned_abs())
 }
 
 /// Tag conditions cannot match what does not exist, so a denial may mean a missing profile; a state

@@ -167,7 +167,7 @@ impl<'a> Visit<'a> {
         let place = (&team.account_id, &team.region);
         let queue = Queue::new(&opener.lines, place, *returns, facts, time);
         let visit = Self { opener, request, key, queue, time };
-        // Nobody is told that a profile is ready but who waits for its URL.
+        // Whoever was told that the profile is ready waits for its URL.
         if visit.seen_for(false).is_some_and(|age| age < LATELY) {
             visit.queue.alert();
         }

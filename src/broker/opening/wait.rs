@@ -36,6 +36,9 @@ pub enum Reason {
 /// When a page comes back that waits for AWS and has no place.
 const ASK_AGAIN: Duration = Duration::from_millis(3_500);
 
+/// When a page comes back for which the next visit has hardly anything to do.
+pub(super) const SOON: Duration = Duration::from_millis(900);
+
 /// Whoever has waited longer than this is not believed: an old bookmark, not a waiting page.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(30);
 
@@ -49,6 +52,12 @@ impl Wait {
     /// For AWS, where it is nobody's turn in particular.
     pub fn for_aws() -> Self {
         Self::about(Reason::Aws, ASK_AGAIN)
+    }
+
+    /// For the place that somebody came back to whose turn it was, and whose calls took too long.
+    pub fn cut_off(place: Place, now: Timestamp, waited: SignedDuration) -> Self {
+        let since = Some((now - waited).as_second());
+        Self { since, place: Some(place), ..Self::about(Reason::Aws, SOON) }
     }
 
     /// For one's turn.
