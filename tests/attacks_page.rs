@@ -56,7 +56,7 @@ fn generated() -> BTreeSet<String> {
 #[test]
 fn every_test_that_the_page_names_exists() {
     let mut tests = generated();
-    for folder in ["src", "saml", "fuzz"] {
+    for folder in ["src", "saml", "line", "fuzz"] {
         tests.extend(functions(folder, "rs", "fn "));
         tests.extend(functions(folder, "rs", "async fn "));
     }
