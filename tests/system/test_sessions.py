@@ -466,6 +466,64 @@ def test_who_waits_for_a_profile_stands_in_nobodys_way(world, aws):
     aws.forget_lines()
 
 
+def place_of(page):
+    """The place in line that a waiting page comes back to."""
+    found = re.search(r"[?&]place=([^&]*)", page.header("refresh"))
+    return found and found[1]
+
+
+@pytest.fixture
+def who_waits_for_a_url(world, aws):
+    """A broker, the path of a team, and a browser whose profile is ready and whose URL is throttled."""
+    broker, team = world.serve(), aws.new_team()
+    browser, answer = broker.sign_in(user_id=unique("user-"), teams=[team["team_id"]])
+    assert answer.opens_studio()
+    aws.fault(operation="CreatePresignedDomainUrl", effect="throttle")
+    yield broker, f"/teams/{team['team_id']}", browser
+    aws.clear_faults()
+    aws.forget_lines()
+
+
+def test_whoever_is_called_and_whose_calls_take_too_long_keeps_their_place(
+    world, aws, who_waits_for_a_url
+):
+    _, path, browser = who_waits_for_a_url
+    assert re.fullmatch(r"url\.\d+\.\d+", place_of(browser.get(path)))
+    aws.clear_faults()
+    # Another process assumes the role first: each call has its time, both together have not.
+    browser.send = over_http(world.serve().port)
+    for service in ["sts", "sagemaker"]:
+        aws.fault(service=service, effect="delay", ms=1_100)
+    place = f"url.1.{int(time.time() * 1000)}"
+    page = browser.get(f"{path}?place={place}")
+    assert (page.status, place_of(page)) == (200, place)
+    assert "AWS is busy" in page.text
+
+
+def test_whoever_is_called_elsewhere_stands_in_no_other_line_on_the_way(aws, who_waits_for_a_url):
+    _, path, browser = who_waits_for_a_url
+    place = f"create.1.{int(time.time() * 1000)}"
+    aws.forget_calls()
+    page = browser.get(f"{path}?place={place}")
+    assert (page.status, place_of(page)) == (200, place)
+    assert len(aws.calls(operation="CreatePresignedDomainUrl")) == 1
+    assert aws.lines() == [], "no place was taken in the line for a URL"
+
+
+def test_where_the_state_table_takes_no_line_people_come_back_some_time(aws, who_waits_for_a_url):
+    broker, path, browser = who_waits_for_a_url
+    aws.fault(service="dynamodb", operation="UpdateItem", effect="error", code="InternalServerError")
+    page = browser.get(path)
+    assert (page.status, place_of(page)) == (200, None)
+    assert 2 <= int(page.header("refresh").split(";")[0]) <= 6
+    assert "no place in line" in broker.program.output()
+    aws.clear_faults()
+    deadline = time.monotonic() + 15
+    while not browser.get(path).opens_studio():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
 def test_whoever_answers_next_knows_that_the_profile_is_being_prepared(world, broker, aws):
     team = aws.new_team()
     aws.settings(profile_delay_ms=6_000)

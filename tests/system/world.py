@@ -118,11 +118,14 @@ class Aws:
     def forget_calls(self):
         self.control("calls", "DELETE")
 
+    def lines(self):
+        """The keys of the lines in front of throttled calls."""
+        return [item["pk"] for item in self.state.scan()["Items"] if item["pk"].startswith("line ")]
+
     def forget_lines(self):
         """As if nothing had been throttled for long; a broker that saw it believes otherwise for a minute."""
-        lines = [item for item in self.state.scan()["Items"] if item["pk"].startswith("line ")]
-        for line in lines:
-            self.state.delete_item(Key={"pk": line["pk"]})
+        for line in self.lines():
+            self.state.delete_item(Key={"pk": line})
 
     def as_usual(self):
         self.clear_faults()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fair_line::{Clock, Known, Looks, Millis};
+use fair_line::{Clock, Known, Line, Looks, Millis};
 
 use super::place::Step;
 use crate::aws::line_table::LineTable;
@@ -48,6 +48,8 @@ pub(super) struct Remembered {
 const ALERT: Millis = 60_000;
 /// So long calls that were let through without a place are told of, to the next who takes one.
 pub(super) const LATELY: Millis = 2_000;
+/// What was heard this long ago gives way to whatever is heard.
+const HEARD: Millis = 700;
 /// More lines than accounts that are busy at once; those that were not seen lately are dropped beyond.
 const MANY_LINES: usize = 1_000;
 
@@ -78,6 +80,21 @@ impl Memory {
         self.lines.entry(name.clone()).or_default()
     }
 
+    /// Takes over what was heard at this moment, unless something newer was heard just before: answers come in
+    /// another order than they were given.
+    pub(super) fn learn(&mut self, name: &Name, line: Option<Line>, at: Millis) -> Known {
+        let order = |line: &Line| (line.given, line.plan.version);
+        let is_newer = |known: &Known| {
+            let pair = known.line.zip(line);
+            (at - known.at).abs() < HEARD && pair.is_some_and(|(k, l)| order(&k) > order(&l))
+        };
+        let remembered = self.line(name, at);
+        // With its own moment: an item that was deleted begins with small numbers, and is believed soon.
+        let known = remembered.known.filter(is_newer).unwrap_or(Known { line, at });
+        remembered.known = Some(known);
+        known
+    }
+
     /// Whether the table did not answer within this.
     pub(super) fn is_silent(&self, now: Millis, within: Millis) -> bool {
         self.failed.is_some_and(|at| (now - at).abs() < within)
@@ -90,6 +107,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use fair_line::Plan;
+
     use super::*;
 
     #[test]
@@ -116,5 +135,20 @@ mod tests {
         memory.line(&name(MANY_LINES), 100_000);
         assert_eq!(memory.lines.len(), 2);
         assert!(memory.lines.contains_key(&name(7)));
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_changes_nothing_and_an_item_made_anew_is_soon_believed() {
+        let mut memory = Memory::default();
+        let region = Region::try_from("eu-west-1".to_owned()).unwrap();
+        let name = Name { account: None, region, step: Step::Assume };
+        let line = |given| Some(Line { given, outside: 0, plan: Plan::first(0) });
+        assert_eq!(memory.learn(&name, line(41), 1_000).line, line(41));
+        let overtaken = memory.learn(&name, line(40), 1_200);
+        assert_eq!((overtaken.line, overtaken.at), (line(41), 1_000));
+        assert_eq!(memory.learn(&name, line(40), 1_600).line, line(41));
+        assert_eq!(memory.learn(&name, line(1), 1_700).line, line(1), "made anew");
+        assert_eq!(memory.learn(&name, line(2), 1_701).line, line(2));
+        assert_eq!(memory.learn(&name, None, 1_702).line, None, "deleted");
     }
 }

@@ -73,8 +73,6 @@ const SOME_TIME: (u16, u16) = (2, 6);
 const SOONEST: u16 = 1;
 /// A table that has not answered is not asked again for so long.
 const SILENT: Millis = 2_000;
-/// What is known is no older where it was heard within this.
-const HEARD: Millis = 700;
 /// A change that met another Region's is made again so often, after so long each time.
 const CONFLICTS: u32 = 2;
 const BETWEEN: Duration = Duration::from_millis(30);
@@ -123,13 +121,12 @@ impl<'a> Queue<'a> {
 
     /// Learns from the answer to a call; whether it was throttled, so that its person takes a place.
     pub fn was_throttled<T>(&self, step: Step, answer: &Result<T, AwsError>) -> bool {
-        let turn = self.turn(step);
+        let mut turn = self.turn(step);
         match answer {
             Err(error) if error.kind == Kind::Throttled => {
                 let Facts { reference, team, account, region, door, .. } = self.facts;
                 warn!(reference, team, account, region, door, error = %error, "AWS throttles");
                 self.alert();
-                let mut turn = turn;
                 turn.was_refused(self.now());
                 self.keep(step, turn);
                 return true;
@@ -343,16 +340,7 @@ impl<'a> Queue<'a> {
             memory.clock.heard(sent, received, second);
         }
         let at = memory.clock.shared(received);
-        let remembered = memory.line(name, at);
-        // Answers come in another order than they were given.
-        let order = |line: &Line| (line.given, line.plan.version);
-        let newer = remembered.known.filter(|known| (at - known.at).abs() < HEARD);
-        let newer = newer
-            .and_then(|known| known.line)
-            .filter(|newer| line.is_some_and(|line| order(newer) > order(&line)));
-        let known = Known { line: newer.or(line), at };
-        remembered.known = Some(known);
-        known
+        memory.learn(name, line, at)
     }
 
     fn knowledge(&self, step: Step) -> Knowledge {
@@ -388,8 +376,7 @@ impl<'a> Queue<'a> {
 
     /// The place that the person has come back to.
     fn place(&self) -> Option<Place> {
-        let Returns::ByPage(place) = self.returns else { return None };
-        place.filter(|place| Turn::counts(place.at, self.now()))
+        self.returns.place().filter(|place| Turn::counts(place.at, self.now()))
     }
 
     /// The same, as long as it is still to come in this request.
