@@ -10,7 +10,8 @@
 //! ([`aws::target`]), the person's profile for that team is found, created or repaired
 //! ([`aws::profile`]), and the browser is sent to a presigned URL ([`aws::studio_url`]).
 //!
-//! [`broker`] holds it together and is the file to read first; [`broker::opening`] is its last third.
+//! [`broker`] holds it together and is the room to read first; [`broker::opening`] is what happens between a
+//! team and its URL.
 
 pub mod aws;
 pub mod broker;
@@ -23,6 +24,7 @@ pub mod local;
 pub mod mappings;
 #[cfg(feature = "cli")]
 pub mod policy;
+pub mod random;
 pub mod session;
 pub mod team;
 pub mod telemetry;

@@ -35,6 +35,8 @@ macro_rules! rejections {
         = $code:literal, $actor:ident, $sentence:literal; )*) => {
         /// A refusal of a SAML response.
         ///
+        /// A code is its variant's name in snake case; the tests call a refusal by its code.
+        ///
         /// `Display` is a short sentence that is safe to show to anybody;
         /// [`Rejection::detail`] holds what was expected and what came, for the log only.
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,16 +52,29 @@ macro_rules! rejections {
                 $( Code { code: $code, actor: Actor::$actor, sentence: $sentence }, )*
             ];
 
+            #[cfg(test)]
+            const VARIANTS: &'static [&'static str] = &[ $( stringify!($name), )* ];
+
+            /// Its row in the list of codes.
+            #[must_use]
+            pub fn row(&self) -> Code {
+                match self {
+                    $( Self::$name { .. } => {
+                        Code { code: $code, actor: Actor::$actor, sentence: $sentence }
+                    } )*
+                }
+            }
+
             /// The stable code of this refusal.
             #[must_use]
             pub fn code(&self) -> &'static str {
-                match self { $( Self::$name { .. } => $code, )* }
+                self.row().code
             }
 
             /// Who must act.
             #[must_use]
             pub fn actor(&self) -> Actor {
-                match self { $( Self::$name { .. } => Actor::$actor, )* }
+                self.row().actor
             }
 
             /// What was expected and what came, as `field=value` pairs; each value is escaped and
@@ -98,10 +113,10 @@ rejections! {
         = "xml_declaration_unsupported", IdpAdministrator,
         "The SAML response is not XML 1.0 in UTF-8.";
     /// A DOCTYPE: entities and external subsets have no place in a SAML message.
-    Doctype
+    DoctypeRefused
         = "doctype_refused", IdpAdministrator, "The SAML response carries a DOCTYPE.";
     /// A processing instruction.
-    ProcessingInstruction
+    ProcessingInstructionRefused
         = "processing_instruction_refused", IdpAdministrator,
         "The SAML response carries a processing instruction.";
     /// Not well-formed (XML 1.0, fifth edition) at this byte.
@@ -307,8 +322,8 @@ impl From<XmlError> for Rejection {
             XmlError::TooLarge { limit, got } => Self::TooLarge { limit, got },
             XmlError::NotUtf8 => Self::NotUtf8,
             XmlError::Declaration { got } => Self::XmlDeclarationUnsupported { got },
-            XmlError::Doctype => Self::Doctype,
-            XmlError::ProcessingInstruction => Self::ProcessingInstruction,
+            XmlError::Doctype => Self::DoctypeRefused,
+            XmlError::ProcessingInstruction => Self::ProcessingInstructionRefused,
             XmlError::Malformed { position, what } => Self::XmlMalformed { position, what },
             XmlError::Namespace { position, what } => Self::NamespaceMalformed { position, what },
             XmlError::TooDeep { limit } => Self::TooDeep { limit },
@@ -356,6 +371,20 @@ mod tests {
             code.bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
         }));
+    }
+
+    #[test]
+    fn a_code_is_its_variant_in_snake_case() {
+        let snake = |variant: &str| {
+            let lowered = variant.chars().map(|c| match c.is_ascii_uppercase() {
+                true => format!("_{}", c.to_ascii_lowercase()),
+                false => c.to_string(),
+            });
+            lowered.collect::<String>().trim_start_matches('_').to_owned()
+        };
+        let names: Vec<_> = Rejection::VARIANTS.iter().map(|variant| snake(variant)).collect();
+        let codes: Vec<_> = Rejection::CODES.iter().map(|row| row.code).collect();
+        assert_eq!(names, codes);
     }
 
     #[test]

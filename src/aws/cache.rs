@@ -189,13 +189,7 @@ mod tests {
     #[tokio::test]
     async fn errors_are_not_remembered() {
         let cache: Cache<u8, u32> = Cache::new(10);
-        let error = AwsError {
-            kind: Kind::Failed,
-            operation: "test",
-            code: "no".into(),
-            message: String::new(),
-            request_id: None,
-        };
+        let error = AwsError::here(Kind::Failed, "test", "no", "");
         let failed = cache.get_or_load(1, at(100), async { Err(error.clone()) }).await;
         assert_eq!(failed, Err(error));
         let loaded = cache.get_or_load(1, at(100), async { Ok((7, LIFE)) }).await;

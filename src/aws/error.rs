@@ -34,6 +34,8 @@ pub enum Kind {
     Unreachable,
     /// AWS failed, or something that has no name here.
     Failed,
+    /// This program failed: a task of its own ended without a result.
+    Broken,
 }
 
 /// A failed call.
@@ -122,9 +124,35 @@ impl AwsError {
 }
 
 impl AwsError {
+    /// What was found on this side: AWS gave no error with a request id.
+    pub fn here(
+        kind: Kind,
+        operation: &'static str,
+        code: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        let (code, message) = (code.to_owned(), message.into());
+        Self { kind, operation, code, message, request_id: None }
+    }
+
+    /// The request could not be made.
+    pub fn not_sent(operation: &'static str, why: &dyn std::error::Error) -> Self {
+        Self::here(Kind::Failed, operation, "NotSent", why.to_string())
+    }
+
+    /// AWS answered, and not with what it promises.
+    pub fn bad_answer(operation: &'static str, message: &str) -> Self {
+        Self::here(Kind::Unreachable, operation, "BadAnswer", message)
+    }
+
+    /// The task of the operation ended without a result.
+    pub fn panicked(operation: &'static str, why: &tokio::task::JoinError) -> Self {
+        Self::here(Kind::Broken, operation, "Panicked", why.to_string())
+    }
+
     /// Whether the call may have done its work all the same.
     pub fn leaves_open(&self) -> bool {
-        matches!(self.kind, Kind::Unreachable | Kind::Failed)
+        matches!(self.kind, Kind::Unreachable | Kind::Failed | Kind::Broken)
     }
 }
 

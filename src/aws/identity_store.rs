@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
 use super::cache::Cache;
-use super::error::{AwsError, Kind, sorted};
+use super::error::{AwsError, sorted};
 use super::{tables_budget, tables_timeouts};
 use crate::team::idp::Idp;
 
@@ -103,13 +103,7 @@ async fn user_id_of(client: &Client, store: &str, user_name: &str) -> Result<Str
         .attribute_path("userName")
         .attribute_value(Document::String(user_name.to_owned()))
         .build()
-        .map_err(|error| AwsError {
-            kind: Kind::Failed,
-            operation: OPERATION,
-            code: "NotSent".into(),
-            message: error.to_string(),
-            request_id: None,
-        })?;
+        .map_err(|error| AwsError::not_sent(OPERATION, &error))?;
     let sent = client
         .get_user_id()
         .identity_store_id(store)

@@ -174,7 +174,7 @@ fn sound(operation: &'static str, item: HashMap<String, AttributeValue>) -> Resu
 }
 
 fn odd(operation: &'static str, message: String) -> AwsError {
-    AwsError { kind: Kind::Failed, operation, code: "NoLine".into(), message, request_id: None }
+    AwsError::here(Kind::Failed, operation, "NoLine", message)
 }
 
 /// Listens for the second in which an answer was given: the header `Date`

@@ -17,6 +17,7 @@ pub mod presign;
 pub mod profile;
 pub mod sagemaker;
 #[cfg(feature = "cli")]
+pub mod secret;
 pub mod sessions;
 #[cfg(feature = "cli")]
 pub mod spoke;
@@ -54,8 +55,8 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// The SDK's configuration, loaded once: Region, credentials and endpoints as the SDK finds them,
 /// one HTTP client with the chosen trust roots, timeouts that fit a request of two seconds, and
-/// retries with jitter. What retries may cost is for each client to say: [`tables_budget`] or
-/// [`targets_budget`].
+/// retries with jitter. What retries may cost is for each client to say: `tables_budget` or
+/// `targets_budget`.
 ///
 /// # Errors
 ///
@@ -122,7 +123,7 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// For calls that take milliseconds: one that hangs is repeated while there is time for the rest.
-pub fn tables_timeouts() -> TimeoutConfig {
+fn tables_timeouts() -> TimeoutConfig {
     timeouts().to_builder().operation_attempt_timeout(Duration::from_millis(700)).build()
 }
 
@@ -155,8 +156,16 @@ fn budget(name: &'static str, throttling_retry_cost: u32) -> RetryPartition {
     RetryPartition::custom(name).token_bucket(bucket).build()
 }
 
+/// The client of the broker's own tables.
+pub fn tables_client(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(sdk)
+        .retry_partition(tables_budget())
+        .timeout_config(tables_timeouts());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
 /// What repeated calls of `DynamoDB`, the identity store and the secret may cost, all together.
-pub fn tables_budget() -> RetryPartition {
+fn tables_budget() -> RetryPartition {
     static BUDGET: LazyLock<RetryPartition> = LazyLock::new(|| budget("tables", RETRY_COST));
     BUDGET.clone()
 }

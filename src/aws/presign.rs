@@ -71,13 +71,8 @@ pub fn foreign(operation: &'static str, host: &str, region: &Region) -> AwsError
         region = region.as_str(),
         "a presigned URL is not followed: its host is none of the Region's own; where it is one, name its suffix in STUDIO_BROKER_URL_HOSTS"
     );
-    AwsError {
-        kind: Kind::ForeignUrl,
-        operation,
-        code: "ForeignUrl".into(),
-        message: format!("the answer's host is {host}, which is none of the hosts in {region}"),
-        request_id: None,
-    }
+    let message = format!("the answer's host is {host}, which is none of the hosts in {region}");
+    AwsError::here(Kind::ForeignUrl, operation, "ForeignUrl", message)
 }
 
 /// Settings are bounded far below `i32::MAX`.

@@ -17,7 +17,7 @@ use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sagemaker::error::BoxError;
 use jiff::Timestamp;
 
-use super::error::{AwsError, Kind, sorted};
+use super::error::{AwsError, sorted};
 use crate::team::{AccountId, Region};
 
 /// The role that reads and changes nothing: `doctor`, `profiles list`, `profiles drift`.
@@ -55,7 +55,8 @@ pub async fn administrator(sdk: &SdkConfig) -> Result<Administrator, AwsError> {
     let identity = sorted(OPERATION, sent)?;
     let arn = identity.arn.unwrap_or_default();
     let account = identity.account.and_then(|id| AccountId::try_from(id).ok());
-    let account = account.ok_or_else(|| bad_answer(OPERATION, "the answer names no account"))?;
+    let account =
+        account.ok_or_else(|| AwsError::bad_answer(OPERATION, "the answer names no account"))?;
     let session_name = session_name(&arn);
     Ok(Administrator { account, arn, session_name, aws_time: date.time() })
 }
@@ -146,8 +147,8 @@ async fn assume(
         .send()
         .await;
     let credentials = sorted(OPERATION, sent)?.credentials;
-    let credentials =
-        credentials.ok_or_else(|| bad_answer(OPERATION, "the answer holds no credentials"))?;
+    let credentials = credentials
+        .ok_or_else(|| AwsError::bad_answer(OPERATION, "the answer holds no credentials"))?;
     Ok(Credentials::new(
         credentials.access_key_id,
         credentials.secret_access_key,
@@ -201,16 +202,6 @@ impl Intercept for DateHeader {
             *kept = date;
         }
         Ok(())
-    }
-}
-
-fn bad_answer(operation: &'static str, message: &str) -> AwsError {
-    AwsError {
-        kind: Kind::Unreachable,
-        operation,
-        code: "BadAnswer".into(),
-        message: message.into(),
-        request_id: None,
     }
 }
 

@@ -43,7 +43,8 @@ use jiff::Timestamp;
 
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
-use crate::session::{Secret, Seen, Session, hex, random};
+use crate::random::{hex, random};
+use crate::session::{Secret, Seen, Session};
 
 /// The table of consumed responses.
 #[derive(Debug, Clone)]
@@ -221,7 +222,7 @@ impl StateTable {
             item
         };
         let item = serde_dynamo::to_item::<_, Attributes>(session)
-            .map_err(|error| not_encoded("dynamodb:PutItem", &error))?;
+            .map_err(|error| AwsError::not_sent("dynamodb:PutItem", &error))?;
         let item = record(&consumed.key, item, SECRET_HASH);
         let guard =
             consumed.guard.as_ref().map(|guard| record(guard, Attributes::new(), CLAIMED_BY));
@@ -319,7 +320,8 @@ impl StateTable {
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 )
                 .build();
-            let put = put.map_err(|error| (vec![Said::Wrong], not_sent(OPERATION, &error)))?;
+            let put =
+                put.map_err(|error| (vec![Said::Wrong], AwsError::not_sent(OPERATION, &error)))?;
             transaction = transaction.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match transaction.send().await {
@@ -382,7 +384,7 @@ impl StateTable {
     pub async fn remember(&self, key: &StateKey, seen: &Seen) -> Result<(), AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let seen = serde_dynamo::to_attribute_value::<_, AttributeValue>(seen)
-            .map_err(|error| not_encoded(OPERATION, &error))?;
+            .map_err(|error| AwsError::not_sent(OPERATION, &error))?;
         let sent = self
             .client
             .update_item()
@@ -490,20 +492,6 @@ fn said(reason: &CancellationReason) -> Said {
             Said::Busy
         }
         Some(_) => Said::Wrong,
-    }
-}
-
-fn not_encoded(operation: &'static str, error: &serde_dynamo::Error) -> AwsError {
-    not_sent(operation, error)
-}
-
-fn not_sent(operation: &'static str, error: &dyn std::error::Error) -> AwsError {
-    AwsError {
-        kind: Kind::Failed,
-        operation,
-        code: "NotSent".into(),
-        message: error.to_string(),
-        request_id: None,
     }
 }
 

@@ -320,13 +320,10 @@ impl Tables {
             wanted = output.unprocessed_keys;
         }
         match wanted {
-            Some(rest) if !rest.is_empty() => Err(AwsError {
-                kind: Kind::Throttled,
-                operation: OPERATION,
-                code: "UnprocessedKeys".into(),
-                message: "the table did not return all keys".into(),
-                request_id: None,
-            }),
+            Some(rest) if !rest.is_empty() => {
+                let message = "the table did not return all keys";
+                Err(AwsError::here(Kind::Throttled, OPERATION, "UnprocessedKeys", message))
+            }
             _ => Ok(items),
         }
     }

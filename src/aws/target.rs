@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::cache::Cache;
 use super::connections::{Bare, answered, nobody};
-use super::error::{AwsError, Kind, sorted};
+use super::error::{AwsError, sorted};
 use super::targets_budget;
 use crate::team::owner::Owner;
 use crate::team::{Region, RoleArn, Team, TeamId};
@@ -133,13 +133,7 @@ impl Targets {
             .await;
         let output = sorted(OPERATION, sent)?;
         let Some(credentials) = output.credentials else {
-            return Err(AwsError {
-                kind: Kind::Unreachable,
-                operation: OPERATION,
-                code: "BadAnswer".into(),
-                message: "the answer holds no credentials".into(),
-                request_id: None,
-            });
+            return Err(AwsError::bad_answer(OPERATION, "the answer holds no credentials"));
         };
         let expires = credentials.expiration.secs();
         let life = SignedDuration::from_secs(expires.saturating_sub(now.as_second()));

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::cache::Cache;
-use super::error::{AwsError, Kind, sorted};
+use super::error::{AwsError, sorted};
 use super::{REQUEST_IDS, RequestIds};
 use crate::team::TeamId;
 use crate::team::item::Record;
@@ -100,13 +100,7 @@ impl TeamIndex {
         let read = tokio::spawn(REQUEST_IDS.scope(ids, async move { this.read(now).await }));
         let read = match read.await {
             Ok(read) => read,
-            Err(panicked) => Err(AwsError {
-                kind: Kind::Failed,
-                operation: SCAN,
-                code: "Panicked".into(),
-                message: panicked.to_string(),
-                request_id: None,
-            }),
+            Err(panicked) => Err(AwsError::panicked(SCAN, &panicked)),
         };
         match (read, self.last()) {
             (Ok(index), _) => Ok(index),

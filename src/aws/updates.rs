@@ -107,7 +107,7 @@ impl Updates {
         const OPERATION: &str = "dynamodb:PutItem";
         let ours = Sent::now(1, now, token);
         let mut item: HashMap<_, _> =
-            serde_dynamo::to_item(&ours).map_err(|error| odd(OPERATION, &error))?;
+            serde_dynamo::to_item(&ours).map_err(|error| AwsError::not_sent(OPERATION, &error))?;
         item.insert("pk".into(), key(profile));
         item.insert("expires_at".into(), number(now.as_second() + DAY));
         let put = self
@@ -200,7 +200,7 @@ impl Updates {
     ) -> Result<(), AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let came = serde_dynamo::to_attribute_value::<_, AttributeValue>(came)
-            .map_err(|error| odd(OPERATION, &error))?;
+            .map_err(|error| AwsError::not_sent(OPERATION, &error))?;
         let update = self
             .client
             .update_item()
@@ -263,14 +263,4 @@ fn key(profile: &str) -> AttributeValue {
 
 fn number(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
-}
-
-fn odd(operation: &'static str, error: &serde_dynamo::Error) -> AwsError {
-    AwsError {
-        kind: Kind::Failed,
-        operation,
-        code: "NotSent".into(),
-        message: error.to_string(),
-        request_id: None,
-    }
 }

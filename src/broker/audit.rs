@@ -99,6 +99,24 @@ impl Unverified {
     }
 }
 
+/// A line of the log about a request: whose it is and where, beside what the line tells.
+macro_rules! about {
+    ($level:ident, $facts:expr, $($told:tt)+) => {{
+        let facts: &$crate::broker::audit::Facts = $facts;
+        tracing::$level!(
+            reference = facts.reference,
+            team = facts.team,
+            account = facts.account,
+            region = facts.region,
+            door = facts.door,
+            profile = facts.profile,
+            owner = facts.owner,
+            $($told)+
+        )
+    }};
+}
+pub(crate) use about;
+
 /// Escapes a value from before verification and cuts it to 256 characters.
 pub fn unverified(text: &str) -> String {
     text.chars().flat_map(char::escape_debug).take(256).collect()

@@ -9,42 +9,24 @@
 //! Nothing is made for it, so a person who comes for the first time waits for nothing. What comes of a call
 //! that is throttled, fails, hangs or whose answer is lost is a table, `tests/system/faults.md`.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use jiff::Timestamp;
 
-use super::line::{Queue, Returns, Step, Unserved};
-use super::opening::{Opener, Opening, OpeningError, Reason, Stop, Wait};
+use super::Broker;
+use super::audit::{Facts, about};
+use super::line::{Queue, Step, Unserved};
+use super::opening::{NOT_ACCEPTED, Opener, Opening, OpeningError, Reason, Stop, Wait};
+use super::refusal::Refusal;
 use super::time::RequestTime;
-use super::{Broker, Facts, Refusal};
+use super::visitor::Visitor;
 use crate::aws::door::{Knock, Life, State};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::studio_url::StudioUrl;
-use crate::session::Session;
 use crate::team::door::Door;
-use crate::team::idp::Idp;
 use crate::team::owner::Owner;
 use crate::team::{DoorId, Team, TeamId};
-
-/// Who stands before a door.
-#[derive(Debug, Clone, Copy)]
-pub struct Visitor<'a> {
-    /// Their session.
-    pub session: &'a Session,
-    /// The `IdP` that signed, as it is now.
-    pub idp: &'a Arc<Idp>,
-    /// Their address.
-    pub client: Option<IpAddr>,
-    /// How they come back who have to wait.
-    pub returns: Returns,
-    /// How long they have waited on pages that say so.
-    pub waited: SignedDuration,
-}
 
 /// When a page comes back that waits for something that takes minutes.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -62,11 +44,11 @@ impl Broker {
         team_id: &TeamId,
         door_id: &DoorId,
         facts: &mut Facts,
-        now: Timestamp,
-        deadline: Instant,
+        time: RequestTime,
     ) -> Result<Opening, Refusal> {
-        let Visitor { session, idp, client, returns, waited } = visitor;
-        let (team, admission) = self.admitted(session, idp, team_id, client, facts, now).await?;
+        let Visitor { session, returns, waited, .. } = visitor;
+        let now = time.now;
+        let (team, admission) = self.admitted(visitor, team_id, facts, now).await?;
         let door = team.door(door_id).ok_or(Refusal::DoorUnknown)?;
         facts.door = Some(door.id.to_string());
         facts.door_kind = Some(door.kind);
@@ -77,15 +59,14 @@ impl Broker {
         };
         let owner = session.owner();
         let (opener, team) = (&*self.opener, &*team);
-        let (account, time) = ((&team.account_id, &team.region), RequestTime::new(now, deadline));
+        let account = (&team.account_id, &team.region);
         let queue = Queue::new(&opener.lines, account, returns, facts, time);
         let visit = Visit { opener, team, door, owner: &owner, life, facts, queue, now };
-        let wait = match tokio::time::timeout_at(deadline, Box::pin(visit.open())).await {
+        let wait = match tokio::time::timeout_at(time.deadline, Box::pin(visit.open())).await {
             Ok(Ok(url)) => return Ok(Opening::Ready(url)),
             Ok(Err(Stop::NotYet(wait))) => wait,
             Ok(Err(Stop::Failed(OpeningError::Busy(error)))) => {
-                let Facts { reference, team, account, region, door, .. } = visit.facts;
-                warn!(reference, team, account, region, door, error = %error, "AWS throttles");
+                about!(warn, visit.facts, error = %error, "AWS throttles");
                 Wait { place: returns.place(), ..Wait::for_aws() }
             }
             Ok(Err(Stop::Failed(error))) => return Err(Refusal::Opening(error)),
@@ -118,8 +99,7 @@ impl Visit<'_> {
             Err(Stop::Failed(OpeningError::TargetDenied(error)))
                 if error.kind == Kind::Credentials =>
             {
-                let Facts { reference, account, .. } = self.facts;
-                info!(reference, account, team = %self.team.team_id, error = %error, "credentials are not accepted any more, assuming the role again");
+                about!(info, self.facts, error = %error, "{NOT_ACCEPTED}");
                 self.opener.targets.forget(self.team, self.owner).await;
                 let credentials = self.assume().await?;
                 self.open_with(&credentials).await
@@ -160,9 +140,8 @@ impl Visit<'_> {
             }
             Err(error) => return error.into(),
         };
-        let Facts { reference, account, .. } = self.facts;
-        let (team, door, status) = (&self.team.team_id, &self.door.id, behind.status.as_str());
-        info!(reference, account, %team, %door, status, error = %refused, "a door gives no URL");
+        let status = behind.status.as_str();
+        about!(info, self.facts, status, error = %refused, "a door gives no URL");
         match behind.state {
             State::Changes => Stop::NotYet(Wait::about(Reason::Door, LOOK_AGAIN)),
             State::Shut => OpeningError::DoorShut(behind.status).into(),

@@ -426,11 +426,7 @@ mod tests {
 
     #[test]
     fn aws_errors_have_the_exit_code_of_what_can_be_done() {
-        let exit = |kind| {
-            let (code, message) = (String::new(), String::new());
-            let operation = "dynamodb:Scan";
-            Failure::from(AwsError { kind, operation, code, message, request_id: None }).exit
-        };
+        let exit = |kind| Failure::from(AwsError::here(kind, "dynamodb:Scan", "", "")).exit;
         assert_eq!(exit(Kind::Denied), Exit::Unauthorised);
         assert_eq!(exit(Kind::Credentials), Exit::Unauthorised);
         assert_eq!(exit(Kind::ConditionFailed), Exit::Conflict);

@@ -129,22 +129,67 @@ const fn number(default: u32, least: u32, most: u32, unit: &'static str) -> Kind
 const A_TABLE: &str = "a table's name or ARN";
 
 settings! {
-    PUBLIC_URL: "STUDIO_BROKER_PUBLIC_URL", text(Absent::Required, "an https address without query, such as https://studio.example.com (http only for loopback)"), "where browsers reach the broker; https, or http on loopback";
-    ENTITY_ID: "STUDIO_BROKER_ENTITY_ID", text(Absent::Means("public URL + `/saml/metadata`"), "an entity ID: 1 to 1024 characters without white space"), "the audience that assertions must name";
-    TEAMS_TABLE: "STUDIO_BROKER_TEAMS_TABLE", text(Absent::Is("studio-broker-teams"), A_TABLE), "the table of teams";
-    IDPS_TABLE: "STUDIO_BROKER_IDPS_TABLE", text(Absent::Is("studio-broker-idps"), A_TABLE), "the table of identity providers";
-    STATE_TABLE: "STUDIO_BROKER_STATE_TABLE", text(Absent::Is("studio-broker-state"), A_TABLE), "the table of consumed responses and their sessions";
-    TARGET_ROLE_NAME: "STUDIO_BROKER_TARGET_ROLE_NAME", text(Absent::Is("StudioBrokerTarget"), "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-"), "role assumed in a team's account when the team names none";
-    URL_SECONDS: "STUDIO_BROKER_URL_SECONDS", number(30, 5, 300, "seconds"), "life of a presigned URL";
-    SESSION_MINUTES: "STUDIO_BROKER_SESSION_MINUTES", number(60, 1, 720, "minutes"), "how long after a sign-in teams can be opened";
-    CLOCK_SKEW_SECONDS: "STUDIO_BROKER_CLOCK_SKEW_SECONDS", number(60, 0, 180, "seconds"), "difference of clocks that is tolerated, both ways";
-    TEAM_CACHE_SECONDS: "STUDIO_BROKER_TEAM_CACHE_SECONDS", number(30, 0, 300, "seconds"), "how long a change of a team or identity provider may go unnoticed";
-    PROFILE_CACHE_SECONDS: "STUDIO_BROKER_PROFILE_CACHE_SECONDS", number(3600, 0, 86_400, "seconds"), "how long a profile seen ready and the owner's is believed to be";
-    CLIENT_ADDRESS: "STUDIO_BROKER_CLIENT_ADDRESS", text(Absent::Is("direct"), "direct, or forwarded:N with N from 1 to 100"), "where the client's address comes from: `direct`, or `forwarded:N`, the N-th `X-Forwarded-For` entry from the right";
-    ORGANIZATION: "STUDIO_BROKER_ORGANIZATION", text(Absent::Off, "a name of at most 100 characters"), "a name, shown on pages";
-    CONTACT: "STUDIO_BROKER_CONTACT", text(Absent::Off, "an e-mail address or an https address"), "whom people ask, shown on pages";
-    TLS_ROOTS: "STUDIO_BROKER_TLS_ROOTS", text(Absent::Means("`amazon`, in China `system`"), "amazon or system"), "authorities trusted for AWS: `amazon` (compiled in) or `system`, honouring `SSL_CERT_FILE`";
-    URL_HOSTS: "STUDIO_BROKER_URL_HOSTS", text(Absent::Off, "host suffixes of at least two labels, separated by commas, such as studio.eusc-de-east-1.example.eu"), "further host suffixes from which presigned URLs are accepted, separated by commas, for partitions whose hosts nobody has published";
-    SP_KEY: "STUDIO_BROKER_SP_KEY", text(Absent::Off, "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that holds them"), "keys for encrypted assertions, or the ARN of a secret that holds them";
-    LOG: "STUDIO_BROKER_LOG", text(Absent::Is("info"), "a log filter, such as info or studio_broker=debug,warn"), "filter of the JSON log";
+    PUBLIC_URL: "STUDIO_BROKER_PUBLIC_URL",
+        text(Absent::Required,
+             "an https address without query, such as https://studio.example.com (http only for \
+              loopback)"),
+        "where browsers reach the broker; https, or http on loopback";
+    ENTITY_ID: "STUDIO_BROKER_ENTITY_ID",
+        text(Absent::Means("public URL + `/saml/metadata`"),
+             "an entity ID: 1 to 1024 characters without white space"),
+        "the audience that assertions must name";
+    TEAMS_TABLE: "STUDIO_BROKER_TEAMS_TABLE",
+        text(Absent::Is("studio-broker-teams"), A_TABLE),
+        "the table of teams";
+    IDPS_TABLE: "STUDIO_BROKER_IDPS_TABLE",
+        text(Absent::Is("studio-broker-idps"), A_TABLE),
+        "the table of identity providers";
+    STATE_TABLE: "STUDIO_BROKER_STATE_TABLE",
+        text(Absent::Is("studio-broker-state"), A_TABLE),
+        "the table of consumed responses and their sessions";
+    TARGET_ROLE_NAME: "STUDIO_BROKER_TARGET_ROLE_NAME",
+        text(Absent::Is("StudioBrokerTarget"), "a role name: 1 to 64 of A-Z a-z 0-9 _+=,.@-"),
+        "role assumed in a team's account when the team names none";
+    URL_SECONDS: "STUDIO_BROKER_URL_SECONDS",
+        number(30, 5, 300, "seconds"),
+        "life of a presigned URL";
+    SESSION_MINUTES: "STUDIO_BROKER_SESSION_MINUTES",
+        number(60, 1, 720, "minutes"),
+        "how long after a sign-in teams can be opened";
+    CLOCK_SKEW_SECONDS: "STUDIO_BROKER_CLOCK_SKEW_SECONDS",
+        number(60, 0, 180, "seconds"),
+        "difference of clocks that is tolerated, both ways";
+    TEAM_CACHE_SECONDS: "STUDIO_BROKER_TEAM_CACHE_SECONDS",
+        number(30, 0, 300, "seconds"),
+        "how long a change of a team or identity provider may go unnoticed";
+    PROFILE_CACHE_SECONDS: "STUDIO_BROKER_PROFILE_CACHE_SECONDS",
+        number(3600, 0, 86_400, "seconds"),
+        "how long a profile seen ready and the owner's is believed to be";
+    CLIENT_ADDRESS: "STUDIO_BROKER_CLIENT_ADDRESS",
+        text(Absent::Is("direct"), "direct, or forwarded:N with N from 1 to 100"),
+        "where the client's address comes from: `direct`, or `forwarded:N`, the N-th `X-Forwarded-For` \
+         entry from the right";
+    ORGANIZATION: "STUDIO_BROKER_ORGANIZATION",
+        text(Absent::Off, "a name of at most 100 characters"),
+        "a name, shown on pages";
+    CONTACT: "STUDIO_BROKER_CONTACT",
+        text(Absent::Off, "an e-mail address or an https address"),
+        "whom people ask, shown on pages";
+    TLS_ROOTS: "STUDIO_BROKER_TLS_ROOTS",
+        text(Absent::Means("`amazon`, in China `system`"), "amazon or system"),
+        "authorities trusted for AWS: `amazon` (compiled in) or `system`, honouring `SSL_CERT_FILE`";
+    URL_HOSTS: "STUDIO_BROKER_URL_HOSTS",
+        text(Absent::Off,
+             "host suffixes of at least two labels, separated by commas, such as \
+              studio.eusc-de-east-1.example.eu"),
+        "further host suffixes from which presigned URLs are accepted, separated by commas, for \
+         partitions whose hosts nobody has published";
+    SP_KEY: "STUDIO_BROKER_SP_KEY",
+        text(Absent::Off,
+             "RSA private keys as PEM (PKCS#8 or PKCS#1), or the ARN of a Secrets Manager secret that \
+              holds them"),
+        "keys for encrypted assertions, or the ARN of a secret that holds them";
+    LOG: "STUDIO_BROKER_LOG",
+        text(Absent::Is("info"), "a log filter, such as info or studio_broker=debug,warn"),
+        "filter of the JSON log";
 }

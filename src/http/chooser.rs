@@ -2,12 +2,13 @@
 
 use askama::Template;
 
+use super::answer::Response;
+use super::context::Context;
 use super::destination::Destination;
-use super::error::Failure;
+use super::failure::Failure;
 use super::login::sign_in_first;
 use super::pages::{self, ContactLink, Frame};
 use super::search::{self, Search};
-use super::{Context, Response};
 use crate::broker::Choice;
 use crate::broker::time::time_left;
 use crate::session::Session;

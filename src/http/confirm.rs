@@ -9,11 +9,13 @@
 
 use http::StatusCode;
 
+use super::answer::{Response, redirect, set_cookies};
+use super::context::Context;
 use super::cookies::{Cookies, PendingSignIn};
 use super::destination::Destination;
-use super::error::Failure;
+use super::failure::Failure;
+use super::pages;
 use super::request::single;
-use super::{Context, Response, pages, redirect, set_cookies};
 use crate::broker::Refusal;
 
 /// The path of the page.

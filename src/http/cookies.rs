@@ -20,7 +20,8 @@ use super::destination::Destination;
 use crate::aws::state_table::StateKey;
 use crate::broker::{LastOwner, PENDING_SECONDS, REQUEST_SECONDS};
 use crate::config::PublicUrl;
-use crate::session::{Secret, Session, hex, random};
+use crate::random::{hex, random};
+use crate::session::{Secret, Session};
 
 /// Names and attributes of our cookies under one public URL.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Where a person wants to go.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
+use super::query::with_query;
 use crate::broker::Landing;
 use crate::config::PublicUrl;
 use crate::team::app::App;
@@ -85,29 +84,21 @@ impl Destination {
         if let Some(door) = &self.door {
             return format!("/teams/{}/doors/{door}", self.team);
         }
-        let query = self.within();
-        let separator = if query.is_empty() { "" } else { "?" };
-        format!("/teams/{}{separator}{query}", self.team)
+        with_query(&format!("/teams/{}", self.team), self.within())
     }
 
     /// The same as parameters: `team`, and what [`Self::new`] reads.
-    pub fn to_query(&self) -> String {
-        let within = match &self.door {
-            Some(door) => format!("door={door}"),
-            None => self.within(),
-        };
-        let separator = if within.is_empty() { "" } else { "&" };
-        format!("team={}{separator}{within}", self.team)
+    pub(super) fn to_parameters(&self) -> Vec<(&'static str, &str)> {
+        let team = ("team", self.team.as_str());
+        let door = self.door.iter().map(|door| ("door", door.as_str()));
+        [team].into_iter().chain(door).chain(self.within()).collect()
     }
 
-    fn within(&self) -> String {
-        let space = self.space.as_deref();
-        let app = self.app.map(App::name);
-        let parameter = |(name, value): (&str, Option<&str>)| {
-            Some(format!("{name}={}", utf8_percent_encode(value?, NON_ALPHANUMERIC)))
-        };
-        let both = [("space", space), ("app", app)].into_iter().filter_map(parameter);
-        both.collect::<Vec<_>>().join("&")
+    /// Where in the team's Studio it is.
+    fn within(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let space = self.space.as_deref().map(|space| ("space", space));
+        let app = self.app.map(|app| ("app", app.name()));
+        space.into_iter().chain(app)
     }
 
     /// Where in Studio it is.
@@ -119,10 +110,11 @@ impl Destination {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::query::query;
 
     #[test]
     fn a_destination_is_a_team_path_and_two_parameters_and_nothing_else() {
-        for path in ["/teams/t1", "/teams/t1?app=JupyterLab", "/teams/t1?space=a%2Db&app=studio"] {
+        for path in ["/teams/t1", "/teams/t1?app=JupyterLab", "/teams/t1?space=a-b&app=studio"] {
             assert_eq!(Destination::from_path(path).unwrap().to_path(), path);
         }
         let ignored = Destination::from_path("/teams/t1?app=Evil&next=https://evil.com").unwrap();
@@ -138,11 +130,11 @@ mod tests {
     fn a_door_is_a_path_of_its_own_and_a_parameter_of_the_sign_in() {
         let door = Destination::from_path("/teams/t1/doors/runs").unwrap();
         assert_eq!(door.to_path(), "/teams/t1/doors/runs");
-        assert_eq!(door.to_query(), "team=t1&door=runs");
+        assert_eq!(query(door.to_parameters()), "team=t1&door=runs");
         let parameter = |name: &str| (name == "door").then(|| "runs".to_owned());
         assert_eq!(Destination::new("t1", parameter), Some(door));
         let team = Destination::from_path("/teams/t1?app=Canvas&space=a").unwrap();
-        assert_eq!(team.to_query(), "team=t1&space=a&app=Canvas");
+        assert_eq!(query(team.to_parameters()), "team=t1&space=a&app=Canvas");
         let plain = Destination::from_path("/teams/t1/doors/runs?app=Canvas&next=//evil").unwrap();
         assert_eq!(plain.to_path(), "/teams/t1/doors/runs");
         for bad in [

@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::aws_lambda_events::query_map::QueryMap;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
+use super::query::query;
 use super::request::parse_address;
 use super::{Body, MAX_BODY, Request, Response};
 
@@ -156,16 +156,12 @@ fn merged(single: HeaderMap, mut multi: HeaderMap) -> HeaderMap {
 
 /// A query from parameters that the front has decoded.
 fn encoded(parameters: &QueryMap) -> String {
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    joined(parameters.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))))
+    query(parameters.iter())
 }
 
 /// A query from parameters that the front has left as they were sent.
 fn as_sent(parameters: &QueryMap) -> String {
-    joined(parameters.iter().map(|(name, value)| format!("{name}={value}")))
-}
-
-fn joined(pairs: impl Iterator<Item = String>) -> String {
+    let pairs = parameters.iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join("&")
 }
 

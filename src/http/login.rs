@@ -5,10 +5,12 @@ use std::sync::Arc;
 use http::StatusCode;
 use strict_saml::Ask;
 
+use super::answer::{Response, redirect, set_cookies};
+use super::context::Context;
 use super::cookies::{Cookies, OpenRequest};
 use super::destination::Destination;
-use super::error::Failure;
-use super::{Context, Response, pages, redirect, set_cookies};
+use super::failure::Failure;
+use super::pages;
 use crate::aws::tables::Entry;
 use crate::broker::Refusal;
 use crate::team::idp::Idp;
@@ -45,12 +47,11 @@ async fn asked_for(
     let facts = context.facts.clone();
     let session = context.session().await;
     context.facts = facts;
-    let (broker, now, client) = (context.broker, context.now, context.facts.client_address);
     let team = match (session, destination) {
-        (Ok(Some((_, session, at))), Some(destination)) if at.entity_id == idp.entity_id => {
-            let team = &destination.team;
-            let asked = Box::pin(broker.asks_for(&session, idp, team, client, now));
-            asked.await.ok().flatten()
+        (Ok(Some((key, session, at))), Some(destination)) if at.entity_id == idp.entity_id => {
+            let visitor = context.visitor(&key, &session, idp);
+            let asked = context.broker.asks_for(visitor, &destination.team, context.now);
+            Box::pin(asked).await.ok().flatten()
         }
         _ => None,
     };

@@ -9,9 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::answer::Response;
 use super::code::Code;
+use super::context::Context;
 use super::destination::Destination;
-use super::{Context, Response};
+use super::query::with_query;
 use crate::broker::opening::{Reason, Wait};
 use crate::session::Session;
 use crate::team::TeamId;
@@ -120,15 +122,23 @@ pub(super) fn choose_idp(
     destination: Option<&Destination>,
 ) -> Response {
     let link = |idp: &Idp| {
-        let mut url = context.url("/saml/login?idp=");
-        url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
-        if let Some(destination) = destination {
-            url.push_str(&format!("&{}", destination.to_query()));
-        }
+        let url = sign_in_at(context, idp, destination, &[]);
         idp.metadata.sso_redirect_url().map(|_| url).or_else(|| idp.portal_url.clone())
     };
     let idps = idps.iter().map(|idp| IdpLink { name: idp.name(), url: link(idp) });
     page(&ChooseIdp { frame: frame(context), idps: idps.collect() })
+}
+
+/// Where a sign-in at the identity provider starts that leads to the destination.
+fn sign_in_at(
+    context: &Context<'_>,
+    idp: &Idp,
+    destination: Option<&Destination>,
+    further: &[(&'static str, &str)],
+) -> String {
+    let wanted = destination.map(Destination::to_parameters).unwrap_or_default();
+    let parameters = [("idp", idp.entity_id.as_str())].into_iter().chain(wanted);
+    context.url(&with_query("/saml/login", parameters.chain(further.iter().copied())))
 }
 
 /// The page for an identity provider that only starts from its own portal.
@@ -152,24 +162,18 @@ struct Waiting<'a> {
 
 /// The page that comes back by itself, unless its link has switched that off.
 ///
-/// Its address says since when its person waits, and holds the place in line ([`crate::broker::line`]),
-/// whichever process answers next, over reloads, and when the person takes over.
+/// Its address holds the place in line ([`crate::broker::line`]) and since when its person waits for AWS, or
+/// for a profile that an earlier page has waited for; so whichever process answers next knows, also after a
+/// reload.
 pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &Wait) -> Response {
     let since = wait.since.or_else(|| context.waiting_since());
-    let since = since.map(|since| format!("since={since}"));
-    let place = wait.place.map(|place| format!("place={place}"));
+    let since = since.map(|since| ("since", since.to_string()));
+    let kept = since.into_iter().chain(wait.place.map(|place| ("place", place.to_string())));
+    let kept: Vec<_> = kept.collect();
     let path = destination.to_path();
-    let address = |parameters: &[&str]| {
-        let separator = if path.contains('?') { "&" } else { "?" };
-        let query = parameters.join("&");
-        context.url(&if query.is_empty() {
-            path.clone()
-        } else {
-            format!("{path}{separator}{query}")
-        })
-    };
-    let kept: Vec<_> = since.as_deref().into_iter().chain(place.as_deref()).collect();
-    let (now_url, manual_url) = (address(&kept), address(&[&["refresh=off"], &*kept].concat()));
+    let now_url = context.url(&with_query(&path, kept.clone()));
+    let off = [("refresh", "off".to_owned())];
+    let manual_url = context.url(&with_query(&path, off.into_iter().chain(kept)));
     let automatic = context.request.query_value("refresh").as_deref() != Some("off");
     let (heading, sentence) = match wait.reason {
         Reason::Profile => (
@@ -221,15 +225,11 @@ pub(super) const AGAIN: &str = "again";
 /// Where a person signs in again at the IdP, in the way that the IdP's item or the team asks for, and then
 /// goes on to where they wanted.
 pub(super) fn sign_in_again(context: &Context<'_>, idp: &Idp, team: Option<&TeamId>) -> String {
-    let mut url = context.url("/saml/login?idp=");
-    url.extend(utf8_percent_encode(&idp.entity_id, NON_ALPHANUMERIC));
-    if let Some(team) = team {
+    let wanted = team.map(|team| {
         let wanted = context.destination.clone().filter(|wanted| wanted.team == *team);
-        let wanted = wanted.unwrap_or_else(|| Destination::team(team.clone()));
-        url.push_str(&format!("&{}", wanted.to_query()));
-    }
-    url.push_str(&format!("&{AGAIN}=1"));
-    url
+        wanted.unwrap_or_else(|| Destination::team(team.clone()))
+    });
+    sign_in_at(context, idp, wanted.as_ref(), &[(AGAIN, "1")])
 }
 
 #[derive(Template)]

@@ -5,13 +5,15 @@
 
 use http::StatusCode;
 
+use super::answer::{Response, redirect, set_cookies};
 use super::confirm::CONTINUE;
+use super::context::Context;
 use super::cookies::{Cookies, OpenRequest, PendingSignIn};
 use super::destination::Destination;
-use super::error::Failure;
+use super::failure::Failure;
 use super::form::Form;
 use super::login::{start, usual};
-use super::{Context, Response, pages, redirect, set_cookies};
+use super::pages;
 use crate::broker::audit::{Outcome, unverified};
 use crate::broker::opening::Opening;
 use crate::broker::{Browser, LastOwner, Refusal, SignedIn};

@@ -1,8 +1,10 @@
 //! `/sign-out`: ends the broker's session; open Studio sessions stay, and the page says so.
 
+use super::answer::{Response, set_cookies};
+use super::context::Context;
 use super::cookies::Cookies;
-use super::error::Failure;
-use super::{Context, Response, pages, set_cookies};
+use super::failure::Failure;
+use super::pages;
 use crate::broker::Refusal;
 
 pub(super) fn page(context: &Context<'_>) -> Response {

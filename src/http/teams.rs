@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::answer::{Response, redirect};
+use super::context::Context;
 use super::destination::Destination;
-use super::error::Failure;
+use super::failure::Failure;
 use super::login::sign_in_first;
-use super::{Context, Response, redirect};
 use crate::aws::state_table::StateKey;
-use crate::broker::audit::{Facts, Outcome, unverified};
-use crate::broker::door::Visitor;
+use crate::broker::Refusal;
+use crate::broker::audit::{Outcome, about, unverified};
 use crate::broker::opening::{Opening, Wait};
-use crate::broker::{Refusal, Waiting};
 use crate::session::Session;
 use crate::team::idp::Idp;
 
@@ -40,8 +40,7 @@ pub(super) async fn open(context: &mut Context<'_>, rest: &str) -> Result<Respon
     context.facts.unverified.door = door.map(unverified);
     match Box::pin(open_or_sign_in(context, &destination)).await {
         Err(Failure::Refusal(refusal)) if refusal.is_throttled() => {
-            let Facts { reference, owner, team, account, region, .. } = &context.facts;
-            tracing::warn!(reference, owner, team, account, region, error = %refusal, "AWS throttles");
+            about!(warn, &context.facts, error = %refusal, "AWS throttles");
             let wait = Wait { place: context.returns().place(), ..Wait::for_aws() };
             Err(Failure::NotYet(destination.into(), wait))
         }
@@ -72,19 +71,14 @@ pub(super) async fn open_for(
     idp: &Arc<Idp>,
     destination: &Destination,
 ) -> Result<Opening, Refusal> {
-    let (broker, landing) = (context.broker, destination.landing());
-    let (returns, waited) = (context.returns(), context.waited());
+    let (broker, team, time) = (context.broker, &destination.team, context.time());
+    let visitor = context.visitor(key, session, idp);
     if let Some(measure) = &mut context.facts.measure {
-        measure.waited = waited;
+        measure.waited = visitor.waited;
     }
-    let (client, now, deadline) = (context.facts.client_address, context.now, context.deadline);
     let facts = &mut context.facts;
-    let team = &destination.team;
-    if let Some(door) = &destination.door {
-        let visitor = Visitor { session, idp, client, returns, waited };
-        Box::pin(broker.open_door(visitor, team, door, facts, now, deadline)).await
-    } else {
-        let waiting = Waiting { key, returns, waited };
-        broker.open(session, idp, team, landing, waiting, client, facts, now, deadline).await
+    match &destination.door {
+        Some(door) => Box::pin(broker.open_door(visitor, team, door, facts, time)).await,
+        None => broker.open(visitor, team, destination.landing(), facts, time).await,
     }
 }

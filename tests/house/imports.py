@@ -1,4 +1,4 @@
-"""Who imports whom in src/: read from the paths that the code names, with re-exports followed."""
+"""Who imports whom in a crate: read from the paths that the code names, with re-exports followed."""
 
 import re
 from pathlib import Path
@@ -6,19 +6,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 
-_COMMENTS = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
-_STRINGS = re.compile(r'r#*"(?:.|\n)*?"#*|"(?:\\.|[^"\\])*"')
+#: Strings, characters and comments, whichever begins first: each may hold what begins another.
+_WORDS = re.compile(
+    r"""r(\#*)"(?:.|\n)*?"\1|"(?:\\(?:.|\n)|[^"\\])*"|'(?:\\[^\n]+?|[^'\\\n])'|//[^\n]*|/\*(?:.|\n)*?\*/"""
+)
 _USE = re.compile(r"\b(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);")
 #: `pub(in crate::room)` says who may see something, and imports nothing.
 _SEEN_IN = re.compile(r"\bpub\(in [^)]*\)")
-_PATH = re.compile(r"\b(crate|super|self)((?:::\w+)+)")
-_MACRO = re.compile(r"\bmacro_rules!\s*(\w+)")
+#: A path in the code; one that begins with no `crate`, `self` or `super` may begin with a part of its own module.
+_PATH = re.compile(r"(?<![\w:.])([a-z_]\w*)((?:::\w+)+)")
 
 
 def without_words(text):
     """The code alone: no comments, no strings, no unit tests at the file's foot."""
-    text = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\(crate\))? )?mod tests", text)[0]
-    return _SEEN_IN.sub("pub", _STRINGS.sub('""', _COMMENTS.sub("", text)))
+    code = _WORDS.sub(lambda found: " " if found[0].startswith("/") else '""', text)
+    code = re.split(r"#\[cfg\(test\)\]\s*(?:#\[[^\]]*\]\s*)*(?:pub(?:\(crate\))? )?mod tests", code)[0]
+    return _SEEN_IN.sub("pub", code)
 
 
 def leaves(tree, prefix=()):

@@ -2,21 +2,32 @@
 
 import re
 from html import escape
+from typing import NamedTuple
 
 from imports import ROOT
 
 PICTURE = ROOT / "tests" / "house" / "rooms.svg"
 
 
+class Room(NamedTuple):
+    #: What comes in and goes out.
+    does: str
+    #: What of the world outside it may touch, in words of `tests/house/touch.py`.
+    touches: list[str]
+    #: Rooms that it may use.
+    uses: list[str]
+
+
 def rooms():
-    """{room: (what comes in and out, rooms that it may use)}, from the top down."""
+    """{name: Room}, from the top down."""
     text = (ROOT / "ARCHITECTURE.md").read_text()
     section = re.search(r"## Rooms\n(.*?)\n## ", text, re.S).group(1)
     found = {}
     for line in section.splitlines():
         if line.startswith("| `"):
-            name, does, _, uses = (cell.strip() for cell in line.strip("|").split("|"))
-            found[name.strip("`")] = (does, re.findall(r"`(\w+)`", uses))
+            name, does, touches, uses = (cell.strip() for cell in line.strip("|").split("|"))
+            touches = [] if touches == "nothing" else touches.split(", ")
+            found[name.strip("`")] = Room(does, touches, re.findall(r"`(\w+)`", uses))
     return found
 
 
@@ -44,7 +55,7 @@ def reduced(uses):
 
 
 def picture():
-    uses = {room: others for room, (_, others) in rooms().items()}
+    uses = {name: room.uses for name, room in rooms().items()}
     level = floors(uses)
     width, height, gap, row = 128, 40, 28, 84
     by_floor = {}

@@ -99,6 +99,7 @@ def test_a_malformed_team_is_told_to_the_entitled_and_harms_no_other(broker, aws
     assert browser.get("/").status == 200
     page = browser.get("/teams/team12")
     assert (page.status, page.code) == (503, "team_invalid")
+    assert page.header("retry-after") is None
     (line,) = broker.program.decisions(reference=page.reference)
     for part in ["studio-broker-teams", "team12", "account_id", "leading zeros"]:
         assert part in line["detail"]

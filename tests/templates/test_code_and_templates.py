@@ -154,7 +154,7 @@ def test_the_calls_of_the_code_are_found():
     }  # fmt: skip
     assert found["aws/updates.rs"] == {"dynamodb:PutItem", "dynamodb:UpdateItem"}
     assert found["aws/target.rs"] == {"sts:AssumeRole"}
-    assert found["broker/mod.rs"] == {"secretsmanager:GetSecretValue"}
+    assert found["aws/secret.rs"] == {"secretsmanager:GetSecretValue"}
     bare = [call for path, text in function_sources() for call in BARE.findall(text)]
     assert {re.search(r"\.(\w+)\(\)", call)[1] for call in bare} == {"get_caller_identity", "list_domains"}
     # Each call carries its name for the log, so the names are a second witness.
@@ -186,7 +186,7 @@ def test_the_hub_role_grants_what_the_code_calls_and_nothing_else():
     assert grants.pop("ReadTeams") == read
     assert grants.pop("ReadIdps") == read - {"dynamodb:BatchGetItem"}
     assert grants.pop("ConsumeResponses") == found["aws/state_table.rs"] | found["aws/updates.rs"]
-    assert grants.pop("ReadKeysForEncryptedAssertions") == found["broker/mod.rs"]
+    assert grants.pop("ReadKeysForEncryptedAssertions") == found["aws/secret.rs"]
     assert grants.pop("ReadGroups") == found["aws/identity_store.rs"]
     assert grants.pop("WriteLog") == {"logs:CreateLogStream", "logs:PutLogEvents"}  # Lambda's own
     assert grants == {}

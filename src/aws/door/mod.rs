@@ -6,72 +6,18 @@
 //! | `mlflow_server` | `mlflow_server.rs` |
 //! | `partner_app` | `partner_app.rs` |
 
+mod knock;
 mod mlflow_app;
 mod mlflow_server;
 mod partner_app;
 
-use aws_credential_types::Credentials;
-use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::config::Builder;
-
 use super::error::AwsError;
 use super::presign::foreign;
-use super::sagemaker::with_credentials;
 use super::studio_url::{FurtherHosts, Place, StudioUrl};
 use crate::team::Region;
-use crate::team::door::{Door, DoorKind};
+use crate::team::door::DoorKind;
 
-/// One call about a door.
-#[derive(Debug, Clone, Copy)]
-pub struct Knock<'a> {
-    /// The client of the team's Region.
-    pub client: &'a Client,
-    /// Those of the team's target role, for one person; `None` where the client has its own.
-    pub credentials: Option<&'a Credentials>,
-    /// The door.
-    pub door: &'a Door,
-}
-
-/// How long what is asked for may live.
-#[derive(Debug, Clone, Copy)]
-pub struct Life {
-    /// The URL, in seconds.
-    pub url_seconds: u32,
-    /// The session behind it, in seconds.
-    pub session_seconds: u32,
-}
-
-/// What is behind a door, as its Describe says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behind {
-    /// Whether it can be opened.
-    pub state: State,
-    /// SageMaker's word for it.
-    pub status: String,
-    /// Who its people are to it; `None` where the kind does not ask.
-    pub identity: Option<Identity>,
-}
-
-/// Whether what is behind a door can be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It runs.
-    Runs,
-    /// It is being prepared or updated: later it runs.
-    Changes,
-    /// It does not run, and will not by itself.
-    Shut,
-}
-
-/// How a Partner AI App knows its people
-/// (<https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribePartnerApp.html>).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// `AuthType`: `IAM`, or another that presigned URLs do not serve.
-    pub auth_type: String,
-    /// `EnableIamSessionBasedIdentity`: the session's name is the person.
-    pub by_session: bool,
-}
+pub use knock::{Behind, Identity, Knock, Life, State};
 
 impl Knock<'_> {
     /// Makes a presigned URL.
@@ -99,10 +45,6 @@ impl Knock<'_> {
             .map_err(|host| foreign(operation, &host, region))
     }
 
-    fn settings(&self) -> Builder {
-        self.credentials.map_or_else(Builder::new, with_credentials)
-    }
-
     /// What is behind the door.
     ///
     /// # Errors
@@ -114,13 +56,5 @@ impl Knock<'_> {
             DoorKind::MlflowServer => Box::pin(mlflow_server::look(self)).await,
             DoorKind::PartnerApp => Box::pin(partner_app::look(self)).await,
         }
-    }
-}
-
-impl Life {
-    /// Settings are bounded far below `i32::MAX`.
-    fn as_i32(self) -> (i32, i32) {
-        let bounded = |seconds| i32::try_from(seconds).unwrap_or(i32::MAX);
-        (bounded(self.url_seconds), bounded(self.session_seconds))
     }
 }

@@ -3,7 +3,7 @@
 use aws_sdk_sagemaker::types::PartnerAppStatus;
 
 use super::super::error::{AwsError, sorted};
-use super::{Behind, Identity, Knock, Life, State};
+use super::knock::{Behind, Identity, Knock, Life, State};
 
 pub(super) async fn open(knock: &Knock<'_>, life: Life) -> Result<String, AwsError> {
     let (url_seconds, session_seconds) = life.as_i32();

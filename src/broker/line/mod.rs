@@ -26,14 +26,13 @@ use std::time::Duration;
 
 use fair_line::{Knowledge, Known, Line, Millis, Next, Turn, Write, seconds_to};
 use jiff::SignedDuration;
-use tracing::warn;
 
 use self::memory::{LATELY, Name, Remembered};
-use super::audit::Facts;
+use super::audit::{Facts, about};
 use super::time::RequestTime;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::line_table::Answer;
-use crate::session::random;
+use crate::random::random;
 use crate::team::{AccountId, Region};
 
 /// Come back: it is not this person's turn yet.
@@ -124,8 +123,7 @@ impl<'a> Queue<'a> {
         let mut turn = self.turn(step);
         match answer {
             Err(error) if error.kind == Kind::Throttled => {
-                let Facts { reference, team, account, region, door, .. } = self.facts;
-                warn!(reference, team, account, region, door, error = %error, "AWS throttles");
+                about!(warn, self.facts, error = %error, "AWS throttles");
                 self.alert();
                 turn.was_refused(self.now());
                 self.keep(step, turn);
@@ -323,8 +321,8 @@ impl<'a> Queue<'a> {
     fn lost(&self, error: &AwsError) {
         let now = self.now();
         self.lines.memory().failed = Some(now);
-        let Facts { reference, team, account, region, .. } = self.facts;
-        warn!(reference, team, account, region, error = %error, "no place in line: whoever waits comes back some time");
+        let told = "no place in line: whoever waits comes back some time";
+        about!(warn, self.facts, error = %error, "{told}");
     }
 
     fn learn(

@@ -67,6 +67,9 @@ pub enum OpeningError {
     /// AWS does not answer, or fails.
     #[error("AWS cannot be reached: {0}")]
     Unreachable(AwsError),
+    /// A task of this program ended without a result.
+    #[error("the broker failed: {0}")]
+    Broken(AwsError),
 }
 
 impl From<AwsError> for OpeningError {
@@ -83,6 +86,7 @@ impl From<AwsError> for OpeningError {
             Kind::Invalid => Self::SettingsRefused(error),
             Kind::ForeignUrl => Self::UrlForeign(error),
             Kind::ConditionFailed | Kind::Unreachable | Kind::Failed => Self::Unreachable(error),
+            Kind::Broken => Self::Broken(error),
         }
     }
 }

@@ -39,13 +39,12 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use fair_line::{Looks, Millis};
-use tracing::info;
 
 use self::act::{Act, Done, decide};
 use self::update::Repair;
 use self::visit::Visit;
 use self::wait::SOON;
-use super::audit::{Facts, Outcome};
+use super::audit::{Outcome, about};
 use super::line::{Step, Unserved};
 use super::time::RequestTime;
 use crate::aws::error::{AwsError, Kind};
@@ -64,6 +63,9 @@ pub enum Opening {
 
 /// When a page comes back whose profile somebody else is changing.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The role is assumed once more where this is logged.
+pub(super) const NOT_ACCEPTED: &str =
+    "credentials are not accepted any more, assuming the role again";
 
 impl Opener {
     /// Opens the profile, or says when to come back when it is not ready in time or AWS throttles.
@@ -112,8 +114,7 @@ impl Visit<'_> {
             Err(Stop::Failed(OpeningError::TargetDenied(error)))
                 if error.kind == Kind::Credentials =>
             {
-                let Facts { reference, account, team, .. } = &self.request.facts;
-                info!(reference, account, team, error = %error, "credentials are not accepted any more, assuming the role again");
+                about!(info, &self.request.facts, error = %error, "{NOT_ACCEPTED}");
                 let (team, owner) = (&self.request.team, &self.request.owner);
                 self.opener.targets.forget(team, owner).await;
                 let credentials = self.assume().await?;
@@ -212,9 +213,7 @@ impl Visit<'_> {
                 None => unserved.into(),
             })?;
             if let Found::Preparing { status, .. } = &judged {
-                let Facts { reference, account, team, .. } = &self.request.facts;
-                let profile = profile.name;
-                info!(reference, account, team, profile, status, "the profile is being prepared");
+                about!(info, &self.request.facts, status, "the profile is being prepared");
             }
             done.can_look_again = prepared_since.is_some() || self.time.left() >= SOON;
             let (mut since, mut prepares) = (now, true);

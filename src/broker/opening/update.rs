@@ -1,7 +1,6 @@
 //! How a profile that differs from its mapping is sent its settings: once, by whichever process comes first.
 
 use jiff::SignedDuration;
-use tracing::{info, warn};
 
 use super::drift::{self, Act, decide};
 use super::error::{OpeningError, Stop};
@@ -10,9 +9,9 @@ use crate::aws::error::{AwsError, Kind};
 use crate::aws::profile::{Drift, Found, Profile};
 use crate::aws::updates::{Came, Sent, Turn};
 use crate::aws::user_settings::excluding;
-use crate::broker::audit::{Facts, Outcome};
+use crate::broker::audit::{Outcome, about};
 use crate::broker::line::{Step, Unserved};
-use crate::session::{hex, random};
+use crate::random::{hex, random};
 
 /// What became of a profile that differs.
 pub(super) enum Repair {
@@ -22,6 +21,8 @@ pub(super) enum Repair {
     Open(SignedDuration),
 }
 
+/// The next visit knows less than this one: it may send the same again.
+const NOT_WRITTEN: &str = "what came of an update cannot be written down";
 /// Why a profile with another role does not open.
 const OTHER_ROLE: &str = "SageMaker keeps another ExecutionRole than the mapping's";
 
@@ -130,8 +131,7 @@ impl Visit<'_> {
     async fn note(&self, sent: &Sent, came: Came, way: Option<&str>) {
         let noted = self.opener.updates.came(&self.key.update(), sent, came, way).await;
         if let Err(error) = noted {
-            let Facts { reference, account, team, .. } = &self.request.facts;
-            warn!(reference, account, team, error = %error, "what came of an update cannot be written down");
+            about!(warn, &self.request.facts, error = %error, "{NOT_WRITTEN}");
         }
     }
 
@@ -139,26 +139,17 @@ impl Visit<'_> {
     /// hand looks like SageMaker's own way, for a day.
     pub(super) async fn applied(&self) {
         if let Err(error) = self.opener.updates.applied(&self.key.update()).await {
-            let Facts { reference, account, team, .. } = &self.request.facts;
-            warn!(reference, account, team, error = %error, "what came of an update cannot be written down");
+            about!(warn, &self.request.facts, error = %error, "{NOT_WRITTEN}");
         }
     }
 
     /// SageMaker keeps a profile otherwise than it was sent.
     fn kept(&self, drift: &Drift) -> Result<Repair, OpeningError> {
-        let Facts { reference, account, team, profile, .. } = &self.request.facts;
-        let members = &drift.members;
         if drift.is_of_role() {
             return Err(OpeningError::ProfileFailed(OTHER_ROLE.into()));
         }
-        warn!(
-            reference,
-            account,
-            team,
-            profile,
-            ?members,
-            "SageMaker keeps other settings than the mapping's"
-        );
+        let (facts, members) = (&self.request.facts, &drift.members);
+        about!(warn, facts, ?members, "SageMaker keeps other settings than the mapping's");
         Ok(Repair::Open(self.opener.profile_life))
     }
 
@@ -178,11 +169,7 @@ impl Visit<'_> {
         let members = drift.members.join(", ");
         let hint = excluding(&drift.settings).map(|hint| format!(" ({hint})"));
         let detail = format!("{members}: {why}{}", hint.unwrap_or_default());
-        let Facts { reference, account, team, profile, .. } = &self.request.facts;
-        warn!(
-            reference,
-            account, team, profile, detail, "update_refused: the profile opens as it is"
-        );
+        about!(warn, &self.request.facts, detail, "update_refused: the profile opens as it is");
         self.record_with(Outcome::UpdateRefused, Some(&detail));
         Ok(Repair::Open(self.believed_for_now()))
     }
@@ -193,16 +180,8 @@ impl Visit<'_> {
             let why = "SageMaker has just refused to change the ExecutionRole";
             return Err(OpeningError::ProfileFailed(why.into()));
         }
-        let Facts { reference, account, team, profile, .. } = &self.request.facts;
-        let members = &drift.members;
-        info!(
-            reference,
-            account,
-            team,
-            profile,
-            ?members,
-            "an update was refused lately, the profile opens as it is"
-        );
+        let (facts, members) = (&self.request.facts, &drift.members);
+        about!(info, facts, ?members, "an update was refused lately, the profile opens as it is");
         Ok(Repair::Open(self.believed_for_now()))
     }
 

@@ -17,7 +17,8 @@ use crate::broker::audit::{Audit, Facts, Outcome};
 use crate::broker::changing::Changing;
 use crate::broker::line::{Lines, Queue, Returns};
 use crate::broker::time::RequestTime;
-use crate::session::{Seen, hex};
+use crate::random::hex;
+use crate::session::Seen;
 use crate::team::owner::Owner;
 use crate::team::{Region, Team};
 

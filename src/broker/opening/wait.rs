@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::broker::line::{Back, Place};
-use crate::session::{Seen, random};
+use crate::random::random;
+use crate::session::Seen;
 
 /// What a person waits for, and how long.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::Asked;
+use super::asked::Asked;
 use crate::aws::error::{AwsError, Kind, sorted};
 use crate::aws::spoke::Administrator;
 use crate::cli::findings::{Cause, Finding};

@@ -4,6 +4,7 @@
 //! done as the broker: accounts are looked at with the doctor role, by credentials of an administrator.
 //! So what the broker's own calls would be answered is not tried but concluded; [`PROOF`] says from what.
 
+mod asked;
 mod doors;
 mod hub;
 mod permissions;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::asked::Asked;
 use self::permissions::HubTables;
 use self::target::{Checked, Checks};
 use super::Exit;
@@ -27,7 +29,7 @@ use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styl
 use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
 use crate::config::environment;
-use crate::mappings::{Stored, Table};
+use crate::mappings::Table;
 use crate::team::RoleArn;
 use crate::team::item::Attribute;
 
@@ -145,27 +147,6 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     report(&findings, ignored, &summary, started.elapsed(), format);
     let fails = findings.iter().any(|finding| finding.level <= arguments.fail_on);
     Ok(if fails || exit != Exit::Refused { exit } else { Exit::Done })
-}
-
-/// What was asked for: everything, or some teams and accounts.
-pub(super) struct Asked<'a> {
-    teams: &'a [String],
-    accounts: &'a [String],
-}
-
-impl Asked<'_> {
-    fn is_everything(&self) -> bool {
-        self.teams.is_empty() && self.accounts.is_empty()
-    }
-
-    /// Whether a team's item is asked about. One whose account cannot be read is asked about by its id alone.
-    pub(super) fn includes(&self, team: &str, stored: &Stored) -> bool {
-        let account = stored.item.get("account_id").and_then(Value::as_str);
-        let is_named = self.teams.is_empty() || self.teams.iter().any(|one| one == team);
-        let is_there = self.accounts.is_empty()
-            || account.is_some_and(|account| self.accounts.iter().any(|one| one == account));
-        is_named && is_there
-    }
 }
 
 /// Reads `CAUSE=TEAM`.
