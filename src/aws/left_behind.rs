@@ -10,9 +10,9 @@ use aws_config::SdkConfig;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::error::{AwsError, Kind, sorted};
-use super::profile::TEAM_TAG;
 use super::spoke::{Administrator, DOCTOR_ROLE, Spoke};
 use crate::mappings::places::Place;
+use crate::team::whose::TEAM_TAG;
 
 /// What a domain holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

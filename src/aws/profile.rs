@@ -14,17 +14,8 @@ use super::sagemaker::{Attempts, RawAnswer, put_into_body, with_credentials};
 use super::user_settings::{differences, holds_nothing_else, merged, way};
 use crate::team::item::excerpt;
 use crate::team::owner::Owner;
-use crate::team::{DomainId, REVOKED_TAG, Team};
-
-/// The tag that names the team.
-pub const TEAM_TAG: &str = "Team";
-/// The tag that names the owner.
-pub const USER_TAG: &str = "User";
-
-/// Whether tags end what is open.
-pub fn is_revoked(tags: &BTreeMap<String, String>) -> bool {
-    tags.keys().any(|key| key.eq_ignore_ascii_case(REVOKED_TAG))
-}
+use crate::team::whose::{TEAM_TAG, USER_TAG, Whose, is_revoked, whose};
+use crate::team::{DomainId, Team};
 
 /// One owner's profile in one team, and how to speak about it with SageMaker.
 #[derive(Debug, Clone)]
@@ -154,39 +145,26 @@ impl Profile<'_> {
 
     /// What a profile is to this owner, by its description and tags.
     pub fn judge(&self, described: Described, tags: &BTreeMap<String, String>) -> Found {
-        let team = tags.get(TEAM_TAG).map(String::as_str);
-        let user = tags.get(USER_TAG).map(String::as_str);
-        if !described.name.eq_ignore_ascii_case(self.name) {
-            return Found::Foreign(format!(
-                "the answer is about another name, {}",
-                excerpt(&described.name)
-            ));
-        }
-        if tags.is_empty() {
-            return Found::Untagged(described.changed_at);
-        }
-        if team != Some(self.team.team_id.as_str()) {
-            return Found::Foreign(format!(
-                "tag {TEAM_TAG} is {}, expected {}",
-                shown(team),
-                self.team.team_id
-            ));
-        }
+        let foreign = |key, expected: &str| {
+            let found = shown(tags.get(key).map(String::as_str));
+            Found::Foreign(format!("tag {key} is {found}, expected {expected}"))
+        };
+        let (team, owner) = (&self.team.team_id, self.owner);
         let wanted = self.wanted_settings();
-        match user {
-            Some(user) if user == self.owner.as_str() && is_revoked(tags) => return Found::Revoked,
-            None if is_revoked(tags) => return Found::Revoked,
-            Some(user) if user == self.owner.as_str() => {}
-            None if self.is_adoptable(&described.settings, &wanted) => {
+        match whose(&described.name, tags, self.name, team, owner) {
+            Whose::OtherName => {
+                let name = excerpt(&described.name);
+                return Found::Foreign(format!("the answer is about another name, {name}"));
+            }
+            Whose::Untagged => return Found::Untagged(described.changed_at),
+            Whose::OtherTeam => return foreign(TEAM_TAG, team.as_str()),
+            Whose::OtherOwner => return foreign(USER_TAG, owner.as_str()),
+            Whose::Theirs | Whose::Nobodys if is_revoked(tags) => return Found::Revoked,
+            Whose::Nobodys if self.is_adoptable(&described.settings, &wanted) => {
                 return Found::Adoptable(described.arn.unwrap_or_else(|| self.arn()));
             }
-            _ => {
-                return Found::Foreign(format!(
-                    "tag {USER_TAG} is {}, expected {}",
-                    shown(user),
-                    self.owner
-                ));
-            }
+            Whose::Nobodys => return foreign(USER_TAG, owner.as_str()),
+            Whose::Theirs => {}
         }
         match UserProfileStatus::from(described.status.as_str()) {
             // Where an update failed, the profile serves as it did before.
@@ -454,13 +432,7 @@ pub async fn tags(
         }
     }
     // The one that is missing may be the one that closes the profile.
-    Err(AwsError {
-        kind: Kind::Unreachable,
-        operation: OPERATION,
-        code: "BadAnswer".into(),
-        message: "the list of tags does not end".into(),
-        request_id: None,
-    })
+    Err(AwsError::bad_answer(OPERATION, "the list of tags does not end"))
 }
 
 /// Whether a change was begun; not when SageMaker says that the profile is there or changing already.

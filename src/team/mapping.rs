@@ -12,6 +12,7 @@ use super::door::{self, Door};
 use super::members::{self, Members};
 use super::portal::{self, Contact, Link, Portal};
 use super::text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId};
+use super::whose::REVOKED_TAG;
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
 
 /// A team: the unit of access. One SageMaker domain in one account and Region, one execution role,
@@ -304,10 +305,6 @@ fn holds_null(value: &Value) -> bool {
         _ => false,
     }
 }
-
-/// The tag that ends what is open: a profile that carries it, whatever its value, opens for nobody. IAM compares
-/// the keys of tags without case, and so is it done wherever it is looked for.
-pub const REVOKED_TAG: &str = "StudioBrokerRevoked";
 
 /// SageMaker allows 50 tags on a resource; `Team` and `User` are ours.
 const MAX_TAGS: usize = 48;

@@ -12,6 +12,7 @@ pub mod owner;
 pub mod portal;
 pub mod spoke;
 mod text;
+pub mod whose;
 
-pub use mapping::{REVOKED_TAG, Team, counts_at, group_of, groups_as_written};
+pub use mapping::{Team, counts_at, group_of, groups_as_written};
 pub use text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId, partition};

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::aws::profile::is_revoked;
 use crate::cli::findings::Finding;
 use crate::cli::fleet::Mappings;
 use crate::cli::profiles::inventory::Standing;
@@ -17,6 +16,7 @@ use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item};
 use crate::team::members::{self, Until};
 use crate::team::owner::Owner;
+use crate::team::whose::is_revoked;
 
 /// By which rule somebody can open a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use super::inventory::{Standing, look};
 use crate::aws::error::{AwsError, Kind, sorted};
-use crate::aws::profile::{TEAM_TAG, USER_TAG};
 use crate::aws::spoke::Spoke;
 use crate::cli::interrupt::Interrupt;
 use crate::team::DomainId;
 use crate::team::item::excerpt;
+use crate::team::whose::{TEAM_TAG, USER_TAG};
 
 /// An app of a profile or of one of its spaces.
 #[derive(Debug, Clone)]

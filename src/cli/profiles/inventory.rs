@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::aws::error::{AwsError, Kind, sorted};
-use crate::aws::profile::{Described, TEAM_TAG, USER_TAG, describe, is_revoked, tags};
+use crate::aws::profile::{Described, describe, tags};
 use crate::aws::spoke::Spoke;
 use crate::cli::findings::Finding;
 use crate::team::DomainId;
+use crate::team::whose::{TEAM_TAG, USER_TAG, is_revoked};
 
 /// A profile as it stands.
 #[derive(Debug, Clone)]

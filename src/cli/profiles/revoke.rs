@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::inventory::{Standing, Wanted, standing};
 use crate::aws::error::{AwsError, sorted};
-use crate::aws::profile::is_revoked;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::again::again;
@@ -22,9 +21,10 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::cli::person::person;
+use crate::team::TeamId;
 use crate::team::members::Name;
 use crate::team::owner::{Owner, profile_name, profile_name_starts};
-use crate::team::{REVOKED_TAG, TeamId};
+use crate::team::whose::{REVOKED_TAG, Whose, is_revoked, whose};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -68,13 +68,13 @@ pub(super) fn claim(name: &Name, standing: &Standing) -> Claim {
         return Claim::Doubtful(format!("{} has no Team tag", standing.place()));
     };
     let wanted = profile_name(&name.directory, &name.user_id, &team);
-    if !wanted.eq_ignore_ascii_case(&standing.described.name) {
-        return Claim::Doubtful(format!(
+    match whose(&standing.described.name, &standing.tags, &wanted, &team, &owner) {
+        Whose::Theirs => Claim::Own,
+        _ => Claim::Doubtful(format!(
             "{} has the tags of {owner} in {team}, whose profile would be {wanted}",
             standing.place()
-        ));
+        )),
     }
-    Claim::Own
 }
 
 /// What was found of a person.
