@@ -79,7 +79,7 @@ impl Sent {
 
 /// Who may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum Claimed {
     /// We, and nobody else.
     Ours(Sent),
     /// It was sent before.
@@ -103,7 +103,7 @@ impl Updates {
         profile: &str,
         token: &str,
         now: Timestamp,
-    ) -> Result<Turn, AwsError> {
+    ) -> Result<Claimed, AwsError> {
         const OPERATION: &str = "dynamodb:PutItem";
         let ours = Sent::now(1, now, token);
         let mut item: HashMap<_, _> =
@@ -130,7 +130,7 @@ impl Updates {
         };
         let there = there.cloned();
         match sorted(OPERATION, put) {
-            Ok(_) => Ok(Turn::Ours(ours)),
+            Ok(_) => Ok(Claimed::Ours(ours)),
             Err(error) if error.kind == Kind::ConditionFailed => Ok(turn(there, ours, now)),
             Err(error) => Err(error),
         }
@@ -147,7 +147,7 @@ impl Updates {
         before: &Sent,
         token: &str,
         now: Timestamp,
-    ) -> Result<Turn, AwsError> {
+    ) -> Result<Claimed, AwsError> {
         const OPERATION: &str = "dynamodb:UpdateItem";
         let tries = if before.came == Came::Applied { 0 } else { before.tries };
         let ours = Sent::now(tries.saturating_add(1), now, token);
@@ -180,7 +180,7 @@ impl Updates {
         };
         let there = there.cloned();
         match sorted(OPERATION, updated) {
-            Ok(_) => Ok(Turn::Ours(ours)),
+            Ok(_) => Ok(Claimed::Ours(ours)),
             Err(error) if error.kind == Kind::ConditionFailed => Ok(turn(there, ours, now)),
             Err(error) => Err(error),
         }
@@ -246,13 +246,13 @@ impl Updates {
 }
 
 /// Whose turn it is by what stands there: our own write, where its answer was lost.
-fn turn(there: Option<HashMap<String, AttributeValue>>, ours: Sent, now: Timestamp) -> Turn {
+fn turn(there: Option<HashMap<String, AttributeValue>>, ours: Sent, now: Timestamp) -> Claimed {
     let there = there.and_then(|item| serde_dynamo::from_item::<_, Sent>(item).ok());
     match there {
-        Some(sent) if sent.token == ours.token => Turn::Ours(ours),
-        Some(sent) => Turn::Before(sent),
+        Some(sent) if sent.token == ours.token => Claimed::Ours(ours),
+        Some(sent) => Claimed::Before(sent),
         // What nobody can read says neither that it was sent nor that it was not.
-        None => Turn::Before(Sent { came: Came::Refused, at: now.as_second(), ..ours }),
+        None => Claimed::Before(Sent { came: Came::Refused, at: now.as_second(), ..ours }),
     }
 }
 

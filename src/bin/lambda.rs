@@ -35,10 +35,10 @@ fn one_line(message: &str) -> String {
     lines.join("; ").replacen(":; ", ": ", 1)
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-async fn start() -> Result<(), Failure> {
+async fn start() -> Result<(), StartError> {
     let read = Settings::read(environment);
     let sdk = sdk_config(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
     let settings = with_sdk(read, &sdk)?;
@@ -51,7 +51,7 @@ async fn start() -> Result<(), Failure> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         // A task, since each waking of the runtime's own future costs a system call.
         let answer = tokio::spawn(answer(Arc::clone(&broker), event.payload));
-        async { Ok::<_, Failure>(answer.await?) }
+        async { Ok::<_, StartError>(answer.await?) }
     }))
     .await
 }

@@ -170,7 +170,7 @@ pub enum Audit {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct DecisionLine<'a> {
     event: &'static str,
     time: Timestamp,
     level: &'static str,
@@ -188,7 +188,7 @@ struct Line<'a> {
 
 /// The line of a page that waits; it is no decision.
 #[derive(Serialize)]
-struct Wait<'a> {
+struct WaitLine<'a> {
     event: &'static str,
     time: Timestamp,
     level: &'static str,
@@ -216,7 +216,7 @@ impl Audit {
         let metrics = facts.measure.as_ref().and_then(|measure| {
             Embedded::of(measure, now, outcome.measured(), take_throttles(), has_account)
         });
-        self.write(&Line {
+        self.write(&DecisionLine {
             event,
             time: now,
             level,
@@ -234,7 +234,7 @@ impl Audit {
         let Some(measure) = &facts.measure else { return };
         let has_account = facts.account.is_some();
         let metrics = Embedded::of(measure, now, Event::Wait, take_throttles(), has_account);
-        self.write(&Wait { event: "waiting", time: now, level: "INFO", facts, metrics });
+        self.write(&WaitLine { event: "waiting", time: now, level: "INFO", facts, metrics });
     }
 
     fn write(self, line: &impl Serialize) {

@@ -1,9 +1,8 @@
 //! One at a time: two requests of this process that want the same profile created, or taken over.
 //!
-//! SageMaker itself creates a profile once, and its tags can be added twice. But where an answer is lost,
-//! only a look tells what became of the call, and a look cannot tell whose call it was: each of two would say
-//! in the audit that it had made the change. Other processes are not known here; what both of them tell then
-//! is true of one.
+//! SageMaker creates a profile once, however often it is asked. But where the answer to a call is lost, only a
+//! look tells what became of it, and a look cannot tell whose call it was: two requests would both say in the
+//! audit that they had made the change. Of two processes both may still say so.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;

@@ -61,7 +61,7 @@ impl Broker {
         let (opener, team) = (&*self.opener, &*team);
         let account = (&team.account_id, &team.region);
         let queue = Queue::new(&opener.lines, account, returns, facts, time);
-        let visit = Visit { opener, team, door, owner: &owner, life, facts, queue, now };
+        let visit = DoorVisit { opener, team, door, owner: &owner, life, facts, queue, now };
         let wait = match tokio::time::timeout_at(time.deadline, Box::pin(visit.open())).await {
             Ok(Ok(url)) => return Ok(Opening::Ready(url)),
             Ok(Err(Stop::NotYet(wait))) => wait,
@@ -78,7 +78,7 @@ impl Broker {
 }
 
 /// One request that wants one door opened.
-struct Visit<'a> {
+struct DoorVisit<'a> {
     opener: &'a Opener,
     team: &'a Team,
     door: &'a Door,
@@ -89,7 +89,7 @@ struct Visit<'a> {
     now: Timestamp,
 }
 
-impl Visit<'_> {
+impl DoorVisit<'_> {
     async fn open(&self) -> Result<StudioUrl, Stop> {
         // Whoever is going to be told to come back is told so before the first call.
         self.queue.until_called(self.step()).await?;

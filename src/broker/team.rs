@@ -7,7 +7,7 @@ use tracing::info;
 
 use super::Broker;
 use super::audit::{Facts, about};
-use super::opening::{LOOK_AGAIN, Opening, Reason, Request, Wait};
+use super::opening::{LOOK_AGAIN, Opening, OpeningRequest, Reason, Wait};
 use super::refusal::Refusal;
 use super::time::RequestTime;
 use super::visitor::Visitor;
@@ -50,7 +50,7 @@ impl Broker {
         let Landing { landing_uri, space } = landing;
         let facts = facts.clone();
         let seen = session.seen.clone();
-        let request = Request {
+        let request = OpeningRequest {
             team,
             owner,
             profile,

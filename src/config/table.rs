@@ -1,5 +1,5 @@
 //! The table of settings: what each is called, what may stand in it and what it means. Error texts,
-//! `schemas/settings.json`, the README's table and the bounds of the hub's parameters follow from it.
+//! `schemas/settings.json`, the table of `infra/settings.md` and the bounds of the hub's parameters follow from it.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub struct Setting {
     /// The environment variable.
     pub variable: &'static str,
-    /// What it means, for the README.
+    /// What it means, for `infra/settings.md`.
     pub meaning: &'static str,
     /// What may stand in it.
     pub value: Kind,
@@ -113,7 +113,7 @@ macro_rules! settings {
     ($($name:ident: $variable:literal, $value:expr, $meaning:literal;)*) => {
         $(pub(super) const $name: Setting =
             Setting { variable: $variable, meaning: $meaning, value: $value };)*
-        /// Every setting, in the order of the README.
+        /// Every setting, in the order of the guide.
         pub const SETTINGS: &[Setting] = &[$($name),*];
     };
 }

@@ -149,7 +149,7 @@ pub(super) fn start_at_portal(context: &Context<'_>, idp: &Idp) -> Response {
 
 #[derive(Template)]
 #[template(path = "waiting.html")]
-struct Waiting<'a> {
+struct WaitingPage<'a> {
     frame: Frame<'a>,
     heading: &'a str,
     team: String,
@@ -197,7 +197,8 @@ pub(super) fn waiting(context: &Context<'_>, destination: &Destination, wait: &W
     let other_url = if automatic { manual_url } else { now_url.clone() };
     let frame = frame(context);
     let now = now_url.as_str();
-    let waiting = Waiting { frame, heading, team, sentence, automatic, now_url: now, other_url };
+    let waiting =
+        WaitingPage { frame, heading, team, sentence, automatic, now_url: now, other_url };
     let mut response = page(&waiting);
     if automatic {
         refresh(&mut response, wait.seconds, &now_url);

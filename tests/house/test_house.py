@@ -111,17 +111,20 @@ def names_of_tests():
     return found
 
 
-@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "THREAT-MODEL.md", "CONTRIBUTING.md", "SECURITY.md"])
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "THREAT-MODEL.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_what_a_document_names_is_there(document):
     text = (ROOT / document).read_text()
     known = names_of_tests()
     assert [name for name in re.findall(r"`(test_\w+(?:\.py)?)`", text) if name not in known] == []
-    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+    for target, anchor in re.findall(r"\]\(([^)#:]+)(?:#([\w-]+))?\)", text):
         assert (ROOT / target).exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / target).read_text(), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", words).lower().replace(" ", "-") for words in headings}, anchor
 
 
-def readme_rows():
-    """The README's table of settings, as `schemas/settings.json` says it."""
+def settings_rows():
+    """The table of settings, as `schemas/settings.json` says it."""
     for row in json.loads((ROOT / "schemas" / "settings.json").read_text())["settings"]:
         if row.get("required"):
             default = "required"
@@ -133,6 +136,6 @@ def readme_rows():
         yield f"| `{row['variable']}` | {default} | {row['meaning']}{bounds} |"
 
 
-def test_the_readme_lists_the_settings():
-    readme = (ROOT / "README.md").read_text().splitlines()
-    assert [line for line in readme if line.startswith("| `STUDIO_BROKER_")] == list(readme_rows())
+def test_the_guide_lists_the_settings():
+    guide = (ROOT / "infra" / "settings.md").read_text().splitlines()
+    assert [line for line in guide if line.startswith("| `STUDIO_BROKER_")] == list(settings_rows())

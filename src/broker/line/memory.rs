@@ -46,7 +46,7 @@ pub(super) struct Remembered {
 
 /// Lines are looked up for so long after a call was throttled.
 const ALERT: Millis = 60_000;
-/// So long calls that were let through without a place are told of, to the next who takes one.
+/// Whoever takes a place writes down how many calls were let through without one within this time.
 pub(super) const LATELY: Millis = 2_000;
 /// What was heard this long ago gives way to whatever is heard.
 const HEARD: Millis = 700;

@@ -66,21 +66,27 @@ pub struct Queue<'a> {
 
 /// Nobody is waited for until later than this before the answer is due: the call takes its time, too.
 const FOR_THE_CALL: Duration = Duration::from_millis(400);
-/// In how many seconds somebody comes back for whom no place could be kept: at least, and at most.
+/// Somebody for whom no place could be kept comes back in this many seconds: at least, and at most.
 const SOME_TIME: (u16, u16) = (2, 6);
-/// … and somebody whose place is waiting, in seconds.
+/// Somebody with a place comes back in this many seconds at least.
 const SOONEST: u16 = 1;
 /// A table that has not answered is not asked again for so long.
 const SILENT: Millis = 2_000;
 /// A change that met another Region's is made again so often, after so long each time.
 const CONFLICTS: u32 = 2;
 const BETWEEN: Duration = Duration::from_millis(30);
-/// While others wait to look, who waits for a profile looks only this often, in 256 visits.
+/// While others wait to look, somebody who waits for a profile yields to them: of 256 visits so many look all
+/// the same.
 const LOOKS_ALL_THE_SAME: u8 = 85;
-/// … and otherwise comes back after a tenth of the profile's age, or when the line ends, within these …
+/// Somebody who yields comes back after a tenth of the profile's age, or when the line ends: at least and at
+/// most after this.
 const YIELDS: (Millis, Millis) = (1_500, 30_000);
-/// … as long as the profile is younger than this, and soon ready.
+/// Nobody yields for a profile that is older than this: it should have been ready long ago.
 const YOUNG: SignedDuration = SignedDuration::from_mins(3);
+/// Somebody who yields comes back after this part of the profile's age …
+const OF_ITS_AGE: Millis = 10;
+/// … and up to 255 times so many milliseconds later, by chance, so that they do not all come at once.
+const APART: Millis = 4;
 /// A line shorter than this is none.
 const SHORT: Millis = 100;
 
@@ -210,7 +216,8 @@ impl<'a> Queue<'a> {
             return Ok(());
         }
         let age = Millis::try_from(age.as_millis()).unwrap_or(Millis::MAX);
-        let gap = (age / 10).max(length).clamp(YIELDS.0, YIELDS.1) + Millis::from(spread) * 4;
+        let gap =
+            (age / OF_ITS_AGE).max(length).clamp(YIELDS.0, YIELDS.1) + Millis::from(spread) * APART;
         Err(Back { seconds: whole(gap / 1_000), place: None })
     }
 

@@ -10,7 +10,7 @@ use crate::aws::updates::{Came, Sent};
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum Resend {
     /// Send the settings, if nobody else does meanwhile.
     Send,
     /// Wait: somebody sends them, or SageMaker is about to be asked again.
@@ -45,25 +45,25 @@ const UPDATES_A_DAY: u32 = 5;
 const SOMEBODY_ELSE: i64 = 600;
 
 /// What to do about `drift` at `now` (epoch seconds), after `sent`.
-pub fn decide(drift: &Drift, sent: &Sent, now: i64) -> Act {
+pub fn resend(drift: &Drift, sent: &Sent, now: i64) -> Resend {
     let age = now.saturating_sub(sent.at);
     match sent.came {
-        Came::Sending if age < SENDING => Act::Wait,
-        Came::Sending | Came::Unknown | Came::Applied => Act::Send,
-        Came::Accepted if drift.changed_at.saturating_sub(sent.at) > SOMEBODY_ELSE => Act::Send,
-        Came::Accepted if drift.failed.is_some() => Act::Failed,
-        Came::Accepted => Act::Keep { news: true },
+        Came::Sending if age < SENDING => Resend::Wait,
+        Came::Sending | Came::Unknown | Came::Applied => Resend::Send,
+        Came::Accepted if drift.changed_at.saturating_sub(sent.at) > SOMEBODY_ELSE => Resend::Send,
+        Came::Accepted if drift.failed.is_some() => Resend::Failed,
+        Came::Accepted => Resend::Keep { news: true },
         Came::Kept if sent.way.as_ref() == Some(&drift.way) || sent.tries >= UPDATES_A_DAY => {
-            Act::Keep { news: false }
+            Resend::Keep { news: false }
         }
-        Came::Kept => Act::Send,
-        Came::InUse if age < BETWEEN => Act::Wait,
-        Came::InUse => Act::Send,
+        Came::Kept => Resend::Send,
+        Came::InUse if age < BETWEEN => Resend::Wait,
+        Came::InUse => Resend::Send,
         // Nobody stands outside for longer than a refusal may be remembered.
         Came::Refused if age < if drift.is_of_role() { BETWEEN } else { REFUSED } => {
-            Act::RefusedBefore
+            Resend::RefusedBefore
         }
-        Came::Refused => Act::Send,
+        Came::Refused => Resend::Send,
     }
 }
 
@@ -93,26 +93,26 @@ mod tests {
         let touched = || Drift { changed_at: 1_601, ..same() };
         let kept = Some("same");
         for (drift, tries, came, way, now, act) in [
-            (same(), 1, Came::Sending, None, 1_014, Act::Wait),
-            (same(), 1, Came::Sending, None, 1_015, Act::Send),
-            (same(), 1, Came::Unknown, None, 1_000, Act::Send),
-            (same(), 9, Came::Applied, None, 1_000, Act::Send),
-            (same(), 1, Came::Accepted, None, 1_000, Act::Keep { news: true }),
-            (failed(), 1, Came::Accepted, None, 1_000, Act::Failed),
-            (touched(), 1, Came::Accepted, None, 1_602, Act::Send),
-            (same(), 1, Came::Kept, kept, 87_000, Act::Keep { news: false }),
-            (otherwise(), 1, Came::Kept, kept, 1_001, Act::Send),
-            (otherwise(), 5, Came::Kept, kept, 1_001, Act::Keep { news: false }),
-            (same(), 1, Came::InUse, None, 1_001, Act::Wait),
-            (same(), 2, Came::InUse, None, 1_002, Act::Send),
-            (same(), 1, Came::Refused, None, 1_599, Act::RefusedBefore),
-            (same(), 1, Came::Refused, None, 1_600, Act::Send),
-            (of_role(), 1, Came::Refused, None, 1_001, Act::RefusedBefore),
-            (of_role(), 1, Came::Refused, None, 1_002, Act::Send),
-            (same(), 1, Came::Accepted, None, 900, Act::Keep { news: true }),
+            (same(), 1, Came::Sending, None, 1_014, Resend::Wait),
+            (same(), 1, Came::Sending, None, 1_015, Resend::Send),
+            (same(), 1, Came::Unknown, None, 1_000, Resend::Send),
+            (same(), 9, Came::Applied, None, 1_000, Resend::Send),
+            (same(), 1, Came::Accepted, None, 1_000, Resend::Keep { news: true }),
+            (failed(), 1, Came::Accepted, None, 1_000, Resend::Failed),
+            (touched(), 1, Came::Accepted, None, 1_602, Resend::Send),
+            (same(), 1, Came::Kept, kept, 87_000, Resend::Keep { news: false }),
+            (otherwise(), 1, Came::Kept, kept, 1_001, Resend::Send),
+            (otherwise(), 5, Came::Kept, kept, 1_001, Resend::Keep { news: false }),
+            (same(), 1, Came::InUse, None, 1_001, Resend::Wait),
+            (same(), 2, Came::InUse, None, 1_002, Resend::Send),
+            (same(), 1, Came::Refused, None, 1_599, Resend::RefusedBefore),
+            (same(), 1, Came::Refused, None, 1_600, Resend::Send),
+            (of_role(), 1, Came::Refused, None, 1_001, Resend::RefusedBefore),
+            (of_role(), 1, Came::Refused, None, 1_002, Resend::Send),
+            (same(), 1, Came::Accepted, None, 900, Resend::Keep { news: true }),
         ] {
             let sent = Sent::example(tries, 1_000, came, way);
-            assert_eq!(decide(&drift, &sent, now), act, "{drift:?} {sent:?} {now}");
+            assert_eq!(resend(&drift, &sent, now), act, "{drift:?} {sent:?} {now}");
         }
     }
 }

@@ -14,6 +14,7 @@
 //! | file | says |
 //! | --- | --- |
 //! | `visit` | who asks for what, and what is known about the profile |
+//! | `ready` | look, act, look again |
 //! | `act` | what to do about what was found: a table |
 //! | `change` | how a profile is created and taken over |
 //! | `update`, `drift` | how a profile is sent its settings, and when |
@@ -26,30 +27,28 @@ mod act;
 mod change;
 mod drift;
 mod error;
+mod ready;
 mod update;
 mod visit;
 mod wait;
 
 pub use error::OpeningError;
 pub(super) use error::Stop;
-pub use visit::{Opener, Request};
+pub use visit::{Opener, OpeningRequest};
 pub use wait::{Reason, Wait, waited_since};
 
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use fair_line::{Looks, Millis};
 
-use self::act::{Act, Done, decide};
-use self::update::Repair;
 use self::visit::Visit;
 use self::wait::SOON;
-use super::audit::{Outcome, about};
+use super::audit::about;
 use super::line::{Step, Unserved};
 use super::time::RequestTime;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::presign::{Wish, presign};
-use crate::aws::profile::{Found, Profile};
+use crate::aws::profile::Profile;
 use crate::aws::studio_url::StudioUrl;
 
 /// What came of it.
@@ -75,7 +74,7 @@ impl Opener {
     /// Why the team cannot be opened.
     pub async fn open(
         &self,
-        request: &Request,
+        request: &OpeningRequest,
         time: RequestTime,
     ) -> Result<Opening, OpeningError> {
         let key = self.key(request);
@@ -181,107 +180,6 @@ impl Visit<'_> {
         }
     }
 
-    /// Sees to it that the profile is there, ready, the owner's, and as the mapping wants it. Where all was so
-    /// at once, what came of asking for a URL beside the look.
-    async fn make_ready<F>(
-        &self,
-        profile: &Profile<'_>,
-        ask: impl Fn() -> F,
-    ) -> Result<Option<Result<StudioUrl, AwsError>>, Stop>
-    where
-        F: Future<Output = Result<StudioUrl, AwsError>>,
-    {
-        let (opener, queue, now) = (self.opener, &self.queue, self.time.now.as_second());
-        let look_again = || profile.look_one_by_one();
-        // Since when SageMaker prepares it, as far as this person was told.
-        let mut prepared_since = self.preparing_for().map(|age| now - age.as_secs());
-        let mut updated = self.was_updated();
-        let mut looked = opener.changing.moment();
-        let (mut url, mut found) = if prepared_since.is_some() || queue.is_crowded().await {
-            (None, queue.in_turn(Step::Look, look_again).await)
-        } else {
-            // Only once: while the profile is not known, nobody waits for its URL.
-            let look = queue.in_turn(Step::Look, || profile.look());
-            let (url, found) = tokio::join!(ask(), look);
-            queue.was_throttled(Step::Presign, &url);
-            (Some(url), found)
-        };
-        let (mut done, mut sent) = (Done::default(), None);
-        let belief = loop {
-            let judged = found.map_err(|unserved| match prepared_since {
-                Some(_) => self.while_prepared(unserved.into(), updated),
-                None => unserved.into(),
-            })?;
-            if let Found::Preparing { status, .. } = &judged {
-                about!(info, &self.request.facts, status, "the profile is being prepared");
-            }
-            done.can_look_again = prepared_since.is_some() || self.time.left() >= SOON;
-            let (mut since, mut prepares) = (now, true);
-            match decide(judged, done, now) {
-                Act::Open => {
-                    if updated {
-                        self.applied().await;
-                    }
-                    break opener.profile_life;
-                }
-                Act::LookAgain { since: began, prepares: is_prepared } => {
-                    (since, prepares) = (began, is_prepared);
-                }
-                Act::Create => {
-                    if let Some(_change) = opener.changing.begin(self.key, looked) {
-                        if self.create(profile).await? {
-                            self.record(Outcome::Created);
-                        }
-                        done.created = true;
-                    }
-                }
-                Act::Update(drift) => match self.repair(profile, &drift, &mut sent).await? {
-                    Repair::Wait => updated = true,
-                    Repair::Open(life) => break life,
-                },
-                Act::Adopt(arn) => {
-                    if let Some(_change) = opener.changing.begin(self.key, looked) {
-                        if self.adopt(profile, &arn).await? {
-                            self.record(Outcome::Adopted);
-                        }
-                        done.adopted = true;
-                        url = None;
-                        found = queue.in_turn(Step::Look, look_again).await;
-                        continue;
-                    }
-                    prepares = false;
-                }
-                Act::Refuse(error) => return Err(error.into()),
-            }
-            url = None;
-            if prepares {
-                prepared_since = Some(prepared_since.unwrap_or(since).min(since));
-            }
-            let age = now.saturating_sub(since).saturating_mul(1_000);
-            // How long profiles take to be made says nothing of their changes.
-            let gap = if !prepares {
-                SOON
-            } else if updated {
-                usual_gap(age)
-            } else {
-                queue.look_again_after(age)
-            };
-            if self.time.left() < gap {
-                let wait = Wait::about(Reason::Profile, gap);
-                return Err(Stop::NotYet(self.until_prepared(wait, updated)));
-            }
-            tokio::time::sleep(gap).await;
-            looked = opener.changing.moment();
-            found = queue.in_turn(Step::Look, look_again).await;
-        };
-        // Known from here on, whether a URL can be had now or at the next visit.
-        opener.ready.insert(self.key.clone(), now, self.time.now, belief).await;
-        if let Some(since) = prepared_since.filter(|_| !updated) {
-            queue.was_prepared_in(self.time.millis().saturating_sub(since.saturating_mul(1_000)));
-        }
-        Ok(url)
-    }
-
     async fn assume(&self) -> Result<Credentials, Stop> {
         let (team, owner, now) = (&self.request.team, &self.request.owner, self.time.now);
         let targets = &self.opener.targets;
@@ -299,11 +197,6 @@ impl Visit<'_> {
             _ => Wait { place: self.request.returns.place(), ..Wait::for_aws() },
         }
     }
-}
-
-/// In how long to look again, while nothing is scarce, at what has lasted this long (milliseconds).
-fn usual_gap(age: Millis) -> Duration {
-    Duration::from_millis(Looks::default().again_after(age, false).unsigned_abs())
 }
 
 /// Tag conditions cannot match what does not exist, so a denial may mean a missing profile; a state

@@ -2,12 +2,12 @@
 
 use jiff::SignedDuration;
 
-use super::drift::{self, Act, decide};
+use super::drift::{self, Resend, resend};
 use super::error::{OpeningError, Stop};
 use super::visit::Visit;
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::profile::{Drift, Found, Profile};
-use crate::aws::updates::{Came, Sent, Turn};
+use crate::aws::updates::{Came, Claimed, Sent};
 use crate::aws::user_settings::excluding;
 use crate::broker::audit::{Outcome, about};
 use crate::broker::line::{Step, Unserved};
@@ -38,7 +38,7 @@ impl Visit<'_> {
         let (updates, name, now) = (&self.opener.updates, self.key.update(), self.time.now);
         let fresh = || hex(&random::<16>());
         let mut turn = match sent.take() {
-            Some(sent) => Turn::Before(sent),
+            Some(sent) => Claimed::Before(sent),
             None => {
                 self.queue.until_called(Step::Change).await?;
                 let claimed = updates.claim(&name, &fresh(), now).await;
@@ -47,8 +47,8 @@ impl Visit<'_> {
         };
         loop {
             let before = match turn {
-                Turn::Before(before) => before,
-                Turn::Ours(ours) => {
+                Claimed::Before(before) => before,
+                Claimed::Ours(ours) => {
                     let (came, error) = self.send(profile, drift, &ours).await?;
                     self.note(&ours, came, None).await;
                     if let (Came::Refused, Some(error)) = (came, error) {
@@ -58,28 +58,28 @@ impl Visit<'_> {
                     return Ok(Repair::Wait);
                 }
             };
-            match decide(drift, &before, now.as_second()) {
-                Act::Wait => {
+            match resend(drift, &before, now.as_second()) {
+                Resend::Wait => {
                     *sent = (before.came == Came::InUse).then_some(before);
                     return Ok(Repair::Wait);
                 }
-                Act::Send => {
+                Resend::Send => {
                     let claimed = updates.claim_again(&name, &before, &fresh(), now).await;
                     turn = claimed.map_err(OpeningError::UpdatesUnknown)?;
                 }
-                Act::Keep { news } => {
+                Resend::Keep { news } => {
                     if news {
                         self.note(&before, Came::Kept, Some(&drift.way)).await;
                     }
                     return Ok(self.kept(drift)?);
                 }
-                Act::Failed => {
+                Resend::Failed => {
                     self.note(&before, Came::Refused, None).await;
                     let why = drift.failed.clone().unwrap_or_default();
                     let closed = OpeningError::ProfileFailed(why.clone());
                     return Ok(self.refused(drift, &why, closed)?);
                 }
-                Act::RefusedBefore => return Ok(self.refused_before(drift)?),
+                Resend::RefusedBefore => return Ok(self.refused_before(drift)?),
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) struct ProfileKey {
 
 /// Who wants what opened.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct OpeningRequest {
     /// The team, to which the person is entitled.
     pub team: Arc<Team>,
     /// The person.
@@ -75,7 +75,7 @@ pub struct Request {
 /// One request that wants one profile opened.
 pub(super) struct Visit<'a> {
     pub(super) opener: &'a Opener,
-    pub(super) request: &'a Request,
+    pub(super) request: &'a OpeningRequest,
     pub(super) key: &'a ProfileKey,
     pub(super) queue: Queue<'a>,
     pub(super) time: RequestTime,
@@ -128,8 +128,8 @@ impl Opener {
         }
     }
 
-    pub(super) fn key(&self, request: &Request) -> ProfileKey {
-        let Request { team, owner, profile, .. } = request;
+    pub(super) fn key(&self, request: &OpeningRequest) -> ProfileKey {
+        let OpeningRequest { team, owner, profile, .. } = request;
         let mapping = serde_json::json!([
             team.team_id,
             team.account_id,
@@ -160,11 +160,11 @@ impl ProfileKey {
 impl<'a> Visit<'a> {
     pub(super) fn new(
         opener: &'a Opener,
-        request: &'a Request,
+        request: &'a OpeningRequest,
         key: &'a ProfileKey,
         time: RequestTime,
     ) -> Self {
-        let Request { team, facts, returns, .. } = request;
+        let OpeningRequest { team, facts, returns, .. } = request;
         let place = (&team.account_id, &team.region);
         let queue = Queue::new(&opener.lines, place, *returns, facts, time);
         let visit = Self { opener, request, key, queue, time };
@@ -211,7 +211,7 @@ impl<'a> Visit<'a> {
         Wait { reason: Reason::Profile, seen: Some(seen), ..wait }
     }
 
-    /// The same, whatever the profile is looked at in turn for.
+    /// The same for somebody whose look has to wait for AWS: what they wait for is the profile.
     pub(super) fn while_prepared(&self, stop: Stop, updated: bool) -> Stop {
         match stop {
             Stop::NotYet(wait) => Stop::NotYet(self.until_prepared(wait, updated)),

@@ -55,7 +55,7 @@ impl Wait {
         Self::about(Reason::Aws, ASK_AGAIN)
     }
 
-    /// For the place that somebody came back to whose turn it was, and whose calls took too long.
+    /// For somebody whose turn it was and whose calls took too long: they keep their place.
     pub fn cut_off(place: Place, now: Timestamp, waited: SignedDuration) -> Self {
         let since = Some((now - waited).as_second());
         Self { since, place: Some(place), ..Self::about(Reason::Aws, SOON) }
@@ -74,11 +74,16 @@ pub fn waited_since(since: i64, now: Timestamp) -> Option<SignedDuration> {
     (!waited.is_negative() && waited < LONGEST_WAIT).then_some(waited)
 }
 
+/// People come back this much of their wait earlier or later …
+const SPREAD: f64 = 0.15;
+/// … and this many seconds besides.
+const LEAST_SPREAD: f64 = 0.25;
+
 /// Whole seconds around `duration`, at least one, so that people who came at once do not all come back
 /// at once. `random` decides.
 fn spread(duration: Duration, random: [u8; 4]) -> u16 {
     let fraction = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
-    let span = 0.25 + duration.as_secs_f64() * 0.15;
+    let span = LEAST_SPREAD + duration.as_secs_f64() * SPREAD;
     let seconds = duration.as_secs_f64() + span * (2.0 * fraction - 1.0);
     // Rounded up or down by the byte that decides least above.
     let [.., last] = random;
