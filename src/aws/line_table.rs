@@ -11,13 +11,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use fair_line::{Line, Millis, Plan, Write};
 use serde::Deserialize;
 
+use super::conditional::{Conditional, conditional};
 use super::error::{AwsError, Kind, sorted};
 
 /// The table of lines.
@@ -128,20 +128,11 @@ impl LineTable {
         };
         let sent =
             update.customize().config_override(quick()).interceptor(told.clone()).send().await;
-        let there = match &sent {
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item(),
-                _ => None,
-            },
-            Ok(_) => None,
-        };
-        let there = there.cloned();
-        let said = match sorted(OPERATION, sent) {
-            Ok(output) => Ok(sound(OPERATION, output.attributes.unwrap_or_default())?),
-            Err(error) if error.kind == Kind::ConditionFailed => {
-                Err(there.map(|item| sound(OPERATION, item)).transpose()?)
+        let said = match conditional(OPERATION, sent)? {
+            Conditional::Made(output) => {
+                Ok(sound(OPERATION, output.attributes.unwrap_or_default())?)
             }
-            Err(error) => return Err(error),
+            Conditional::Not(there) => Err(there.map(|item| sound(OPERATION, item)).transpose()?),
         };
         Ok(Answer { said, second: told.second() })
     }

@@ -10,15 +10,14 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use futures_util::stream::{self, StreamExt as _};
 
-use super::error::{AwsError, Kind, sorted};
+use super::conditional::{Conditional, conditional};
+use super::error::{AwsError, sorted};
 use crate::config::TableSettings;
 use crate::mappings::places::{self, Place};
 use crate::mappings::plan::Change;
@@ -317,19 +316,11 @@ impl MappingTables {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = sent else { return Ok(Written::Done) };
-        let failed = AwsError::new(OPERATION, &error);
-        if failed.kind != Kind::ConditionFailed {
-            return Err(failed);
-        }
-        let now = error.as_service_error().and_then(|error| match error {
-            UpdateItemError::ConditionalCheckFailedException(failed) => failed.item().cloned(),
-            _ => None,
-        });
-        // The answer to our own first attempt may have been lost.
-        Ok(match now {
-            Some(now) if now == *wanted => Written::Done,
-            now => Written::ChangedMeanwhile(now.filter(|item| !item.is_empty())),
+        Ok(match conditional(OPERATION, sent)? {
+            Conditional::Made(_) => Written::Done,
+            // The answer to our own first attempt may have been lost.
+            Conditional::Not(Some(now)) if now == *wanted => Written::Done,
+            Conditional::Not(now) => Written::ChangedMeanwhile(now.filter(|item| !item.is_empty())),
         })
     }
 
@@ -357,19 +348,10 @@ impl MappingTables {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let Err(error) = sent else { return Ok(Written::Done) };
-        let failed = AwsError::new(OPERATION, &error);
-        if failed.kind != Kind::ConditionFailed {
-            return Err(failed);
-        }
-        let now = error.as_service_error().and_then(|error| match error {
-            DeleteItemError::ConditionalCheckFailedException(failed) => failed.item().cloned(),
-            _ => None,
-        });
-        Ok(match now.filter(|item| !item.is_empty()) {
-            // Gone: by our own first attempt, or by somebody who wanted the same.
-            None => Written::Done,
-            now => Written::ChangedMeanwhile(now),
+        Ok(match conditional(OPERATION, sent)? {
+            Conditional::Not(Some(now)) if !now.is_empty() => Written::ChangedMeanwhile(Some(now)),
+            // Gone: by this attempt, by our own first one, or by somebody who wanted the same.
+            Conditional::Made(_) | Conditional::Not(_) => Written::Done,
         })
     }
 }

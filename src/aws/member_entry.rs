@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::error::{AwsError, Kind, sorted};
+use super::conditional::{Conditional, conditional};
+use super::error::{AwsError, sorted};
 use super::mapping_tables::{MappingTables, Written};
 use crate::mappings::{CHANGED_AT, CHANGED_BY, Signature, Table};
 use crate::team::item::Record;
@@ -204,11 +205,8 @@ impl MappingTables {
             .set_expression_attribute_values(Some(values))
             .send()
             .await;
-        match sorted("dynamodb:UpdateItem", sent) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(false),
-            Err(error) => Err(error),
-        }
+        let written = conditional("dynamodb:UpdateItem", sent)?;
+        Ok(matches!(written, Conditional::Made(_)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Conversations with AWS: one file each, on the SDK's concrete clients.
 
 pub mod cache;
+pub mod conditional;
 mod connections;
 pub mod door;
 pub mod error;

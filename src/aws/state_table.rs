@@ -23,7 +23,6 @@
 //! could accept the request. The tests below walk through every order of two and three sign-ins, with
 //! lost answers and conflicts anywhere; `tests/system/test_state.py` does it with two processes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +32,6 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
@@ -41,6 +39,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 
+use super::conditional::{Attributes, Conditional, conditional};
 use super::error::{AwsError, Kind, sorted};
 use super::remember_request_id;
 use crate::random::{hex, random};
@@ -454,27 +453,17 @@ impl StateTable {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let there = match &updated {
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item(),
-                _ => None,
-            },
-            Ok(_) => None,
-        };
-        let there = there.cloned();
-        match sorted("dynamodb:UpdateItem", updated) {
-            Err(error) if error.kind == Kind::ConditionFailed => {
+        Ok(match conditional("dynamodb:UpdateItem", updated)? {
+            Conditional::Made(_) => (true, None),
+            Conditional::Not(there) => {
                 let is_ours = |item: &Attributes| {
                     item.get(mark).and_then(|mark| mark.as_s().ok()) == Some(&ours)
                 };
-                Ok((there.as_ref().is_some_and(is_ours), there))
+                (there.as_ref().is_some_and(is_ours), there)
             }
-            updated => updated.map(|_| (true, None)),
-        }
+        })
     }
 }
-
-type Attributes = HashMap<String, AttributeValue>;
 
 /// Whose write an item is from: the hash of the secret.
 fn holder(item: &Attributes) -> Option<String> {
@@ -497,6 +486,8 @@ fn said(reason: &CancellationReason) -> Said {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]

@@ -3,14 +3,12 @@
 //! sent again by the next one. Read and written only where a profile differs from its mapping.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
-use super::error::{AwsError, Kind, sorted};
+use super::conditional::{Attributes, Conditional, conditional};
+use super::error::AwsError;
 
 /// What is known about updates of profiles.
 #[derive(Debug, Clone)]
@@ -106,7 +104,7 @@ impl Updates {
     ) -> Result<Claimed, AwsError> {
         const OPERATION: &str = "dynamodb:PutItem";
         let ours = Sent::now(1, now, token);
-        let mut item: HashMap<_, _> =
+        let mut item: Attributes =
             serde_dynamo::to_item(&ours).map_err(|error| AwsError::not_sent(OPERATION, &error))?;
         item.insert("pk".into(), key(profile));
         item.insert("expires_at".into(), number(now.as_second() + DAY));
@@ -121,19 +119,10 @@ impl Updates {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let there = match &put {
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item(),
-                _ => None,
-            },
-            Ok(_) => None,
-        };
-        let there = there.cloned();
-        match sorted(OPERATION, put) {
-            Ok(_) => Ok(Claimed::Ours(ours)),
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(turn(there, ours, now)),
-            Err(error) => Err(error),
-        }
+        Ok(match conditional(OPERATION, put)? {
+            Conditional::Made(_) => Claimed::Ours(ours),
+            Conditional::Not(there) => turn(there, ours, now),
+        })
     }
 
     /// Claims it once more, unless somebody else did so meanwhile.
@@ -171,19 +160,10 @@ impl Updates {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        let there = match &updated {
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item(),
-                _ => None,
-            },
-            Ok(_) => None,
-        };
-        let there = there.cloned();
-        match sorted(OPERATION, updated) {
-            Ok(_) => Ok(Claimed::Ours(ours)),
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(turn(there, ours, now)),
-            Err(error) => Err(error),
-        }
+        Ok(match conditional(OPERATION, updated)? {
+            Conditional::Made(_) => Claimed::Ours(ours),
+            Conditional::Not(there) => turn(there, ours, now),
+        })
     }
 
     /// Writes down what came of the last try, unless another has begun meanwhile.
@@ -216,10 +196,7 @@ impl Updates {
                 .expression_attribute_values(":way", AttributeValue::S(way.to_owned())),
             None => update.update_expression("SET came = :came"),
         };
-        match sorted(OPERATION, update.send().await) {
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(()),
-            written => written.map(|_| ()),
-        }
+        conditional(OPERATION, update.send().await).map(|_| ())
     }
 
     /// Writes down that the profile is as its mapping wants it after it was sent that.
@@ -238,15 +215,12 @@ impl Updates {
             .expression_attribute_values(":applied", AttributeValue::S("applied".into()))
             .send()
             .await;
-        match sorted("dynamodb:UpdateItem", written) {
-            Err(error) if error.kind == Kind::ConditionFailed => Ok(()),
-            written => written.map(|_| ()),
-        }
+        conditional("dynamodb:UpdateItem", written).map(|_| ())
     }
 }
 
 /// Whose turn it is by what stands there: our own write, where its answer was lost.
-fn turn(there: Option<HashMap<String, AttributeValue>>, ours: Sent, now: Timestamp) -> Claimed {
+fn turn(there: Option<Attributes>, ours: Sent, now: Timestamp) -> Claimed {
     let there = there.and_then(|item| serde_dynamo::from_item::<_, Sent>(item).ok());
     match there {
         Some(sent) if sent.token == ours.token => Claimed::Ours(ours),

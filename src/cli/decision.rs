@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{ADDED, CHANGED, REMOVED, plain, say, styled, word};
+use crate::http::code_of_check;
 use crate::mappings::change::cut;
 use crate::team::entitlement::{self, Admission, Case, Check, Rule, Target};
 use crate::team::item::excerpt;
@@ -63,7 +64,7 @@ pub(super) fn steps(case: &Case<'_>) -> Vec<Step> {
         reached = reached && outcome == Outcome::Holds;
         let change = (outcome == Outcome::Refused).then(|| change(check, case)).flatten();
         let (expected, got) = words(check, case);
-        Step { check: name(check), code: code(check), outcome, expected, got, change }
+        Step { check: name(check), code: code_of_check(check).code, outcome, expected, got, change }
     })
     .collect()
 }
@@ -84,18 +85,6 @@ fn name(check: Check) -> &'static str {
     }
 }
 
-fn code(check: Check) -> &'static str {
-    match check {
-        Check::IdpEnabled | Check::SameDirectory | Check::KeyTrusted => "session_void",
-        Check::NotDenied => "user_denied",
-        Check::IdpContext | Check::TeamContext => "authn_context_refused",
-        Check::IdpAllows | Check::Entitled => "not_entitled",
-        Check::Readable => "team_invalid",
-        Check::Enabled => "team_paused",
-        Check::Network => "network_refused",
-    }
-}
-
 /// A list of foreign texts, cut.
 fn list(texts: &[String]) -> String {
     if texts.is_empty() {
@@ -107,7 +96,7 @@ fn list(texts: &[String]) -> String {
 
 /// What is expected, and what is there.
 fn words(check: Check, case: &Case<'_>) -> (String, String) {
-    let Case { idp, said, target, client, now } = case;
+    let Case { idp, said, target, client, .. } = case;
     let team = match target {
         Target::Usable(team) => Some(team),
         Target::Missing(_) | Target::Unusable(..) => None,
@@ -155,10 +144,7 @@ fn words(check: Check, case: &Case<'_>) -> (String, String) {
             let got = client.map_or_else(|| "unknown".to_owned(), |client| client.to_string());
             (expected, got)
         }
-        Check::TeamContext => {
-            let _ = now;
-            contexts(team.and_then(|team| team.authn_contexts.as_deref()))
-        }
+        Check::TeamContext => contexts(team.and_then(|team| team.authn_contexts.as_deref())),
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use strict_saml::{Actor, Rejection};
 
+use crate::team::entitlement::Check;
+
 /// One row of `schemas/codes.json`: a code, and what it means to whom.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Code {
@@ -174,6 +176,19 @@ pub fn codes() -> Vec<Code> {
     let mut codes: Vec<_> = OWN.iter().copied().chain(saml).collect();
     codes.sort_by_key(|row| row.code);
     codes
+}
+
+/// The code of a person for whom this check does not hold.
+pub fn code_of_check(check: Check) -> Code {
+    match check {
+        Check::IdpEnabled | Check::SameDirectory | Check::KeyTrusted => SESSION_VOID,
+        Check::NotDenied => USER_DENIED,
+        Check::IdpContext | Check::TeamContext => AUTHN_CONTEXT_REFUSED,
+        Check::IdpAllows | Check::Entitled => NOT_ENTITLED,
+        Check::Readable => TEAM_INVALID,
+        Check::Enabled => TEAM_PAUSED,
+        Check::Network => NETWORK_REFUSED,
+    }
 }
 
 /// The row of a refusal of a SAML response.

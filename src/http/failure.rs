@@ -134,3 +134,32 @@ pub(super) fn detail_of(failure: &Failure) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_this_program_is_told_as_such_wherever_it_happens() {
+        let broken = || AwsError::here(Kind::Broken, "opening", "Panicked", "");
+        let refusals = [
+            Refusal::Opening(broken().into()),
+            Refusal::Opening(OpeningError::UpdatesUnknown(broken())),
+            Refusal::Table(broken()),
+            Refusal::GroupsUnreadable(broken()),
+        ];
+        for refusal in refusals {
+            assert_eq!(code_of(&refusal.into()).code, "internal");
+        }
+    }
+
+    #[test]
+    fn who_may_come_back_is_told_when() {
+        let passes = |kind| {
+            let refusal = Refusal::Table(AwsError::here(kind, "dynamodb:GetItem", "", ""));
+            code_of(&refusal.into()).passes_by_itself()
+        };
+        assert!(passes(Kind::Throttled) && passes(Kind::Unreachable));
+        assert!(!passes(Kind::Missing) && !passes(Kind::Broken));
+    }
+}

@@ -54,7 +54,7 @@ use crate::broker::time::PATIENCE;
 use crate::random::random;
 
 pub use answer::Response;
-pub use code::{Code, codes};
+pub use code::{Code, code_of_check, codes};
 pub use request::{Body, Request};
 
 /// The most that a body may hold; API Gateway itself takes 10 MB.
