@@ -28,7 +28,7 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-pub use self::key::KeyError;
+pub use self::key::SigningKeyError;
 use self::{
     fields::Fields,
     key::Key,
@@ -63,7 +63,7 @@ pub enum IdpError {
     Listen(#[from] ListenError),
     /// The key can be neither read nor made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] SigningKeyError),
     /// The embedded scenario does not parse.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
