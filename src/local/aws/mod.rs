@@ -164,27 +164,27 @@ impl Simulator {
         for effect in self.control.effects(&call.facts(Some(&caller)), started) {
             match effect {
                 Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
-                Effect::Hang => {
+                Effect::Hang {} => {
                     self.control.log_dropped(&call.facts(Some(&caller)), started, "hang");
                     std::future::pending().await
                 }
-                Effect::Reset => {
+                Effect::Reset {} => {
                     self.control.log_dropped(&call.facts(Some(&caller)), started, "reset");
                     return Err(DropConnection);
                 }
-                Effect::Throttle => refused = Some(Refusal::Throttled),
+                Effect::Throttle {} => refused = Some(Refusal::Throttled),
                 Effect::Error { code, status, message } => {
                     refused = Some(Refusal::Ordered { code, status, message });
                 }
-                Effect::Deny => {
+                Effect::Deny {} => {
                     refused = Some(Refusal::Denied {
                         principal: caller.arn(),
                         action: format!("{}:{}", service.name(), call.operation),
                         resource: "*".into(),
                     });
                 }
-                Effect::LoseAnswer => lose_answer = true,
-                Effect::Malformed => malformed = true,
+                Effect::LoseAnswer {} => lose_answer = true,
+                Effect::Malformed {} => malformed = true,
                 Effect::Trickle { ms } => trickle = Some(Duration::from_millis(ms)),
                 Effect::Skew { minutes } => {
                     let there = started + SignedDuration::from_mins(minutes);
@@ -193,12 +193,13 @@ impl Simulator {
                         refused = Some(Refusal::SignedAtAnotherTime);
                     }
                 }
-                Effect::Settle(end) => settle = Some(end),
+                Effect::Settle { ms, status, reason } => {
+                    settle = Some(Settle { ms, status, reason })
+                }
             }
         }
         let asked = self.asked(&request, &call);
-        let ordered =
-            refused.is_some() || self.control.settings().leaves_the_model(&call.operation);
+        let ordered = refused.is_some() || self.control.knobs().leaves_the_model(&call.operation);
         let done = match refused {
             Some(refusal) => Err(refusal),
             None => self.dispatch(request, &call, &caller, settle).await,
@@ -236,7 +237,7 @@ impl Simulator {
     /// The request as it is recorded, where that is asked for.
     fn asked(&self, request: &Request<Bytes>, call: &Call) -> Option<Asked> {
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        self.control.settings().recording.then(|| Asked {
+        self.control.knobs().recording.then(|| Asked {
             service: call.service.name(),
             operation: call.operation.clone(),
             user_agent: agent.unwrap_or_default().to_owned(),
