@@ -119,13 +119,15 @@ impl RunningIdp {
 /// [`IdpError`]: a listener that is not loopback, or a key that can be neither read nor made.
 pub fn start(listener: TcpListener, options: IdpOptions) -> Result<RunningIdp, IdpError> {
     let address = listener.local_addr().map_err(ListenError::from)?;
-    let key = Key::open(options.data.as_deref(), super::aws::now())?;
+    #[expect(clippy::disallowed_methods, reason = "a certificate begins where its key is made")]
+    let now = Timestamp::now();
+    let key = Key::open(options.data.as_deref(), now)?;
     let base = format!("http://{address}");
     let idp = Arc::new(Idp { base, key, options, scenario: Scenario::embedded()? });
     let handling = Arc::clone(&idp);
-    let server = Server::start(listener, move |request| {
+    let server = Server::start(listener, move |request, now| {
         let idp = Arc::clone(&handling);
-        async move { Ok(idp.handle(&request, super::aws::now())) }
+        async move { Ok(idp.handle(&request, now)) }
     })?;
     Ok(RunningIdp { server, idp })
 }
