@@ -13,6 +13,21 @@
 //! - a policy variable whose key is absent makes its value match nothing;
 //! - variables exist in documents of version 2012-10-17 alone. In one of 2008-10-17, or of no version,
 //!   which is the same, they are text.
+//!
+//! As of 2026-11 no crate was found that decides as IAM does. What the tests below ask was asked of two more:
+//!
+//! - `iam-rs` 0.8.0 (2026-10, MIT) fills no variable in a condition: `${aws:RequestTag/User}` as the name of
+//!   the session, which the broker's own trust asks for, is never met, and a `StringNotEquals` with a variable
+//!   always. It denies every trust policy, as those have no `Resource`; an account or its root stands for
+//!   nobody in it; `arn:*:role/Hub` runs across colons; in a resource it fills variables whatever the
+//!   document's version. What it does not know it skips: with `Conditions` for `Condition`, everything is
+//!   allowed.
+//! - `aws-iam` 0.2.2 (2022-06, MIT) compares texts alone, without wildcards, and a key has one value. Of
+//!   trust policies it reads none, and a statement for `*` makes it panic where a request names an ARN.
+//!
+//! Not run: `fakecloud-iam` 0.51.0 (2026-10) is under AGPL-3.0, which `deny.toml` does not allow;
+//! `rustfs-policy` 1.0.1 (2026-10) knows actions by a list, of S3 and its own; `cedar-policy` 4.14.1
+//! (2026-11) is another language.
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use super::mapping_file::read;
 use super::output::{Failure, Format, count, data, hint, json, plain, say, table, warn, word};
 use crate::config::{TableSettings, environment};
 use crate::mappings::Table;
-use crate::team::spoke::{Spoke, TRUST_POLICY_DEFAULT, spokes};
+use crate::team::spoke::{SpokeStack, TRUST_POLICY_DEFAULT, spokes};
 use crate::team::{AccountId, Team};
 
 pub(super) const SPOKE_HELP: &str = "A file holds parameters as `aws cloudformation deploy --parameter-overrides file://…` and\n`update-stack-instances` take them. Rows that are not needed are in it too, so that they are\nemptied. Nothing is asked of AWS.";
@@ -86,8 +86,8 @@ const OF_ADMINISTRATORS: [&str; 2] = ["AdministratorAccountId", "AdministratorRo
 
 /// Which stacks make the administrators' roles: one of each account, for their names are fixed. It is
 /// the stack of the standard role, or the first where there is none.
-fn hosts(spokes: &[Spoke], standard_role: &str) -> Vec<bool> {
-    let is_host = |spoke: &Spoke| {
+fn hosts(spokes: &[SpokeStack], standard_role: &str) -> Vec<bool> {
+    let is_host = |spoke: &SpokeStack| {
         let mut alike = spokes.iter().filter(|other| other.account == spoke.account);
         let host = alike.clone().find(|other| other.target_role == standard_role);
         host.or_else(|| alike.next()).is_some_and(|host| host.target_role == spoke.target_role)
@@ -95,11 +95,11 @@ fn hosts(spokes: &[Spoke], standard_role: &str) -> Vec<bool> {
     spokes.iter().map(is_host).collect()
 }
 
-fn list(spokes: &[Spoke], format: Format) {
+fn list(spokes: &[SpokeStack], format: Format) {
     if format == Format::Json {
         return json(&json!({ "spokes": spokes.iter().map(as_json).collect::<Vec<_>>() }));
     }
-    let row = |spoke: &Spoke| {
+    let row = |spoke: &SpokeStack| {
         let teams: Vec<_> = spoke.teams.iter().map(ToString::to_string).collect();
         [spoke.account.to_string(), spoke.target_role.clone(), teams.join(" ")]
     };
@@ -110,7 +110,7 @@ fn list(spokes: &[Spoke], format: Format) {
     hint(again("--directory spokes"));
 }
 
-fn as_json(spoke: &Spoke) -> Value {
+fn as_json(spoke: &SpokeStack) -> Value {
     json!({
         "account_id": spoke.account,
         "target_role": spoke.target_role,
@@ -121,12 +121,16 @@ fn as_json(spoke: &Spoke) -> Value {
 }
 
 /// As the commands of AWS read parameters from a file.
-fn parameters(spoke: &Spoke) -> Value {
+fn parameters(spoke: &SpokeStack) -> Value {
     let one = |(name, value)| json!({"ParameterKey": name, "ParameterValue": value});
     spoke.parameters.iter().map(one).collect()
 }
 
-fn one<'a>(spokes: &'a [Spoke], account: &str, role: Option<&str>) -> Result<&'a Spoke, Failure> {
+fn one<'a>(
+    spokes: &'a [SpokeStack],
+    account: &str,
+    role: Option<&str>,
+) -> Result<&'a SpokeStack, Failure> {
     let found: Vec<_> = spokes
         .iter()
         .filter(|spoke| spoke.account.as_str() == account)
@@ -152,7 +156,7 @@ fn one<'a>(spokes: &'a [Spoke], account: &str, role: Option<&str>) -> Result<&'a
 }
 
 fn write(
-    spokes: &[Spoke],
+    spokes: &[SpokeStack],
     directory: &Path,
     standard_role: &str,
     format: Format,
@@ -188,8 +192,8 @@ fn write(
 }
 
 /// `222222222222.json`; with the role's name where it is not the standard one.
-fn file_name(spoke: &Spoke, standard_role: &str) -> String {
-    let Spoke { account, target_role, .. } = spoke;
+fn file_name(spoke: &SpokeStack, standard_role: &str) -> String {
+    let SpokeStack { account, target_role, .. } = spoke;
     if target_role == standard_role {
         return format!("{account}.json");
     }
@@ -202,7 +206,7 @@ fn is_of_a_stack(name: &str) -> bool {
     account.is_some() && rest.ends_with(".json") && (rest == ".json" || rest.starts_with('-'))
 }
 
-fn large(spokes: &[Spoke]) {
+fn large(spokes: &[SpokeStack]) {
     for spoke in spokes.iter().filter(|spoke| spoke.trust_policy_size > TRUST_POLICY_DEFAULT) {
         warn(format!(
             "account {}: the trust policy can have {} characters, and the quota is {TRUST_POLICY_DEFAULT}: raise \"Role trust policy length\" there first",

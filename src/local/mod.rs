@@ -166,7 +166,7 @@ pub async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
         secret_access_key: "local".into(),
     });
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stderr).await?);
-    let server = Server::start(broker_listener, move |request: http::Request<bytes::Bytes>| {
+    let server = Server::start(broker_listener, move |request: http::Request<bytes::Bytes>, _| {
         let broker = Arc::clone(&broker);
         async move {
             let (parts, body) = request.into_parts();

@@ -1,8 +1,9 @@
 //! Seeding: the scenario is written into a simulated AWS that runs.
 
+use jiff::Timestamp;
 use serde_json::json;
 
-use super::aws::{DatabaseError, RunningAws, now};
+use super::aws::{DatabaseError, RunningAws};
 use super::scenario::Scenario;
 
 /// The identity provider that is registered with the broker when the scenario is seeded.
@@ -27,7 +28,9 @@ pub struct SeededIdp {
 pub fn seed(aws: &RunningAws, idp: Option<&SeededIdp>) -> Result<(), DatabaseError> {
     let simulator = &aws.simulator;
     let Scenario { domains, doors, .. } = &simulator.scenario;
-    simulator.sagemaker.plant(domains, doors, now());
+    #[expect(clippy::disallowed_methods, reason = "what is planted has been there since the start")]
+    let now = Timestamp::now();
+    simulator.sagemaker.plant(domains, doors, now);
     let tables = &simulator.options.tables;
     for item in simulator.scenario.teams() {
         simulator.dynamodb.put_if_missing(&tables.teams, "team_id", item)?;

@@ -12,6 +12,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinHandle, JoinSet},
@@ -61,14 +62,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves `handler` on `listener` until the returned value is dropped.
+    /// Serves `handler` on `listener` until the returned value is dropped. It is told when a request was there
+    /// as a whole.
     ///
     /// # Errors
     ///
     /// [`ListenError`] if the listener is not bound to a loopback address.
     pub(crate) fn start<H, F>(listener: TcpListener, handler: H) -> Result<Self, ListenError>
     where
-        H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
+        H: Fn(Request<Bytes>, Timestamp) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Response<Body>, DropConnection>> + Send + 'static,
     {
         let address = listener.local_addr()?;
@@ -92,7 +94,7 @@ impl Drop for Server {
 
 async fn accept<H, F>(listener: TcpListener, port: u16, handler: H)
 where
-    H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
+    H: Fn(Request<Bytes>, Timestamp) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<Body>, DropConnection>> + Send + 'static,
 {
     // Held here, so that aborting this task also ends every open connection.
@@ -111,7 +113,7 @@ where
 
 async fn connection<H, F>(stream: TcpStream, port: u16, handler: H)
 where
-    H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
+    H: Fn(Request<Bytes>, Timestamp) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<Body>, DropConnection>> + Send + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
@@ -125,7 +127,11 @@ where
             }
             let (head, body) = request.into_parts();
             match Limited::new(body, BODY_LIMIT).collect().await {
-                Ok(body) => handler(Request::from_parts(head, body.to_bytes())).await,
+                Ok(body) => {
+                    #[expect(clippy::disallowed_methods, reason = "here requests meet the clock")]
+                    let now = Timestamp::now();
+                    handler(Request::from_parts(head, body.to_bytes()), now).await
+                }
                 Err(_) => Ok(text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n")),
             }
         }
@@ -243,7 +249,7 @@ mod tests {
     async fn a_listener_on_all_addresses_is_refused() {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let refused =
-            Server::start(listener, |_| async { Ok(text(StatusCode::OK, "")) }).unwrap_err();
+            Server::start(listener, |_, _| async { Ok(text(StatusCode::OK, "")) }).unwrap_err();
         assert_eq!(refused.code(), "listener_not_loopback");
     }
 }

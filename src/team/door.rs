@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::item::{Attribute, Fault, ItemReader, excerpt, found};
+use super::session_duration::{self, LONGEST, SHORTEST, SessionDuration};
 use super::text::{AccountId, DoorId, Region, is_hyphenated};
 
 /// The attribute's name.
@@ -33,12 +34,8 @@ pub struct Door {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Length of a session behind the door in seconds, 1800 to 43200.
-    #[schemars(default = "default_session_duration", range(min = 1800, max = 43200))]
+    #[schemars(default = "session_duration::longest", range(min = SHORTEST, max = LONGEST))]
     pub session_duration_seconds: u32,
-}
-
-fn default_session_duration() -> u32 {
-    43_200
 }
 
 impl Door {
@@ -277,8 +274,7 @@ impl Door {
                 kind,
                 arn,
                 display_name,
-                session_duration_seconds: session_duration
-                    .map_or_else(default_session_duration, |duration| duration.0),
+                session_duration_seconds: SessionDuration::seconds(session_duration),
             }),
             _ => Err(members.faults),
         }
@@ -343,17 +339,6 @@ impl Members<'_> {
     fn fault(&mut self, member: &str, found: String, expected: &str) {
         let attribute = format!("{}.{member}", self.at);
         self.faults.push(Fault { attribute, found, expected: expected.to_owned() });
-    }
-}
-
-struct SessionDuration(u32);
-
-impl Attribute for SessionDuration {
-    const EXPECTED: &'static str = "a number (N) of seconds from 1800 to 43200";
-
-    fn parse(value: &Value) -> Option<Self> {
-        let seconds = u32::try_from(value.as_u64()?).ok()?;
-        (1800..=43_200).contains(&seconds).then_some(Self(seconds))
     }
 }
 

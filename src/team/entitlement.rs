@@ -13,6 +13,7 @@ use super::idp::Idp;
 use super::item::{Item, ItemReader};
 use super::mapping::Team;
 use super::members::{Members, Until};
+use super::session_duration::SHORTEST;
 use super::text::TeamId;
 
 /// What a sign-in said about a person.
@@ -158,12 +159,9 @@ impl Admission {
         let Until::At(end) = self.until() else { return longest };
         let left = end.duration_since(now).as_secs().clamp(0, i64::from(u32::MAX));
         let left = u32::try_from(left).unwrap_or(u32::MAX);
-        left.clamp(SHORTEST_SESSION, longest.max(SHORTEST_SESSION))
+        left.clamp(SHORTEST, longest.max(SHORTEST))
     }
 }
-
-/// The shortest Studio session that the API allows, in seconds.
-const SHORTEST_SESSION: u32 = 1800;
 
 /// One check. The first that does not hold is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use super::app::App;
 use super::door::{self, Door};
 use super::members::{self, Members};
 use super::portal::{self, Contact, Link, Portal};
+use super::session_duration::{self, LONGEST, SHORTEST, SessionDuration};
 use super::text::{AccountId, DomainId, DoorId, Region, RoleArn, SpaceName, TeamId};
 use super::whose::REVOKED_TAG;
 use crate::team::item::{Attribute, Fault, Item, ItemReader, Read};
@@ -67,7 +68,7 @@ pub struct Team {
     #[schemars(default, extend("maxProperties" = 48))]
     pub tags: BTreeMap<String, String>,
     /// Length of a Studio session in seconds, 1800 to 43200.
-    #[schemars(default = "default_session_duration", range(min = 1800, max = 43200))]
+    #[schemars(default = "session_duration::longest", range(min = SHORTEST, max = LONGEST))]
     pub session_duration_seconds: u32,
     /// Where Studio opens, such as `app:JupyterLab:`, at most 1023 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,10 +115,6 @@ pub struct Team {
     /// Counts up with every `apply`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-}
-
-fn default_session_duration() -> u32 {
-    43_200
 }
 
 fn default_enabled() -> bool {
@@ -210,8 +207,7 @@ impl Team {
             authn_contexts,
             user_settings,
             tags,
-            session_duration_seconds: session_duration
-                .map_or_else(default_session_duration, |d| d.0),
+            session_duration_seconds: SessionDuration::seconds(session_duration),
             landing_uri,
             space_name,
             apps,
@@ -369,17 +365,6 @@ impl Attribute for ExternalId {
         let holds = (2..=1224).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b));
         holds.then(|| Self(text.to_owned()))
-    }
-}
-
-struct SessionDuration(u32);
-
-impl Attribute for SessionDuration {
-    const EXPECTED: &'static str = "a number (N) of seconds from 1800 to 43200";
-
-    fn parse(value: &Value) -> Option<Self> {
-        let seconds = u32::try_from(value.as_u64()?).ok()?;
-        (1800..=43_200).contains(&seconds).then_some(Self(seconds))
     }
 }
 

@@ -10,6 +10,7 @@ mod mapping;
 pub mod members;
 pub mod owner;
 pub mod portal;
+mod session_duration;
 pub mod spoke;
 mod text;
 pub mod whose;

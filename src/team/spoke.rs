@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AccountId, DomainId, Region, RoleArn, Team, TeamId};
 
-/// The parameters of one stack.
+/// The stack of one account and role, with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spoke {
+pub struct SpokeStack {
     /// The account that gets the stack.
     pub account: AccountId,
     /// Name of the role that the broker assumes there: a stack of its own for each.
@@ -125,7 +125,7 @@ pub enum SpokeFault {
 /// # Errors
 ///
 /// Every fault of every account.
-pub fn spokes(teams: &[Team], standard_role: &str) -> Result<Vec<Spoke>, Vec<SpokeFault>> {
+pub fn spokes(teams: &[Team], standard_role: &str) -> Result<Vec<SpokeStack>, Vec<SpokeFault>> {
     let mut stacks: BTreeMap<(AccountId, String), Vec<&Team>> = BTreeMap::new();
     let mut faults = Vec::new();
     for team in teams {
@@ -147,7 +147,11 @@ pub fn spokes(teams: &[Team], standard_role: &str) -> Result<Vec<Spoke>, Vec<Spo
     if faults.is_empty() { Ok(spokes) } else { Err(faults) }
 }
 
-fn spoke(account: AccountId, target_role: String, teams: &[&Team]) -> Result<Spoke, SpokeFault> {
+fn spoke(
+    account: AccountId,
+    target_role: String,
+    teams: &[&Team],
+) -> Result<SpokeStack, SpokeFault> {
     let first = teams.first();
     if let Some((one, other)) =
         first.and_then(|one| Some((one, teams.iter().find(|t| t.external_id != one.external_id)?)))
@@ -192,7 +196,7 @@ fn spoke(account: AccountId, target_role: String, teams: &[&Team]) -> Result<Spo
     for number in 1..=doors::SLOTS {
         parameters.insert(format!("Doors{number}"), slots.next().unwrap_or_default());
     }
-    Ok(Spoke {
+    Ok(SpokeStack {
         account,
         target_role,
         teams: teams.iter().map(|team| team.team_id.clone()).collect(),
@@ -314,11 +318,11 @@ mod tests {
         json!({"execution_role_arn": format!("arn:aws:iam::222222222222:role/{name}")})
     }
 
-    fn of(teams: &[Team]) -> Vec<Spoke> {
+    fn of(teams: &[Team]) -> Vec<SpokeStack> {
         spokes(teams, "StudioBrokerTarget").unwrap()
     }
 
-    fn row(spoke: &Spoke, number: usize) -> [&str; 4] {
+    fn row(spoke: &SpokeStack, number: usize) -> [&str; 4] {
         ["Teams", "Domain", "Region", "Role"]
             .map(|name| spoke.parameters[&format!("{name}{number}")].as_str())
     }

@@ -1,12 +1,6 @@
-//! Answers: what a service did, or why it did not, in its dialect; and what faults make of them.
+//! Answers: what a service did, or why it did not, in its dialect.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::{HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -66,28 +60,4 @@ fn signed_off(mut response: Response<Body>, request_id: &str) -> Response<Body> 
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     response
-}
-
-/// An answer that promises JSON or XML and holds neither.
-pub(crate) fn scramble(response: Response<Body>) -> Response<Body> {
-    let (mut head, _) = response.into_parts();
-    head.headers.remove(header::CONTENT_LENGTH);
-    head.headers.remove("x-amz-crc32");
-    let body = http_body_util::Full::new(Bytes::from_static(b"{\"<cut off")).boxed_unsync();
-    Response::from_parts(head, body)
-}
-
-/// The same answer, one byte at a time.
-pub(crate) async fn slowly(response: Response<Body>, pause: Duration) -> Response<Body> {
-    let (mut head, body) = response.into_parts();
-    head.headers.remove(header::CONTENT_LENGTH);
-    let bytes = match body.collect().await {
-        Ok(whole) => whole.to_bytes(),
-        Err(never) => match never {},
-    };
-    let drops = futures_util::stream::iter(bytes).then(move |byte| async move {
-        tokio::time::sleep(pause).await;
-        Ok(Frame::data(Bytes::copy_from_slice(&[byte])))
-    });
-    Response::from_parts(head, StreamBody::new(drops).boxed_unsync())
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{
-    caller::Caller, control::fault::Facts, query::Form, refusal::Refusal, service::Service,
+    caller::Caller, control::fault::CallFacts, query::Form, refusal::Refusal, service::Service,
 };
 
 /// A request that has been told apart.
@@ -55,8 +55,8 @@ impl Call {
     }
 
     /// What faults are held against, and what is logged.
-    pub(crate) fn facts<'a>(&'a self, caller: Option<&'a Caller>) -> Facts<'a> {
-        Facts {
+    pub(crate) fn facts<'a>(&'a self, caller: Option<&'a Caller>) -> CallFacts<'a> {
+        CallFacts {
             service: self.service.name(),
             operation: &self.operation,
             caller,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     caller::{Caller, Principal, Session},
-    control::{fault::Settle, settings::HubPermissions},
+    control::{fault::Settle, knobs::HubPermissions},
     policy::{self, Decision, Policy},
     refusal::Refusal,
     roles::hub::{self, Hub},
@@ -74,8 +74,8 @@ impl Context<'_> {
     }
 
     fn hub_may(&self, request: &policy::Request) -> bool {
-        let settings = self.simulator.control.settings();
-        if settings.hub_permissions == HubPermissions::Administrator {
+        let knobs = self.simulator.control.knobs();
+        if knobs.hub_permissions == HubPermissions::Administrator {
             return true;
         }
         let hub = Hub::of(partition(&self.caller.region));

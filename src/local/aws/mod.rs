@@ -2,10 +2,10 @@
 //! Identity Store and SSO Admin in their wire formats, for the real SDKs in any language.
 //!
 //! One request goes through: which service and operation (`call`) → who calls ([`caller`]) → the faults and
-//! rates that were ordered (`control`; `GET /_control` explains) → the service, which sees a `context` → the
-//! log of calls → the `answer`. Everything that is kept stands in `simulator`. The account of a request
-//! is the account of its credentials, its Region that of the signature; `SageMaker` keeps separate
-//! state for each pair. Calls with assumed credentials are evaluated against their role's documents
+//! rates that were ordered (`control`; `GET /_control` explains), as `orders` → the service, which sees a
+//! `context` → the log of calls → the `answer`. Everything that is kept stands in `simulator`. The account
+//! of a request is the account of its credentials, its Region that of the signature; `SageMaker` keeps
+//! separate state for each pair. Calls with assumed credentials are evaluated against their role's documents
 //! (`roles`) by [`crate::policy`].
 
 mod answer;
@@ -19,6 +19,7 @@ mod iam;
 mod identity_store;
 mod input;
 mod options;
+mod orders;
 mod query;
 pub(crate) mod random;
 mod recorder;
@@ -31,19 +32,20 @@ mod simulator;
 mod sso_admin;
 mod sts;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use self::{
-    answer::{Done, refuse, render, scramble, slowly},
-    call::{Call, signed_about},
+    answer::{Done, refuse, render},
+    call::Call,
     caller::Caller,
     context::Context,
-    control::fault::{Effect, Settle},
+    control::fault::Settle,
+    orders::Orders,
     recorder::Asked,
     refusal::Refusal,
     service::Service,
@@ -100,21 +102,25 @@ pub async fn start(listener: TcpListener, options: AwsOptions) -> Result<Running
         asked.upgrade().is_some_and(|simulator| simulator.lets_through(opening, now))
     });
     let handling = Arc::clone(&simulator);
-    let server = Server::start(listener, move |request| {
+    let server = Server::start(listener, move |request, now| {
         let simulator = Arc::clone(&handling);
-        async move { simulator.handle(request).await }
+        async move { simulator.handle(request, now).await }
     })?;
     Ok(RunningAws { server, simulator })
 }
 
 impl Simulator {
-    async fn handle(&self, request: Request<Bytes>) -> Result<Response<Body>, DropConnection> {
+    async fn handle(
+        &self,
+        request: Request<Bytes>,
+        started: Timestamp,
+    ) -> Result<Response<Body>, DropConnection> {
         let path = request.uri().path();
         if path == "/_control" || path.starts_with("/_control/") {
             return Ok(control::answer(self, &request));
         }
         if let Some(rest) = path.strip_prefix("/studio/") {
-            return Ok(self.studio.answer(rest, &request, now()));
+            return Ok(self.studio.answer(rest, &request, started));
         }
         if request.method() != Method::POST || path != "/" {
             return Ok(server::text(
@@ -128,7 +134,6 @@ impl Simulator {
             return Ok(server::text(StatusCode::FORBIDDEN, "not for pages of other sites\n"));
         }
         let request_id = random::uuid().unwrap_or_default();
-        let started = now();
         let call = match Call::read(&request) {
             Ok(call) => call,
             Err(refusal) => return Ok(refuse(&refusal, Service::SageMaker, &request_id)),
@@ -158,53 +163,16 @@ impl Simulator {
         started: Timestamp,
     ) -> Result<Response<Body>, DropConnection> {
         let service = call.service;
-        let (mut refused, mut settle) = (None, None);
-        let (mut lose_answer, mut malformed, mut trickle) = (false, false, None);
-        let mut clock = None;
-        for effect in self.control.effects(&call.facts(Some(&caller)), started) {
-            match effect {
-                Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(ms)).await,
-                Effect::Hang => {
-                    self.control.log_dropped(&call.facts(Some(&caller)), started, "hang");
-                    std::future::pending().await
-                }
-                Effect::Reset => {
-                    self.control.log_dropped(&call.facts(Some(&caller)), started, "reset");
-                    return Err(DropConnection);
-                }
-                Effect::Throttle => refused = Some(Refusal::Throttled),
-                Effect::Error { code, status, message } => {
-                    refused = Some(Refusal::Ordered { code, status, message });
-                }
-                Effect::Deny => {
-                    refused = Some(Refusal::Denied {
-                        principal: caller.arn(),
-                        action: format!("{}:{}", service.name(), call.operation),
-                        resource: "*".into(),
-                    });
-                }
-                Effect::LoseAnswer => lose_answer = true,
-                Effect::Malformed => malformed = true,
-                Effect::Trickle { ms } => trickle = Some(Duration::from_millis(ms)),
-                Effect::Skew { minutes } => {
-                    let there = started + SignedDuration::from_mins(minutes);
-                    clock = Some(there);
-                    if !signed_about(request.headers(), there) {
-                        refused = Some(Refusal::SignedAtAnotherTime);
-                    }
-                }
-                Effect::Settle(end) => settle = Some(end),
-            }
-        }
+        let mut orders = Orders::given(self, &request, &call, &caller, started).await?;
         let asked = self.asked(&request, &call);
         let ordered =
-            refused.is_some() || self.control.settings().leaves_the_model(&call.operation);
-        let done = match refused {
+            orders.refused.is_some() || self.control.knobs().leaves_the_model(&call.operation);
+        let done = match orders.refused.take() {
             Some(refusal) => Err(refusal),
-            None => self.dispatch(request, &call, &caller, settle).await,
+            None => self.dispatch(request, &call, &caller, orders.settle.take()).await,
         };
         let facts = call.facts(Some(&caller));
-        if lose_answer {
+        if orders.lose_answer {
             self.control.log_dropped(&facts, started, "answer lost");
             return Err(DropConnection);
         }
@@ -221,22 +189,13 @@ impl Simulator {
             Some(asked) => self.recorder.keep(asked, response, ordered).await,
             None => response,
         };
-        let mut response = if malformed { scramble(response) } else { response };
-        if let Some(there) = clock
-            && let Ok(date) = there.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse()
-        {
-            response.headers_mut().insert(header::DATE, date);
-        }
-        Ok(match trickle {
-            Some(pause) => slowly(response, pause).await,
-            None => response,
-        })
+        Ok(orders.sent(response).await)
     }
 
     /// The request as it is recorded, where that is asked for.
     fn asked(&self, request: &Request<Bytes>, call: &Call) -> Option<Asked> {
         let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        self.control.settings().recording.then(|| Asked {
+        self.control.knobs().recording.then(|| Asked {
             service: call.service.name(),
             operation: call.operation.clone(),
             user_agent: agent.unwrap_or_default().to_owned(),
@@ -257,7 +216,9 @@ impl Simulator {
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        let context = Context { simulator: self, caller, now: now(), host: &host, settle };
+        #[expect(clippy::disallowed_methods, reason = "a fault may have delayed the call")]
+        let now = Timestamp::now();
+        let context = Context { simulator: self, caller, now, host: &host, settle };
         match call.service {
             Service::Sts => sts::answer(&context, &call.operation, &call.form).map(Done::Xml),
             Service::SageMaker => {
@@ -282,9 +243,4 @@ impl Simulator {
             }
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the endpoint is where requests meet the clock")]
-pub(super) fn now() -> Timestamp {
-    Timestamp::now()
 }

@@ -20,7 +20,7 @@ pub(crate) fn answer(
 ) -> Result<Value, Refusal> {
     let input = Input(input);
     let caller = context.caller;
-    let default = context.simulator.control.settings().profile_quota;
+    let default = context.simulator.control.knobs().profile_quota;
     let value = match operation {
         "GetServiceQuota" => context.simulator.profile_quota(&caller.account),
         "GetAWSDefaultServiceQuota" => default,

@@ -17,7 +17,7 @@ use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum SigningKeyError {
     /// The file cannot be read or written.
     #[error("{path}: {source}")]
     File {
@@ -42,7 +42,7 @@ pub enum KeyError {
     Dates(#[from] jiff::Error),
 }
 
-impl KeyError {
+impl SigningKeyError {
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -65,24 +65,24 @@ pub(super) struct Key {
 impl Key {
     /// Reads key and certificate from `folder`, or makes them; without a folder they last for this
     /// run. The files are readable by their owner alone.
-    pub(super) fn open(folder: Option<&Path>, now: Timestamp) -> Result<Self, KeyError> {
+    pub(super) fn open(folder: Option<&Path>, now: Timestamp) -> Result<Self, SigningKeyError> {
         let Some(folder) = folder else { return Self::generate(now) };
         let (key, certificate) = (folder.join("idp-key.der"), folder.join("idp-certificate.der"));
         if key.exists() && certificate.exists() {
             let pair = KeyPair::from_pkcs8(&read(&key)?)
-                .map_err(|source| KeyError::Rejected { path: key, source })?;
+                .map_err(|source| SigningKeyError::Rejected { path: key, source })?;
             return Ok(Self { pair, certificate: read(&certificate)? });
         }
         let made = Self::generate(now)?;
         std::fs::create_dir_all(folder)
-            .map_err(|source| KeyError::File { path: folder.into(), source })?;
+            .map_err(|source| SigningKeyError::File { path: folder.into(), source })?;
         let pkcs8: Pkcs8V1Der<'_> = made.pair.as_der()?;
         write(&key, pkcs8.as_ref())?;
         write(&certificate, &made.certificate)?;
         Ok(made)
     }
 
-    fn generate(now: Timestamp) -> Result<Self, KeyError> {
+    fn generate(now: Timestamp) -> Result<Self, SigningKeyError> {
         let pair = KeyPair::generate(KeySize::Rsa2048)?;
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der()?;
         let certificate = self_signed(public.as_ref(), now, |tbs| sign(&pair, tbs))?;
@@ -106,11 +106,11 @@ fn sign(pair: &KeyPair, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
     Ok(signature)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
-    std::fs::read(path).map_err(|source| KeyError::File { path: path.into(), source })
+fn read(path: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    std::fs::read(path).map_err(|source| SigningKeyError::File { path: path.into(), source })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), SigningKeyError> {
     std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -118,7 +118,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(bytes))
-        .map_err(|source| KeyError::File { path: path.into(), source })
+        .map_err(|source| SigningKeyError::File { path: path.into(), source })
 }
 
 /// A certificate for `public_key` (a DER `SubjectPublicKeyInfo`), valid for five years as Identity
@@ -127,7 +127,7 @@ fn self_signed(
     public_key: &[u8],
     now: Timestamp,
     sign: impl Fn(&[u8]) -> Result<Vec<u8>, Unspecified>,
-) -> Result<Vec<u8>, KeyError> {
+) -> Result<Vec<u8>, SigningKeyError> {
     // sha256WithRSAEncryption, 1.2.840.113549.1.1.11, with NULL parameters (RFC 8017, A.2.4).
     const SHA256_RSA: [u8; 15] =
         [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00];

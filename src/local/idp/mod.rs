@@ -28,7 +28,7 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-pub use self::key::KeyError;
+pub use self::key::SigningKeyError;
 use self::{
     fields::Fields,
     key::Key,
@@ -63,7 +63,7 @@ pub enum IdpError {
     Listen(#[from] ListenError),
     /// The key can be neither read nor made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(#[from] SigningKeyError),
     /// The embedded scenario does not parse.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -119,13 +119,15 @@ impl RunningIdp {
 /// [`IdpError`]: a listener that is not loopback, or a key that can be neither read nor made.
 pub fn start(listener: TcpListener, options: IdpOptions) -> Result<RunningIdp, IdpError> {
     let address = listener.local_addr().map_err(ListenError::from)?;
-    let key = Key::open(options.data.as_deref(), super::aws::now())?;
+    #[expect(clippy::disallowed_methods, reason = "a certificate begins where its key is made")]
+    let now = Timestamp::now();
+    let key = Key::open(options.data.as_deref(), now)?;
     let base = format!("http://{address}");
     let idp = Arc::new(Idp { base, key, options, scenario: Scenario::embedded()? });
     let handling = Arc::clone(&idp);
-    let server = Server::start(listener, move |request| {
+    let server = Server::start(listener, move |request, now| {
         let idp = Arc::clone(&handling);
-        async move { Ok(idp.handle(&request, super::aws::now())) }
+        async move { Ok(idp.handle(&request, now)) }
     })?;
     Ok(RunningIdp { server, idp })
 }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    fault::{Effect, Facts, Fault},
-    settings::Settings,
+    fault::{CallFacts, Effect, OrderedFault},
+    knobs::Knobs,
 };
 use crate::local::aws::{
     caller::Caller, dynamodb::database::Answer, refusal::Refusal, service::Service,
@@ -28,8 +28,8 @@ pub(crate) struct Control {
 
 #[derive(Debug, Default)]
 pub(super) struct Inner {
-    pub(super) settings: Settings,
-    pub(super) faults: Vec<Fault>,
+    pub(super) knobs: Knobs,
+    pub(super) faults: Vec<OrderedFault>,
     pub(super) buckets: HashMap<(usize, String), Bucket>,
     pub(super) calls: VecDeque<Value>,
 }
@@ -41,28 +41,28 @@ pub(super) struct Bucket {
 }
 
 impl Control {
-    pub(crate) fn settings(&self) -> Settings {
-        self.lock().settings.clone()
+    pub(crate) fn knobs(&self) -> Knobs {
+        self.lock().knobs.clone()
     }
 
     /// The faults that hit this call, in the order in which they were ordered.
-    pub(crate) fn effects(&self, facts: &Facts<'_>, now: Timestamp) -> Vec<Effect> {
+    pub(crate) fn effects(&self, facts: &CallFacts<'_>, now: Timestamp) -> Vec<Effect> {
         let mut inner = self.lock();
         let mut effects = Vec::new();
-        for fault in inner.faults.iter_mut().filter(|fault| fault.hits(facts)) {
+        for fault in inner.faults.iter_mut().filter(|fault| fault.calls.include(facts)) {
             effects.push(fault.effect.clone());
-            fault.times = fault.times.map(|times| times.saturating_sub(1));
+            fault.calls.times = fault.calls.times.map(|times| times.saturating_sub(1));
         }
-        inner.faults.retain(|fault| fault.times != Some(0));
+        inner.faults.retain(|fault| fault.calls.times != Some(0));
         if inner.over_rate(facts, now) {
-            effects.push(Effect::Throttle);
+            effects.push(Effect::Throttle {});
         }
         effects
     }
 
     pub(crate) fn log(
         &self,
-        facts: &Facts<'_>,
+        facts: &CallFacts<'_>,
         now: Timestamp,
         outcome: Result<(), (&Refusal, Service)>,
     ) {
@@ -76,18 +76,18 @@ impl Control {
         self.record(facts, now, json!(status.as_u16()), error);
     }
 
-    pub(crate) fn log_database(&self, facts: &Facts<'_>, now: Timestamp, answer: &Answer) {
+    pub(crate) fn log_database(&self, facts: &CallFacts<'_>, now: Timestamp, answer: &Answer) {
         let error = answer.error.map(str::to_owned);
         self.record(facts, now, json!(answer.status.as_u16()), error);
     }
 
-    pub(crate) fn log_dropped(&self, facts: &Facts<'_>, now: Timestamp, how: &str) {
+    pub(crate) fn log_dropped(&self, facts: &CallFacts<'_>, now: Timestamp, how: &str) {
         self.record(facts, now, Value::Null, Some(how.into()));
     }
 
     /// Adds a call to the log. Credentials are never part of it: headers are not looked at, and no
     /// operation here takes a credential as a parameter. Of `DynamoDB` calls only the table.
-    fn record(&self, facts: &Facts<'_>, now: Timestamp, status: Value, error: Option<String>) {
+    fn record(&self, facts: &CallFacts<'_>, now: Timestamp, status: Value, error: Option<String>) {
         let session = facts.caller.and_then(Caller::session);
         let tags: Option<Map<String, Value>> =
             session.map(|s| s.tags.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect());
@@ -121,10 +121,10 @@ impl Control {
 }
 
 impl Inner {
-    fn over_rate(&mut self, facts: &Facts<'_>, now: Timestamp) -> bool {
+    fn over_rate(&mut self, facts: &CallFacts<'_>, now: Timestamp) -> bool {
         let Some(caller) = facts.caller else { return false };
         let mut over = false;
-        for (index, rate) in self.settings.rates.iter().enumerate() {
+        for (index, rate) in self.knobs.rates.iter().enumerate() {
             if !rate.service.eq_ignore_ascii_case(facts.service)
                 || !rate.operation.eq_ignore_ascii_case(facts.operation)
             {

@@ -43,7 +43,7 @@ impl Simulator {
     pub(crate) fn role(&self, arn: &str) -> Option<Role> {
         let mut parts = arn.splitn(6, ':').skip(1);
         let (partition, account) = (parts.next()?, parts.nth(2)?);
-        let replaced = self.control.settings().roles.get(arn).cloned();
+        let replaced = self.control.knobs().roles.get(arn).cloned();
         let role = match replaced {
             Some(None) => return None,
             Some(Some(_)) | None => self.standing_role(arn, partition, account),
@@ -69,8 +69,8 @@ impl Simulator {
         let of_teams = grants.iter().filter(|grant| grant.account_id == account);
         let of_teams = of_teams
             .flat_map(|grant| [grant.target_role_arn.clone(), grant.execution_role_arn.clone()]);
-        let settings = self.control.settings();
-        let replaced = settings.roles.into_keys().filter(|arn| arn.contains(account));
+        let knobs = self.control.knobs();
+        let replaced = knobs.roles.into_keys().filter(|arn| arn.contains(account));
         ["aws", "aws-cn", "aws-us-gov"]
             .map(plain)
             .into_iter()
@@ -124,14 +124,14 @@ impl Simulator {
     }
 
     pub(crate) fn hub_policy(&self, hub: &Hub) -> Value {
-        let role_name = self.control.settings().target_role_name;
+        let role_name = self.control.knobs().target_role_name;
         hub::hub_policy(hub, &role_name, &self.options.tables)
     }
 
     /// The permissions of a session. A target role's are those of its team alone: nothing else in the
     /// role's document speaks of the session, and a lookup by team costs the same with any number.
     pub(crate) fn session_permissions(&self, session: &Session, action: &str) -> Option<Value> {
-        if self.control.settings().roles.contains_key(&session.role_arn) {
+        if self.control.knobs().roles.contains_key(&session.role_arn) {
             return self.role(&session.role_arn).map(|role| role.permission_policy);
         }
         match name(&session.role_arn) {
@@ -151,7 +151,7 @@ impl Simulator {
     /// The trust policy of a role that is being assumed with these tags, for the same reason of the
     /// team's alone where it is a target role.
     pub(crate) fn trust_of(&self, arn: &str, partition: &str, team: Option<&str>) -> Option<Value> {
-        let replaced = self.control.settings().roles.contains_key(arn);
+        let replaced = self.control.knobs().roles.contains_key(arn);
         if replaced || matches!(name(arn), DOCTOR_ROLE | LIFECYCLE_ROLE | HUB_ROLE) {
             return self.role(arn).map(|role| role.trust_policy);
         }
@@ -175,12 +175,12 @@ impl Simulator {
         }
         let table = &self.options.tables.teams;
         let item = self.dynamodb.item(table, "team_id", team).ok().flatten()?;
-        Grant::of_item(&item, &self.control.settings().target_role_name)
+        Grant::of_item(&item, &self.control.knobs().target_role_name)
     }
 
     /// What is deployed for all teams.
     fn grants(&self) -> Arc<Vec<Grant>> {
-        let role_name = self.control.settings().target_role_name;
+        let role_name = self.control.knobs().target_role_name;
         self.grants.at((self.dynamodb.changes(), role_name.clone()), || {
             let items = self.dynamodb.items(&self.options.tables.teams).unwrap_or_default();
             let of_table = items.iter().filter_map(|item| Grant::of_item(item, &role_name));

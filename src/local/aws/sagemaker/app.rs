@@ -38,7 +38,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
                 .with("aws:TagKeys", &tag.key)
         })
     })?;
-    let delay = context.simulator.control.settings().domain_delay_ms;
+    let delay = context.simulator.control.knobs().domain_delay_ms;
     context.place_change(|place| {
         match named.owner {
             Owner::Profile(profile) => place.profile(named.domain, profile).map(|_| ())?,
@@ -117,7 +117,7 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         .place_look(|place| Ok(named.find(place.domain(named.domain)?)?.tags.clone()))
         .unwrap_or_default();
     context.authorize("sagemaker:DeleteApp", &named.arn, |r| resource_tags(r, &tags))?;
-    let delay = context.simulator.control.settings().delete_delay_ms;
+    let delay = context.simulator.control.knobs().delete_delay_ms;
     context.place_change(|place| {
         let app = named.find(place.domain(named.domain)?)?;
         match app.life.status(context.now) {

@@ -19,7 +19,7 @@ use crate::local::{
         context::Context,
         control::{
             fault::Settle,
-            settings::{ShutDoor, StudioHost},
+            knobs::{ShutDoor, StudioHost},
         },
         input::{ANY, Input, Rule},
         random,
@@ -197,7 +197,7 @@ impl Row {
                     .with("aws:TagKeys", &tag.key)
             })
         })?;
-        let delay = context.simulator.control.settings().domain_delay_ms;
+        let delay = context.simulator.control.knobs().domain_delay_ms;
         let behind = Behind {
             kind: self.kind,
             name: name.into(),
@@ -249,7 +249,7 @@ impl Row {
         end: Option<&str>,
     ) -> Result<Value, Refusal> {
         let arn = self.authorized(context, input, &self.action(verb))?;
-        let delay = context.simulator.control.settings().update_delay_ms;
+        let delay = context.simulator.control.knobs().update_delay_ms;
         let end = end.map(|status| Settle { ms: None, status: Some(status.into()), reason: None });
         let settle = context.settle.as_ref().or(end.as_ref());
         context.place_change(|place| {
@@ -274,7 +274,7 @@ impl Row {
 
     fn delete(&self, context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
         let arn = self.authorized(context, input, &self.action("Delete"))?;
-        let delay = context.simulator.control.settings().delete_delay_ms;
+        let delay = context.simulator.control.knobs().delete_delay_ms;
         context.place_change(|place| {
             let behind = place.behind(self.kind, &arn)?;
             if behind.life.is_changing(context.now) {
@@ -291,13 +291,13 @@ impl Row {
         let session_seconds =
             input.number("SessionExpirationDurationInSeconds", 1800..=43_200)?.unwrap_or(43_200);
         let arn = self.authorized(context, input, self.kind.row().open_action)?;
-        let settings = context.simulator.control.settings();
+        let knobs = context.simulator.control.knobs();
         let session = context.caller.session();
         let opening = context.place_look(|place| {
             let behind = place.behind(self.kind, &arn)?;
             let status = self.status(behind, context);
             if !self.is_running(&status) {
-                match settings.shut_door {
+                match knobs.shut_door {
                     ShutDoor::Validation => {
                         return Err(invalid(format!("{arn} is in status {status}")));
                     }
@@ -318,7 +318,7 @@ impl Row {
                 expires: context.now + url_seconds.seconds(),
                 uses_left: self
                     .uses
-                    .or((settings.studio_url_uses > 0).then_some(settings.studio_url_uses)),
+                    .or((knobs.studio_url_uses > 0).then_some(knobs.studio_url_uses)),
                 room: Room::Door {
                     kind: self.kind,
                     name: behind.name.clone(),
@@ -328,7 +328,7 @@ impl Row {
         })?;
         let label = arn.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         let token = context.simulator.studio.add(opening, URL_LENGTH, context.now)?;
-        let base = match (settings.studio_host, &context.simulator.options.studio_base) {
+        let base = match (knobs.studio_host, &context.simulator.options.studio_base) {
             (StudioHost::Local, Some(base)) => base.clone(),
             (StudioHost::Local, None) => format!("http://{}/studio", context.host),
             _ => format!("https://{label}.{}", host_of(self.kind, &context.caller.region)),

@@ -32,7 +32,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     let arn = arn(context, &format!("domain/{id}"));
     context.authorize("sagemaker:CreateDomain", &arn, |request| request)?;
 
-    let delay = context.simulator.control.settings().domain_delay_ms;
+    let delay = context.simulator.control.knobs().domain_delay_ms;
     let domain = Domain {
         name: name.into(),
         auth_mode: auth_mode.into(),
@@ -101,7 +101,7 @@ pub(super) fn update(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     input.settings("DefaultUserSettings", &context.caller.account)?;
     let arn = arn(context, &format!("domain/{id}"));
     context.authorize("sagemaker:UpdateDomain", &arn, |request| request)?;
-    let delay = context.simulator.control.settings().update_delay_ms;
+    let delay = context.simulator.control.knobs().update_delay_ms;
     context.place_change(|place| {
         let domain = place.domain(id)?;
         not_changing(&domain.life, context, || format!("Domain [{id}]"))?;
@@ -115,7 +115,7 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     let id = input.required("DomainId", &DOMAIN_ID)?;
     let arn = arn(context, &format!("domain/{id}"));
     context.authorize("sagemaker:DeleteDomain", &arn, |request| request)?;
-    let delay = context.simulator.control.settings().delete_delay_ms;
+    let delay = context.simulator.control.knobs().delete_delay_ms;
     context.place_change(|place| {
         let domain = place.domain(id)?;
         not_changing(&domain.life, context, || format!("Domain [{id}]"))?;

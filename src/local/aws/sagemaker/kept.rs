@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::local::aws::{
-    control::settings::Settings,
+    control::knobs::Knobs,
     refusal::{Refusal, invalid},
 };
 
@@ -16,7 +16,7 @@ use crate::local::aws::{
 pub(super) fn changed(
     before: &Map<String, Value>,
     sent: Map<String, Value>,
-    knobs: &Settings,
+    knobs: &Knobs,
 ) -> Result<Map<String, Value>, Refusal> {
     let mut after = before.clone();
     after.extend(sent);
@@ -55,7 +55,7 @@ fn put(members: &mut Map<String, Value>, names: &[&str], value: Option<&Value>) 
 }
 
 /// The settings as Describe shows them.
-pub(super) fn shown(settings: &Map<String, Value>, knobs: &Settings) -> Value {
+pub(super) fn shown(settings: &Map<String, Value>, knobs: &Knobs) -> Value {
     let mut settings = settings.clone();
     if knobs.fills_in_defaults {
         settings.entry("AutoMountHomeEFS").or_insert("DefaultAsDomain".into());
@@ -67,7 +67,7 @@ pub(super) fn shown(settings: &Map<String, Value>, knobs: &Settings) -> Value {
     shown_value("UserSettings", Value::Object(settings), knobs)
 }
 
-fn shown_value(name: &str, value: Value, knobs: &Settings) -> Value {
+fn shown_value(name: &str, value: Value, knobs: &Knobs) -> Value {
     match value {
         Value::Object(members) => {
             let members = members.into_iter().filter_map(|(name, value)| {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn kept_paths_stay_what_they_were() {
         let keeps_settings = vec!["R.UserGroup".to_owned(), "Portal".to_owned()];
-        let knobs = Settings { keeps_settings, ..Settings::default() };
+        let knobs = Knobs { keeps_settings, ..Knobs::default() };
         let sent = object(json!({"R": {"Status": "OFF", "UserGroup": "g"}, "Portal": "ON"}));
         let created = changed(&Map::new(), sent.clone(), &knobs).unwrap();
         assert_eq!(Value::Object(created), json!({"R": {"Status": "OFF"}}));
@@ -134,9 +134,9 @@ mod tests {
             "Empty": {}, "Nested": {"None": []}, "Groups": ["a", "b"], "Minutes": 60,
             "CustomFileSystemConfigs": [{"EFSFileSystemConfig": {"FileSystemId": "fs-1"}}],
         }));
-        let off = Settings::default();
+        let off = Knobs::default();
         assert_eq!(shown(&settings, &off), Value::Object(settings.clone()));
-        let on = Settings {
+        let on = Knobs {
             leaves_out_empty: true,
             fills_in_defaults: true,
             reorders: true,

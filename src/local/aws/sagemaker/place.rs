@@ -13,9 +13,9 @@ pub(super) fn arn(context: &Context<'_>, resource: &str) -> String {
 impl Simulator {
     /// How many profiles an account may have.
     pub(crate) fn profile_quota(&self, account: &str) -> u64 {
-        let settings = self.control.settings();
-        let ordered = settings.profile_quotas.get(account).copied();
-        ordered.or_else(|| self.scenario.profile_quota(account)).unwrap_or(settings.profile_quota)
+        let knobs = self.control.knobs();
+        let ordered = knobs.profile_quotas.get(account).copied();
+        ordered.or_else(|| self.scenario.profile_quota(account)).unwrap_or(knobs.profile_quota)
     }
 }
 

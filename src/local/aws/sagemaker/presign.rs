@@ -11,7 +11,7 @@ use super::{
 use crate::local::{
     aws::{
         context::Context,
-        control::settings::{MissingPresign, PendingPresign, StudioHost},
+        control::knobs::{MissingPresign, PendingPresign, StudioHost},
         input::{ANY, Input, constraint},
         refusal::{Refusal, invalid},
         simulator::Simulator,
@@ -33,8 +33,8 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     if let Some(uri) = landing_uri {
         known_landing(uri)?;
     }
-    let settings = context.simulator.control.settings();
-    if settings.missing_presign == MissingPresign::NotFound {
+    let knobs = context.simulator.control.knobs();
+    if knobs.missing_presign == MissingPresign::NotFound {
         context.place_look(|place| place.profile(id, name).map(|_| ()))?;
     }
     let tags = tags_of(context, id, name);
@@ -61,7 +61,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         let status = profile.life.status(context.now);
         let usable = match status {
             "InService" | "Updating" | "Update_Failed" => true,
-            "Pending" => settings.pending_presign == PendingPresign::Allow,
+            "Pending" => knobs.pending_presign == PendingPresign::Allow,
             _ => false,
         };
         if !usable {
@@ -78,7 +78,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
             session_tags: session.map(|s| s.tags.clone()).unwrap_or_default(),
             session_seconds,
             expires: context.now + url_seconds.seconds(),
-            uses_left: (settings.studio_url_uses > 0).then_some(settings.studio_url_uses),
+            uses_left: (knobs.studio_url_uses > 0).then_some(knobs.studio_url_uses),
             room: Room::Studio {
                 domain: id.into(),
                 profile: profile.name.clone(),
@@ -90,7 +90,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         })
     })?;
     let token = context.simulator.studio.add(opening, URL_LENGTH, context.now)?;
-    let base = match (settings.studio_host, &context.simulator.options.studio_base) {
+    let base = match (knobs.studio_host, &context.simulator.options.studio_base) {
         (StudioHost::Local, Some(base)) => base.clone(),
         (StudioHost::Local, None) => format!("http://{}/studio", context.host),
         (host, _) => format!("https://{id}.{}", host_of(host, &context.caller.region)),

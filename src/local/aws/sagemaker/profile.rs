@@ -12,7 +12,7 @@ use super::{
 };
 use crate::local::aws::{
     context::Context,
-    control::settings::{ExistingProfile, UpdatesWithApps},
+    control::knobs::{ExistingProfile, UpdatesWithApps},
     input::{ANY, Input, constraint},
     policy::Request,
     refusal::{Refusal, invalid},
@@ -24,7 +24,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     let tags = input.tags()?;
     authorize_creation(context, &arn, &settings, &tags)?;
 
-    let knobs = context.simulator.control.settings();
+    let knobs = context.simulator.control.knobs();
     let account = &context.caller.account;
     let quota = context.simulator.profile_quota(account);
     context.world_change(|world| {
@@ -145,7 +145,7 @@ fn collect(value: &Value, found: &mut Vec<(String, String)>) {
 pub(super) fn describe(context: &Context<'_>, input: Input<'_>) -> Result<Value, Refusal> {
     let Named { domain: id, name, arn } = Named::read(context, input)?;
     context.authorize("sagemaker:DescribeUserProfile", &arn, |request| request)?;
-    let knobs = context.simulator.control.settings();
+    let knobs = context.simulator.control.knobs();
     context.place_look(|place| {
         let profile = place.profile(id, name)?;
         let mut answer = profile.life.describe(context.now);
@@ -203,7 +203,7 @@ pub(super) fn update(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
         settings_keys(resource_tags(request, &tags), &settings)
     })?;
     pass_role(context, &settings)?;
-    let knobs = context.simulator.control.settings();
+    let knobs = context.simulator.control.knobs();
     context.place_change(|place| {
         let what = || format!("UserProfile [{id}/{name}]");
         let running = place.domain(id)?.running_app(name, context.now);
@@ -234,7 +234,7 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     let Named { domain: id, name, arn } = Named::read(context, input)?;
     let tags = tags_of(context, id, name);
     context.authorize("sagemaker:DeleteUserProfile", &arn, |r| resource_tags(r, &tags))?;
-    let delay = context.simulator.control.settings().delete_delay_ms;
+    let delay = context.simulator.control.knobs().delete_delay_ms;
     context.place_change(|place| {
         let domain = place.domain(id)?;
         let what = || format!("UserProfile [{id}/{name}]");
@@ -278,7 +278,7 @@ impl<'a> Named<'a> {
 
 /// The tags of a profile as IAM sees them: a profile that does not exist has none.
 pub(super) fn tags_of(context: &Context<'_>, id: &str, name: &str) -> Vec<Tag> {
-    let delay = context.simulator.control.settings().tags_delay_ms;
+    let delay = context.simulator.control.knobs().tags_delay_ms;
     let tags = context.place_look(|place| {
         let profile = place.profile(id, name)?;
         Ok(if profile.life.is_younger(delay, context.now) {

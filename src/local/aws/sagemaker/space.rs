@@ -38,7 +38,7 @@ pub(super) fn create(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
                 .with("aws:TagKeys", &tag.key)
         })
     })?;
-    let delay = context.simulator.control.settings().domain_delay_ms;
+    let delay = context.simulator.control.knobs().domain_delay_ms;
     context.place_change(|place| {
         if let Some(owner) = owner {
             place.profile(id, owner)?;
@@ -108,7 +108,7 @@ pub(super) fn delete(context: &Context<'_>, input: Input<'_>) -> Result<Value, R
     let tags =
         context.place_look(|place| Ok(place.space(id, name)?.tags.clone())).unwrap_or_default();
     context.authorize("sagemaker:DeleteSpace", &arn, |request| resource_tags(request, &tags))?;
-    let delay = context.simulator.control.settings().delete_delay_ms;
+    let delay = context.simulator.control.knobs().delete_delay_ms;
     context.place_change(|place| {
         let what = || format!("Space [{id}/{name}]");
         let domain = place.domain(id)?;

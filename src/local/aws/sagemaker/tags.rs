@@ -9,7 +9,7 @@ use super::{
 };
 use crate::local::aws::{
     context::Context,
-    control::settings::MissingListTags,
+    control::knobs::MissingListTags,
     input::{ANY, Input, constraint},
     refusal::{Refusal, invalid},
 };
@@ -44,7 +44,7 @@ pub(super) fn list(context: &Context<'_>, input: Input<'_>) -> Result<Value, Ref
     let arn = resource_arn(context, input)?;
     input.number("MaxResults", 50..=i64::from(i32::MAX))?;
     context.authorize("sagemaker:ListTags", arn, |request| request)?;
-    let knobs = context.simulator.control.settings();
+    let knobs = context.simulator.control.knobs();
     let found = context.place_look(|place| {
         let young = arn.rsplit_once("user-profile/").and_then(|(_, path)| path.split_once('/'));
         let young = young.is_some_and(|(id, name)| {
