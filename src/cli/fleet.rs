@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::findings::{Cause, Finding};
 use super::hub::Hub;
-use super::output::{Failure, is_utf8, plain, warn, word};
+use super::output::{Code, Failure, is_utf8, plain, warn, word};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::spoke::Administrator;
 use crate::mappings::change::cut;
@@ -108,7 +108,7 @@ impl Mappings {
             false => format!(", perhaps {}", near.join(" or ")),
         };
         Failure::usage(format!("there is no team {}{perhaps}", excerpt(id)))
-            .code("not_found")
+            .code(Code::NotFound)
             .hint("studio-broker teams list")
     }
 

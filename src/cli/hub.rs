@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::Exit;
-use super::output::{Failure, has_spoken, plain, say, warn};
+use super::output::{Code, Failure, has_spoken, plain, say, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::mapping_tables::MappingTables;
 use crate::aws::spoke::{Administrator, administrator};
@@ -88,7 +88,7 @@ impl Hub {
         let region = self.sdk.region().map_or("", AsRef::as_ref);
         let message = format!("there is no table {name} in {region} ({variable})");
         Failure::new(Exit::Failed, message)
-            .code("table_missing")
+            .code(Code::TableMissing)
             .hint(format!("aws dynamodb list-tables --region {region}"))
     }
 }

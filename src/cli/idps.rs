@@ -16,8 +16,8 @@ use super::mapping_file::{
     PlanArguments, Removals,
 };
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
-    say, styled, table, warn, word,
+    ADDED, CHANGED, Code, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json,
+    plain, say, styled, table, warn, word,
 };
 use super::{Exit, completions, one_attribute};
 use crate::config::{Audience, environment};
@@ -373,7 +373,7 @@ async fn show(hub: &Hub, wanted: &str, now: Timestamp, format: Format) -> Result
         let message =
             format!("no identity provider has the entity ID or display name {}", excerpt(wanted));
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .hint("studio-broker idps list"));
     }
     if format == Format::Json {

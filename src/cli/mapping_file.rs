@@ -14,7 +14,7 @@ use super::input::text_of;
 use super::interrupt::{Interrupt, interrupted};
 use super::kept_plan;
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, count, data, document, hint, json, plain, say,
+    ADDED, CHANGED, Code, Failure, Format, REMOVED, count, data, document, hint, json, plain, say,
     styled, warn, word,
 };
 use super::plan_words::{markdown, print};
@@ -217,7 +217,7 @@ async fn must_be_meant(
             members => format!("{members} settings reach"),
         }
     );
-    Err(Failure::usage(message).code("privileged").hint(again("--allow-privileged")))
+    Err(Failure::usage(message).code(Code::Privileged).hint(again("--allow-privileged")))
 }
 
 /// Removes items by their keys. A key that is not there fails before anything is removed, unless it may be
@@ -242,7 +242,7 @@ pub(super) async fn remove(
         };
         let message = format!("there is no {}{perhaps}: nothing was removed", each.join(", no "));
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .with("missing", json!(missing))
             .with("nearest", json!(near))
             .hint(again("--ignore-missing")));
@@ -290,7 +290,7 @@ pub(super) async fn carry_out(
         print(hub, Some(&head), &plan, None, more, format);
         let message = format!("{} would be removed: nothing was written", count(number, "item"));
         return Err(Failure::usage(message)
-            .code("confirmation_needed")
+            .code(Code::ConfirmationNeeded)
             .hint(again(&needed(&plan).join(" "))));
     }
     if removals.dry_run || plan.changes.is_empty() {
@@ -382,7 +382,7 @@ fn must_be_confirmed(
     }
     let message = format!("{}: nothing was written", each.join("; "));
     Err(Failure::usage(message)
-        .code("confirmation_needed")
+        .code(Code::ConfirmationNeeded)
         .with("confirm", json!(risks))
         .hint(again(&needed(plan).join(" "))))
 }
@@ -652,7 +652,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<MappingFile, Failure> {
 pub(super) fn read_usable(path: &Path) -> Result<(Option<MappingFile>, Vec<FileFault>), Failure> {
     let name = plain(&path.to_string_lossy());
     let unreadable =
-        |error: String| Failure::usage(format!("{name}: {error}")).code("file_unreadable");
+        |error: String| Failure::usage(format!("{name}: {error}")).code(Code::FileUnreadable);
     let text = text_of(path).map_err(unreadable)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let metadata = |file: &str| {
@@ -673,8 +673,9 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let name = plain(&path.to_string_lossy());
-        let listing = std::fs::read_dir(path)
-            .map_err(|error| Failure::usage(format!("{name}: {error}")).code("file_unreadable"))?;
+        let listing = std::fs::read_dir(path).map_err(|error| {
+            Failure::usage(format!("{name}: {error}")).code(Code::FileUnreadable)
+        })?;
         let is_one = |path: &PathBuf| {
             let ending = path.extension().and_then(|ending| ending.to_str());
             ending.is_some_and(|ending| ENDINGS.contains(&ending)) && path.is_file()
@@ -683,7 +684,7 @@ fn files_of(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             listing.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one).collect();
         if inside.is_empty() {
             let message = format!("{name}: found no file in it, expected .yaml, .yml or .json");
-            return Err(Failure::usage(message).code("file_unreadable"));
+            return Err(Failure::usage(message).code(Code::FileUnreadable));
         }
         files.extend(inside);
     }

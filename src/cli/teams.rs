@@ -13,8 +13,8 @@ use super::mapping_file::{
     Removals,
 };
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
-    say, styled, table, warn, word,
+    ADDED, CHANGED, Code, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json,
+    plain, say, styled, table, warn, word,
 };
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions, history, one_attribute};
@@ -272,7 +272,7 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
         );
         let near = nearest(wanted, teams.keys().map(String::as_str));
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .with("nearest", json!(near))
             .hint("studio-broker teams list"));
     }

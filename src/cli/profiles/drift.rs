@@ -15,7 +15,7 @@ use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
 use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
-use crate::cli::output::{Failure, Format, data, does, hint, json, say, table, word};
+use crate::cli::output::{Code, Failure, Format, data, does, hint, json, say, table, word};
 use crate::mappings::{Table, places};
 use crate::team::Team;
 use crate::team::idp::Idp;
@@ -173,13 +173,13 @@ async fn forget(hub: &Hub, account: &str, format: Format) -> Result<Exit, Failur
             "teams are in account {}: it is searched as long as they are",
             excerpt(account)
         );
-        return Err(Failure::new(Exit::Failed, message).code("account_in_use"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::AccountInUse));
     }
     let known: BTreeSet<_> =
         mappings.earlier.iter().filter(|place| is_there(place)).cloned().collect();
     if known.is_empty() {
         let message = format!("no team was ever seen in account {}", excerpt(account));
-        return Err(Failure::new(Exit::Failed, message).code("not_found"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::NotFound));
     }
     let forgotten = hub.tables().forget(&known).await;
     forgotten.map_err(|error| hub.failure(Table::Teams, error))?;

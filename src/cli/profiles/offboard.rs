@@ -25,7 +25,7 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
 use crate::cli::hub::Hub;
 use crate::cli::input::text_of;
 use crate::cli::interrupt::{Interrupt, interrupted};
-use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn, word};
+use crate::cli::output::{Code, Failure, Format, count, data, hint, json, plain, say, warn, word};
 use crate::config::environment;
 use crate::mappings::change::cut;
 use crate::mappings::{Table, nearest};
@@ -253,7 +253,7 @@ fn users(arguments: &Arguments) -> Result<Vec<String>, Failure> {
     if let Some(path) = &arguments.file {
         let text = text_of(path).map_err(|error| {
             let name = plain(&path.to_string_lossy());
-            Failure::usage(format!("{name}: {error}")).code("file_unreadable")
+            Failure::usage(format!("{name}: {error}")).code(Code::FileUnreadable)
         })?;
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         users.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
@@ -400,7 +400,7 @@ fn nobody_knows(unknown: &[Unknown]) -> Failure {
     let each: Vec<_> =
         unknown.iter().map(|one| json!({"user": one.user, "nearest": one.near})).collect();
     Failure::usage(format!("nothing was done: nobody knows {}", cut(&users, 10).join(", ")))
-        .code("user_unknown")
+        .code(Code::UserUnknown)
         .with("unknown", Value::Array(each))
         .hint(again("--allow-unknown"))
 }
