@@ -21,7 +21,7 @@ use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::input::text_of;
 use crate::cli::interrupt::{Interrupt, interrupted};
@@ -385,8 +385,7 @@ async fn all_owners(
     parallel: usize,
 ) -> BTreeSet<String> {
     let looked = each(places.to_vec(), parallel, "looking for near ids", |place| async move {
-        let Place { account, region, .. } = &place;
-        let entered = Spoke::enter(&hub.sdk, account, region, LIFECYCLE_ROLE, administrator).await;
+        let entered = entered(&hub.sdk, &place, LIFECYCLE_ROLE, administrator).await;
         let Ok(spoke) = entered else { return Vec::new() };
         names(&spoke, &Wanted::default()).await.unwrap_or_default()
     })
@@ -550,26 +549,20 @@ async fn find(
     let wanted = &wanted;
     let found = each(places, parallel, "looking for profiles", |place| async move {
         let mut plan = Plan::default();
-        let Place { account, region, .. } = &place;
-        let entered = Spoke::enter(&hub.sdk, account, region, LIFECYCLE_ROLE, administrator).await;
-        let looked = match &entered {
-            Ok(spoke) => standing(spoke, wanted).await,
-            Err(error) => {
-                plan.failed.push(not_entered(&place, LIFECYCLE_ROLE, administrator, error));
+        let spoke = match entered(&hub.sdk, &place, LIFECYCLE_ROLE, administrator).await {
+            Ok(spoke) => spoke,
+            Err(finding) => {
+                plan.failed.push(finding);
                 return plan;
             }
         };
-        let (Ok(spoke), Ok((found, failed))) = (&entered, &looked) else {
-            let error = looked.err();
-            plan.failed.extend(error.map(|e| Finding::of_error(format!("account {account}"), &e)));
-            return plan;
-        };
-        plan.failed.extend(failed.iter().cloned());
-        for standing in found {
+        let (found, failed) = standing(&spoke, wanted).await;
+        plan.failed.extend(failed);
+        for standing in &found {
             match claim(&leaver.name(), standing) {
                 Claim::Nothing => {}
                 Claim::Doubtful(why) => plan.left_alone.push(why),
-                Claim::Own => match planned(spoke, standing).await {
+                Claim::Own => match planned(&spoke, standing).await {
                     Ok(planned) => plan.profiles.push(planned),
                     Err(error) => {
                         let subject = format!("profile {}", standing.place());
