@@ -25,14 +25,14 @@ use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::input::text_of;
 use crate::cli::interrupt::{Interrupt, interrupted};
-use crate::cli::output::{Code, Failure, Format, count, data, hint, json, plain, say, warn, word};
+use crate::cli::output::{Code, Failure, Format, count, data, hint, json, plain, say, warn};
+use crate::cli::person::{must_be_possible, person};
 use crate::config::environment;
 use crate::mappings::change::cut;
 use crate::mappings::{Table, nearest};
-use crate::team::idp::must_be_user_id;
 use crate::team::item::{Record, excerpt};
 use crate::team::members::Name;
-use crate::team::owner::{DEFAULT_DIRECTORY, Owner, profile_name_starts};
+use crate::team::owner::{Owner, profile_name_starts};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -263,10 +263,7 @@ fn users(arguments: &Arguments) -> Result<Vec<String>, Failure> {
     }
     let mut seen = BTreeSet::new();
     users.retain(|user| seen.insert(user.clone()));
-    for user in &users {
-        must_be_user_id(user)
-            .map_err(|why| Failure::usage(format!("nobody can have this user id: {why}")))?;
-    }
+    users.iter().try_for_each(|user| must_be_possible(user))?;
     Ok(users)
 }
 
@@ -471,53 +468,10 @@ async fn undeny(
     Ok(Exit::Done)
 }
 
-/// The person, in the one directory that the `IdPs` have or that was named. While an `IdP` cannot be
-/// used, its directory is unknown, so that none is taken for the only one.
 fn leaver(user: &str, arguments: &Arguments, mappings: &Mappings) -> Result<Leaver, Failure> {
-    let idps = mappings.idps.values().filter_map(|stored| stored.mapping()?.idp());
-    let known: BTreeSet<_> = idps.map(|idp| idp.directory.clone()).collect();
-    let unusable = mappings.unusable_idps();
-    let directory = match (&arguments.directory, known.len()) {
-        (Some(directory), _)
-            if known.contains(directory) || known.is_empty() || !unusable.is_empty() =>
-        {
-            directory.clone()
-        }
-        (Some(directory), _) => {
-            let known: Vec<_> = known.into_iter().collect();
-            let message = format!(
-                "no identity provider has the directory {}, there is {}",
-                excerpt(directory),
-                known.join(", ")
-            );
-            return Err(Failure::usage(message).hint("studio-broker idps list"));
-        }
-        (None, _) if !unusable.is_empty() => {
-            let each = unusable.iter().map(|one| format!("{}: {}", one.subject, one.found));
-            let message = format!(
-                "the directory of an identity provider that cannot be used is unknown, and the same user id may be another person there; {}",
-                each.collect::<Vec<_>>().join("; ")
-            );
-            let known = known.first().map_or(DEFAULT_DIRECTORY, String::as_str);
-            let fixes = unusable.into_iter().map(|one| one.fix);
-            let failure = fixes.fold(Failure::usage(message), Failure::hint);
-            return Err(failure.hint(again(&format!("--directory {}", word(known)))));
-        }
-        (None, 0) => DEFAULT_DIRECTORY.into(),
-        (None, 1) => known.into_iter().next().unwrap_or_default(),
-        (None, _) => {
-            let known: Vec<_> = known.into_iter().collect();
-            let message = format!(
-                "the same user id may be another person in each directory: {}",
-                known.join(", ")
-            );
-            let option =
-                format!("--directory {}", known.first().map_or_else(String::new, |one| word(one)));
-            return Err(Failure::usage(message).hint(again(&option)));
-        }
-    };
-    let owner = Owner::new(&directory, user);
-    Ok(Leaver { user: user.to_owned(), directory, owner })
+    let Name { directory, user_id } = person(user, arguments.directory.as_deref(), mappings)?;
+    let owner = Owner::new(&directory, &user_id);
+    Ok(Leaver { user: user_id, directory, owner })
 }
 
 /// The `IdPs` of the directory that do not refuse the person yet.
