@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::hub::Hub;
-use super::mapping_file::{self, Orders, Removals};
+use super::mapping_file::{self, DryRun, Orders, Removals};
 use super::output::{Code, Failure, Format};
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::{Mapping, Table, nearest, subject};
@@ -16,7 +16,7 @@ use crate::team::item::Item;
 pub(super) async fn run(
     table: Table,
     keys: &[String],
-    dry_run: bool,
+    dry_run: DryRun,
     format: Format,
     change: impl Fn(&mut Item) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {

@@ -37,12 +37,19 @@ fn risk_and_number(text: &str) -> Result<(Risk, usize), String> {
     })
 }
 
-/// How much may go.
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Removals {
+/// Whether anything is done.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(in crate::cli) struct DryRun {
     /// Says what would be done and does nothing.
     #[arg(long)]
     dry_run: bool,
+}
+
+/// How much may go.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Removals {
+    #[command(flatten)]
+    dry_run: DryRun,
     /// How many items are to be removed: needed when it is more than 5.
     #[arg(long, value_name = "N")]
     confirm_removals: Option<usize>,
@@ -50,7 +57,7 @@ pub(in crate::cli) struct Removals {
 
 impl Removals {
     /// Nothing may go.
-    pub(in crate::cli) fn none(dry_run: bool) -> Self {
+    pub(in crate::cli) fn none(dry_run: DryRun) -> Self {
         Self { dry_run, confirm_removals: Some(0) }
     }
 }
@@ -115,9 +122,10 @@ pub(in crate::cli) async fn carry_out(
             .code(Code::ConfirmationNeeded)
             .hint(again(&needed(&plan).join(" "))));
     }
-    if removals.dry_run || plan.changes.is_empty() {
+    let DryRun { dry_run } = removals.dry_run;
+    if dry_run || plan.changes.is_empty() {
         print(hub, Some(&head), &plan, None, more, format);
-        if removals.dry_run && format == Format::Table {
+        if dry_run && format == Format::Table {
             say("dry run: nothing was written");
         }
         return Ok(Exit::Done);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use self::carry_out::needed;
-pub(super) use self::carry_out::{Consent, Orders, Removals, carry_out};
+pub(super) use self::carry_out::{Consent, DryRun, Orders, Removals, carry_out};
 pub(super) use self::export::{EXPORT_HELP, ExportArguments, export};
 pub(super) use self::read::{read, read_usable};
 pub(super) use self::state::state;
