@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::log_file;
-use super::output::{Failure, Format, STRONG, data, json, plain, say, styled, word};
+use super::output::{Code, Failure, Format, STRONG, data, json, plain, say, styled, word};
 use crate::mappings::nearest;
 
 /// All codes, as they are published.
@@ -55,7 +55,7 @@ fn where_the_log_is(reference: &str) -> Failure {
     let pattern = word(&format!("{{ $.reference = {} }}", json!(reference)));
     let message = "the log is needed: --log FILE with the broker's lines";
     Failure::usage(message)
-        .code("log_needed")
+        .code(Code::LogNeeded)
         .hint(format!("aws logs filter-log-events --log-group-name \"$BROKER_LOG\" --filter-pattern {pattern} > decisions.json"))
         .hint(format!("studio-broker explain reference {} --log decisions.json", word(reference)))
 }
@@ -126,7 +126,7 @@ fn explain_code(code: &str, format: Format) -> Result<Exit, Failure> {
         };
         let message = format!("no code is called {}, {perhaps}", crate::team::item::excerpt(code));
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .with("nearest", json!(near)));
     };
     match format {
@@ -171,7 +171,7 @@ fn explain_reference(reference: &str, lines: &[Value], format: Format) -> Result
             lines.len(),
             crate::team::item::excerpt(reference)
         );
-        return Err(Failure::new(Exit::Failed, message).code("not_found"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::NotFound));
     }
     let code_of = |line: &Value| line.get("code").and_then(Value::as_str).map(str::to_owned);
     let codes: Vec<_> = found.iter().filter_map(|line| known(&code_of(line)?)).collect();

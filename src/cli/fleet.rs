@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_config::SdkConfig;
 use futures_util::StreamExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::findings::{Cause, Finding};
 use super::hub::Hub;
-use super::output::{Failure, is_utf8, plain, warn, word};
+use super::output::{Code, Failure, is_utf8, plain, warn, word};
 use crate::aws::error::{AwsError, Kind};
-use crate::aws::spoke::Administrator;
+use crate::aws::spoke::{Administrator, Spoke};
 use crate::mappings::change::cut;
 use crate::mappings::{Stored, Table, nearest, places};
 use crate::team::item::{Fault, excerpt};
@@ -108,7 +109,7 @@ impl Mappings {
             false => format!(", perhaps {}", near.join(" or ")),
         };
         Failure::usage(format!("there is no team {}{perhaps}", excerpt(id)))
-            .code("not_found")
+            .code(Code::NotFound)
             .hint("studio-broker teams list")
     }
 
@@ -191,6 +192,22 @@ fn unusable(
         Finding::new(cause, format!("{noun} {key}"), faults.join("; "), fix)
     };
     faulty.map(finding).collect()
+}
+
+/// Enters a place by one of its roles.
+///
+/// # Errors
+///
+/// The role could not be assumed: the finding that says so.
+pub(super) async fn entered(
+    sdk: &SdkConfig,
+    place: &Place,
+    role_name: &str,
+    administrator: &Administrator,
+) -> Result<Spoke, Finding> {
+    let Place { account, region, .. } = place;
+    let entered = Spoke::enter(sdk, account, region, role_name, administrator).await;
+    entered.map_err(|error| not_entered(place, role_name, administrator, &error))
 }
 
 /// A place whose role could not be assumed.

@@ -9,7 +9,7 @@ use clap_complete::ArgValueCompleter;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use super::output::{Failure, Format, data, hint, json, plain, say, table, warn, word};
+use super::output::{Code, Failure, Format, data, hint, json, plain, say, table, warn, word};
 use super::{Exit, completions, log_file};
 use crate::mappings::change::REVISION;
 use crate::mappings::{CHANGED_AT, CHANGED_BY, Table};
@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: &Arguments, format: Format) -> Result<Exit, F
     if item.is_none() && changes.is_empty() {
         let message = format!("there is no team {key}, and nothing is known of one");
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .hint("studio-broker teams list"));
     }
     let of_item = |name: &str| item.as_ref().and_then(|item| item.get(name)).cloned();

@@ -1,5 +1,6 @@
 //! The hub as an administrator reaches it: the settings that its tables need, and a patient SDK.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::Exit;
-use super::output::{Failure, has_spoken, plain, say, warn};
+use super::output::{Code, Failure, has_spoken, plain, say, warn};
 use crate::aws::error::{AwsError, Kind};
 use crate::aws::mapping_tables::MappingTables;
 use crate::aws::spoke::{Administrator, administrator};
 use crate::aws::{patient, sdk_config};
 use crate::config::{SETTINGS, TableSettings, TlsRoots, environment, with_sdk};
-use crate::mappings::{Signature, Table, nearest};
+use crate::mappings::{Signature, Stored, Table, nearest};
 
 /// Settings and clients of a command that works on the tables.
 #[derive(Debug)]
@@ -76,6 +77,14 @@ impl Hub {
         MappingTables::new(aws_sdk_dynamodb::Client::new(&self.sdk), &self.settings)
     }
 
+    /// What a table holds.
+    pub(super) async fn stored(&self, table: Table) -> Result<BTreeMap<String, Stored>, Failure> {
+        let records = self.tables().all(table).await;
+        let records = records.map_err(|error| self.failure(table, error))?;
+        let of = |(key, record)| (key, Stored::of(table, record));
+        Ok(records.into_iter().map(of).collect())
+    }
+
     /// A failed call on a table; of a table that is not there, which one and where.
     pub(super) fn failure(&self, table: Table, error: AwsError) -> Failure {
         if error.kind != Kind::Missing {
@@ -88,7 +97,7 @@ impl Hub {
         let region = self.sdk.region().map_or("", AsRef::as_ref);
         let message = format!("there is no table {name} in {region} ({variable})");
         Failure::new(Exit::Failed, message)
-            .code("table_missing")
+            .code(Code::TableMissing)
             .hint(format!("aws dynamodb list-tables --region {region}"))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Exit;
-use super::output::{Failure, say};
+use super::output::{Code, Failure, say};
 use super::serve::stopped;
 
 /// Whether somebody asked to stop.
@@ -43,5 +43,5 @@ impl Interrupt {
 
 /// The failure of a command that was interrupted.
 pub(super) fn interrupted(message: impl Into<String>) -> Failure {
-    Failure::new(Exit::Failed, message).code("interrupted")
+    Failure::new(Exit::Failed, message).code(Code::Interrupted)
 }

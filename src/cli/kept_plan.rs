@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::hub::Head;
 use super::input::text_of;
-use super::output::{Failure, plain};
+use super::output::{Code, Failure, plain};
 use crate::mappings::file::typed;
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::stream::record_of;
@@ -76,7 +76,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Kept>, Failure> {
     let Some(version) = whole.get(MARK) else { return Ok(None) };
     let bad = |what: &str| {
         Failure::usage(format!("{file}: this kept plan cannot be used: {what}"))
-            .code("plan_invalid")
+            .code(Code::PlanInvalid)
     };
     if version.as_u64() != Some(VERSION) {
         return Err(bad("another version of this program wrote it"));
@@ -120,7 +120,7 @@ impl Kept {
                 Head::words(&there),
                 Head::words(&here)
             );
-            return Err(Failure::usage(message).code("plan_of_another_hub"));
+            return Err(Failure::usage(message).code(Code::PlanOfAnotherHub));
         }
         let now = |one: &One| state.items(one.table).get(&one.key).map(|stored| &stored.record);
         let changed: Vec<_> = self
@@ -168,7 +168,7 @@ impl Kept {
 
 fn refused(file: &str, table: Table, key: &str, why: &str) -> Failure {
     let message = format!("{file}: {}: {why}: nothing was written", subject(table, key));
-    Failure::usage(message).code("plan_invalid")
+    Failure::usage(message).code(Code::PlanInvalid)
 }
 
 /// The failure of a plan whose tables have moved on.

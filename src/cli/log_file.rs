@@ -6,13 +6,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::input::text_of;
-use super::output::{Failure, plain};
+use super::output::{Code, Failure, plain};
 
 /// The lines of a log, each a JSON object; what is none is left out.
 pub(super) fn lines(path: &Path) -> Result<Vec<Value>, Failure> {
     let text = text_of(path).map_err(|error| {
         let name = plain(&path.to_string_lossy());
-        Failure::usage(format!("{name}: {error}")).code("file_unreadable")
+        Failure::usage(format!("{name}: {error}")).code(Code::FileUnreadable)
     })?;
     Ok(of(&text))
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::hub::Hub;
-use super::mapping_file::{self, Orders, Removals};
-use super::output::{Failure, Format};
+use super::mapping_file::{self, DryRun, Orders, Removals};
+use super::output::{Code, Failure, Format};
 use crate::mappings::plan::{Change, Plan, State};
 use crate::mappings::{Mapping, Table, nearest, subject};
 use crate::team::item::Item;
@@ -16,7 +16,7 @@ use crate::team::item::Item;
 pub(super) async fn run(
     table: Table,
     keys: &[String],
-    dry_run: bool,
+    dry_run: DryRun,
     format: Format,
     change: impl Fn(&mut Item) -> Result<(), Failure>,
 ) -> Result<Exit, Failure> {
@@ -52,21 +52,21 @@ fn changed(
         let list =
             format!("studio-broker {} list", if table == Table::Teams { "teams" } else { "idps" });
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .with("nearest", json!(near))
             .hint(list));
     };
     let name = subject(table, key);
     if let Some(fault) = stored.unwritable.first() {
         let message = format!("{name} holds what cannot be kept: {fault}");
-        return Err(Failure::new(Exit::Failed, message).code("item_invalid"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::ItemInvalid));
     }
     let mut item = stored.item.clone();
     change(&mut item)?;
     let read = table.read(&item).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
         let message = format!("{name} cannot be used, so nobody gets in: {}", faults.join("; "));
-        Failure::new(Exit::Failed, message).code("item_invalid")
+        Failure::new(Exit::Failed, message).code(Code::ItemInvalid)
     })?;
     Ok((Change::to(table, key, Some(stored), &item, &read.value), read.value))
 }
@@ -100,7 +100,7 @@ pub(super) fn with_teams(item: &mut Item, words: &[String]) -> Result<(), Failur
             "-" if teams.contains(&team) => teams.retain(|other| *other != team),
             "-" => {
                 let message = format!("the identity provider may not grant {team} anyway");
-                return Err(Failure::new(Exit::Failed, message).code("not_found"));
+                return Err(Failure::new(Exit::Failed, message).code(Code::NotFound));
             }
             _ => {
                 let message =

@@ -231,12 +231,69 @@ pub(super) fn count(number: usize, one: &str) -> String {
     }
 }
 
+/// The codes of all failures, each with what programs read.
+macro_rules! codes {
+    ($($name:ident $code:literal,)*) => {
+        /// What kind of failure it is: stable, for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Code { $($name,)* }
+
+        impl Code {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Snake case.
+            fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Done "done",
+    Failed "failed",
+    Usage "usage",
+    Refused "refused",
+    NotAuthorised "not_authorised",
+    Conflict "conflict",
+    NotFound "not_found",
+    Interrupted "interrupted",
+    FileUnreadable "file_unreadable",
+    FileInvalid "file_invalid",
+    SettingInvalid "setting_invalid",
+    ItemInvalid "item_invalid",
+    PlanInvalid "plan_invalid",
+    PlanOfAnotherHub "plan_of_another_hub",
+    ConfirmationNeeded "confirmation_needed",
+    Privileged "privileged",
+    UserUnknown "user_unknown",
+    AccountInUse "account_in_use",
+    LogNeeded "log_needed",
+    TableMissing "table_missing",
+    AwsBusy "aws_busy",
+    AwsUnreachable "aws_unreachable",
+    AwsFailed "aws_failed",
+}
+
+impl From<Exit> for Code {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::Done,
+            Exit::Failed => Self::Failed,
+            Exit::Usage => Self::Usage,
+            Exit::Refused => Self::Refused,
+            Exit::Unauthorised => Self::NotAuthorised,
+            Exit::Conflict => Self::Conflict,
+        }
+    }
+}
+
 /// Why a command ends early: what happened, what to do next, and the exit code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) exit: Exit,
-    /// Stable, snake case.
-    pub(super) code: &'static str,
+    pub(super) code: Code,
     pub(super) message: String,
     /// Commands that help.
     pub(super) hints: Vec<String>,
@@ -246,15 +303,13 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let code = match exit {
-            Exit::Done => "done",
-            Exit::Failed => "failed",
-            Exit::Usage => "usage",
-            Exit::Refused => "refused",
-            Exit::Unauthorised => "not_authorised",
-            Exit::Conflict => "conflict",
-        };
-        Self { exit, code, message: message.into(), hints: Vec::new(), details: Map::new() }
+        Self {
+            exit,
+            code: exit.into(),
+            message: message.into(),
+            hints: Vec::new(),
+            details: Map::new(),
+        }
     }
 
     /// The arguments or files do not fit.
@@ -269,10 +324,10 @@ impl Failure {
         let files: Vec<_> = files.into_iter().collect();
         let message = format!("{faults}\n{} in {}", count(number, "fault"), files.join(", "));
         let each = faults.faults.iter().map(FileFault::as_json).collect();
-        Self::usage(message).code("file_invalid").with("faults", each)
+        Self::usage(message).code(Code::FileInvalid).with("faults", each)
     }
 
-    pub(super) fn code(mut self, code: &'static str) -> Self {
+    pub(super) fn code(mut self, code: Code) -> Self {
         self.code = code;
         self
     }
@@ -291,7 +346,7 @@ impl Failure {
     /// For programs.
     pub(super) fn as_json(&self) -> Value {
         let mut error = json!({
-            "code": self.code,
+            "code": self.code.as_str(),
             "exit": self.exit as u8,
             "message": self.message,
             "hints": self.hints,
@@ -354,7 +409,7 @@ impl From<SettingFaults> for Failure {
     fn from(faults: SettingFaults) -> Self {
         let fault = |fault: &SettingFault| json!({"variable": fault.variable, "found": fault.found, "expected": fault.expected});
         let each = faults.0.iter().map(fault).collect();
-        Self::usage(faults.to_string()).code("setting_invalid").with("faults", each)
+        Self::usage(faults.to_string()).code(Code::SettingInvalid).with("faults", each)
     }
 }
 
@@ -390,18 +445,18 @@ impl From<AwsError> for Failure {
             .hint("aws sts get-caller-identity"),
             Kind::ConditionFailed => Self::new(Exit::Conflict, format!("{operation}: {said}")),
             Kind::Missing => {
-                Self::new(Exit::Failed, format!("{operation}: {said}")).code("not_found")
+                Self::new(Exit::Failed, format!("{operation}: {said}")).code(Code::NotFound)
             }
             Kind::Throttled => {
                 Self::new(Exit::Failed, format!("{operation}: AWS is too busy: {said}"))
-                    .code("aws_busy")
+                    .code(Code::AwsBusy)
             }
             Kind::Unreachable => {
                 Self::new(Exit::Failed, format!("{operation}: AWS cannot be reached: {said}"))
-                    .code("aws_unreachable")
+                    .code(Code::AwsUnreachable)
                     .hint("env | grep -E '^AWS_(REGION|PROFILE|ENDPOINT_URL)'")
             }
-            _ => Self::new(Exit::Failed, format!("{operation}: {said}")).code("aws_failed"),
+            _ => Self::new(Exit::Failed, format!("{operation}: {said}")).code(Code::AwsFailed),
         }
     }
 }
@@ -417,6 +472,17 @@ fn said(code: &str, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_snake_case_and_no_two_are_the_same() {
+        let mut codes: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let snake = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        assert!(codes.iter().all(|code| snake(code)), "{codes:?}");
+        codes.sort_unstable();
+        assert!(codes.windows(2).all(|pair| pair[0] != pair[1]), "{codes:?}");
+    }
 
     #[test]
     fn columns_are_aligned_and_lines_end_where_their_text_ends() {

@@ -1,7 +1,5 @@
 //! `studio-broker teams`: the teams table, as administrators see and change it.
 
-use std::collections::BTreeMap;
-
 use clap::{Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 use serde_json::{Value, json};
@@ -9,12 +7,12 @@ use serde_json::{Value, json};
 use super::fleet::alike;
 use super::hub::Hub;
 use super::mapping_file::{
-    self, APPLY_HELP, ApplyArguments, EXPORT_HELP, ExportArguments, PLAN_HELP, PlanArguments,
-    Removals,
+    self, APPLY_HELP, ApplyArguments, DryRun, EXPORT_HELP, ExportArguments, PLAN_HELP,
+    PlanArguments, Removals,
 };
 use super::output::{
-    ADDED, CHANGED, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json, plain,
-    say, styled, table, warn, word,
+    ADDED, CHANGED, Code, Failure, Format, REMOVED, STRONG, count, data, hint, item_lines, json,
+    plain, say, styled, table, warn, word,
 };
 use super::spoke::{self, SPOKE_HELP, SpokeArguments};
 use super::{Exit, completions, history, one_attribute};
@@ -23,7 +21,7 @@ use crate::mappings::doors;
 use crate::mappings::privileged::{Privileged, links_beyond, privileged};
 use crate::mappings::{Stored, Table, nearest};
 use crate::team::Team;
-use crate::team::item::{Item, Record};
+use crate::team::item::Item;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Teams {
@@ -74,13 +72,8 @@ pub(super) enum Teams {
     /// Removes teams: nobody opens them any more; their profiles stay where they are.
     #[command(before_help = "Example:\n  studio-broker teams remove team1 --dry-run")]
     Remove {
-        /// Team ids.
-        #[arg(
-            value_name = "TEAM",
-            required = true,
-            add = ArgValueCompleter::new(completions::team_ids)
-        )]
-        keys: Vec<String>,
+        #[command(flatten)]
+        ids: TeamIds,
         /// Team ids that are not there are no failure.
         #[arg(long)]
         ignore_missing: bool,
@@ -92,33 +85,21 @@ pub(super) enum Teams {
         before_help = "Example:\n  studio-broker teams pause team1 --reason 'Moves to another account until noon'"
     )]
     Pause {
-        /// Team ids.
-        #[arg(
-            value_name = "TEAM",
-            required = true,
-            add = ArgValueCompleter::new(completions::team_ids)
-        )]
-        keys: Vec<String>,
+        #[command(flatten)]
+        ids: TeamIds,
         /// What the people of the team are told meanwhile.
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: Option<String>,
-        /// Says what would be done and does nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Opens paused teams again.
     #[command(before_help = "Example:\n  studio-broker teams resume team1")]
     Resume {
-        /// Team ids.
-        #[arg(
-            value_name = "TEAM",
-            required = true,
-            add = ArgValueCompleter::new(completions::team_ids)
-        )]
-        keys: Vec<String>,
-        /// Says what would be done and does nothing.
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        ids: TeamIds,
+        #[command(flatten)]
+        dry_run: DryRun,
     },
     /// Says who changed a team, and when.
     #[command(
@@ -126,6 +107,18 @@ pub(super) enum Teams {
         after_help = "Commands that write leave changed_by and changed_at in the item; edits by hand stand in the\nvalidator's log alone, which --log takes."
     )]
     History(history::Arguments),
+}
+
+/// Which teams a command is about.
+#[derive(Debug, clap::Args)]
+pub(super) struct TeamIds {
+    /// Team ids.
+    #[arg(
+        value_name = "TEAM",
+        required = true,
+        add = ArgValueCompleter::new(completions::team_ids)
+    )]
+    keys: Vec<String>,
 }
 
 /// What a team is to its people.
@@ -149,31 +142,25 @@ pub(super) async fn run(command: Teams, format: Format) -> Result<Exit, Failure>
         Teams::Plan(arguments) => mapping_file::plan(&arguments, format).await,
         Teams::Apply(arguments) => mapping_file::apply(&arguments, format).await,
         Teams::Spoke(arguments) => spoke::run(&arguments, format),
-        Teams::Remove { keys, ignore_missing, removals } => {
-            mapping_file::remove(Table::Teams, &keys, &removals, ignore_missing, format).await
+        Teams::Remove { ids, ignore_missing, removals } => {
+            mapping_file::remove(Table::Teams, &ids.keys, &removals, ignore_missing, format).await
         }
-        Teams::Pause { keys, reason, dry_run } => {
+        Teams::Pause { ids, reason, dry_run } => {
             let change = |item: &mut Item| {
                 one_attribute::paused(item, reason.as_deref());
                 Ok(())
             };
-            one_attribute::run(Table::Teams, &keys, dry_run, format, change).await
+            one_attribute::run(Table::Teams, &ids.keys, dry_run, format, change).await
         }
-        Teams::Resume { keys, dry_run } => {
+        Teams::Resume { ids, dry_run } => {
             let change = |item: &mut Item| {
                 one_attribute::resumed(item);
                 Ok(())
             };
-            one_attribute::run(Table::Teams, &keys, dry_run, format, change).await
+            one_attribute::run(Table::Teams, &ids.keys, dry_run, format, change).await
         }
         Teams::History(arguments) => history::run(&arguments, format).await,
     }
-}
-
-async fn stored(hub: &Hub) -> Result<BTreeMap<String, Stored>, Failure> {
-    let records = hub.tables().all(Table::Teams).await.map_err(|e| hub.failure(Table::Teams, e))?;
-    let of = |(key, record): (String, Record)| (key, Stored::of(Table::Teams, record));
-    Ok(records.into_iter().map(of).collect())
 }
 
 async fn list(
@@ -182,7 +169,7 @@ async fn list(
     wanted: Option<State>,
     format: Format,
 ) -> Result<Exit, Failure> {
-    let mut teams = stored(hub).await?;
+    let mut teams = hub.stored(Table::Teams).await?;
     let similar: Vec<_> = alike(&teams).iter().map(|ids| ids.join(", ")).collect();
     teams.retain(|_, stored| {
         let of = stored.item.get("account_id").and_then(Value::as_str);
@@ -257,7 +244,7 @@ fn as_json(stored: &Stored) -> Value {
 }
 
 async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> {
-    let teams = stored(hub).await?;
+    let teams = hub.stored(Table::Teams).await?;
     let target_role = hub.settings.target_role_name.as_str();
     let found: Vec<_> =
         teams.iter().filter(|(key, stored)| matches(wanted, key, stored, target_role)).collect();
@@ -272,7 +259,7 @@ async fn show(hub: &Hub, wanted: &str, format: Format) -> Result<Exit, Failure> 
         );
         let near = nearest(wanted, teams.keys().map(String::as_str));
         return Err(Failure::new(Exit::Failed, message)
-            .code("not_found")
+            .code(Code::NotFound)
             .with("nearest", json!(near))
             .hint("studio-broker teams list"));
     }

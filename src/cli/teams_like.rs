@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::hub::Hub;
-use super::output::{Failure, word};
+use super::output::{Code, Failure, word};
 use crate::mappings::{Table, nearest};
 use crate::team::item::excerpt;
 
@@ -19,5 +19,5 @@ pub(super) async fn missing(hub: &Hub, id: &str) -> Failure {
         near => format!(", perhaps {}", near.join(" or ")),
     };
     let message = format!("there is no team {}{perhaps}", excerpt(id));
-    Failure::new(Exit::Failed, message).code("not_found").hint("studio-broker teams list")
+    Failure::new(Exit::Failed, message).code(Code::NotFound).hint("studio-broker teams list")
 }

@@ -14,7 +14,8 @@
 //! | [`mod@file`] | a file of teams and `IdPs`, held against the same rules as a sign-in's |
 //! | [`plan`] | from the tables to the file: what changes, and what follows from it |
 //!
-//! Everything here is pure; [`crate::aws::mapping_tables`] reads and writes the tables.
+//! Nothing here reads a clock, the environment, a file or AWS: [`crate::aws::mapping_tables`] reads and
+//! writes the tables. All of it is pure but [`stream`], which writes log lines.
 
 pub mod advice;
 pub mod change;

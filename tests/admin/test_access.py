@@ -104,6 +104,23 @@ def test_the_directory_is_the_only_one_or_named(fleet):
     assert said["key"] == "default/a/b"
 
 
+def test_no_directory_is_guessed_while_no_identity_provider_can_be_used(fleet):
+    fleet.profile("lab1", "ann")
+    fleet.put_idp(metadata_xml="<a/>")
+    for command in (
+        ("access", "grant", "ann", "lab1", "--always", *REASON),
+        ("access", "end", "ann", "lab1"),
+        ("profiles", "revoke", "ann", "--yes"),
+    ):
+        refused = fleet.run(*command, code=2)
+        assert f"IdP {fleet.entity_id}: metadata_xml" in refused.stderr
+        assert "--directory default\n" in refused.stderr
+    assert entry(fleet, "lab1", "ann") is None
+    said = fleet.json("access", "grant", "ann", "lab1", "--always", "--directory", "default", *REASON)
+    assert said["key"] == "ann"
+    fleet.run("profiles", "revoke", "ann", "--directory", "Default", "--yes", code=2)
+
+
 def test_a_key_that_stands_there_stays_and_two_become_one(fleet):
     fleet.put_team("lab1", members={"default/ann": "always"})
     assert fleet.json("access", "grant", "ann", "lab1", "--for", "1h", *REASON)["key"] == "default/ann"

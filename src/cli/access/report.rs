@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::report_page;
 use super::review::{Fill, Review, Seen, review};
-use crate::aws::spoke::{DOCTOR_ROLE, Spoke, administrator};
+use crate::aws::spoke::{DOCTOR_ROLE, administrator};
 use crate::cli::Exit;
 use crate::cli::doctor::quota;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, STRONG, count, data, json, plain, say, styled, table};
 use crate::cli::profiles::inventory::{Wanted, standing};
@@ -61,23 +61,15 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     };
     let (hub, administrator) = (&hub, &administrator);
     let looked = each(places, arguments.parallel, "looking at accounts", |place| async move {
-        let entered =
-            Spoke::enter(&hub.sdk, &place.account, &place.region, DOCTOR_ROLE, administrator).await;
-        let spoke = match entered {
+        let spoke = match entered(&hub.sdk, &place, DOCTOR_ROLE, administrator).await {
             Ok(spoke) => spoke,
-            Err(error) => {
-                let finding = not_entered(&place, DOCTOR_ROLE, administrator, &error);
-                return (Vec::new(), None, vec![finding]);
-            }
+            Err(finding) => return (Vec::new(), None, vec![finding]),
         };
         let wanted = Wanted::default();
         let (found, quota) = tokio::join!(standing(&spoke, &wanted), quota(&spoke));
         let (account, region) = (place.account.to_string(), place.region.to_string());
+        let (found, mut findings) = found;
         let subject = format!("account {account}");
-        let mut findings = Vec::new();
-        let (found, more) = found
-            .unwrap_or_else(|error| (Vec::new(), vec![Finding::of_error(subject.clone(), &error)]));
-        findings.extend(more);
         let quota = quota.map_err(|error| findings.push(Finding::of_error(subject, &error))).ok();
         let profiles = u64::try_from(found.len()).unwrap_or(u64::MAX);
         (found, Some(Fill { account, region, profiles, quota }), findings)

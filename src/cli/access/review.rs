@@ -10,7 +10,7 @@ use crate::cli::findings::Finding;
 use crate::cli::fleet::Mappings;
 use crate::cli::profiles::inventory::Standing;
 use crate::cli::profiles::people::People;
-use crate::mappings::{CHANGED_AT, Mapping};
+use crate::mappings::{CHANGED_AT, Mapping, Stored};
 use crate::team::entitlement::Grants;
 use crate::team::idp::Idp;
 use crate::team::item::{Fault, Item};
@@ -136,89 +136,23 @@ pub(super) fn review(
 ) -> Review {
     let idps: Vec<&Idp> =
         mappings.idps.values().filter_map(|stored| stored.mapping()?.idp()).collect();
-    let denied: BTreeSet<String> = idps
+    let denied = idps
         .iter()
         .flat_map(|idp| idp.denied_users.iter().map(|id| Owner::new(&idp.directory, id)))
         .map(|owner| owner.to_string())
         .collect();
-    let by_place: BTreeMap<(&str, &str), &Seen> =
+    let by_place =
         profiles.iter().map(|seen| ((seen.owner.as_str(), seen.team.as_str()), seen)).collect();
-    let mut review = Review { at: now, ..Review::default() };
     let longest = SignedDuration::from_hours(i64::from(days) * 24);
-    let mut covered: BTreeSet<(String, String)> = BTreeSet::new();
+    let known = Known { mappings, people, idps, denied, by_place, longest, now };
+    let mut review = Review { at: now, ..Review::default() };
+    let mut covered = Covered::new();
     for (id, stored) in &mappings.teams {
-        let grants = Grants::of(&stored.item);
-        for (name, member) in grants.members.people() {
-            let owner = Owner::new(&name.directory, &name.user_id).to_string();
-            let seen = by_place.get(&(owner.as_str(), id.as_str())).copied();
-            let ended = member.until.is_over(now);
-            let mut row = row(name.key(), Some(owner.clone()), id, Rule::Member, seen);
-            row.until = Some(member.until);
-            row.ended = ended;
-            (row.reason, row.by) = (member.reason.clone(), member.by.clone());
-            row.denied = denied.contains(&owner);
-            if ended {
-                let (kind, subject) = ("entry_ended", format!("{} in {id}", name.key()));
-                let why = format!("ended {}", member.until);
-                review.needless.push(Needless { kind, subject, why });
-            } else {
-                covered.insert((owner, id.clone()));
-                if let Some(since) = seen
-                    .is_none()
-                    .then(|| without_profile_since(&stored.item, longest, now))
-                    .flatten()
-                {
-                    let (kind, subject) =
-                        ("rule_without_profile", format!("{} in {id}", name.key()));
-                    let why = format!("access by name and no profile, {since}");
-                    review.needless.push(Needless { kind, subject, why });
-                }
-            }
-            review.rows.push(row);
-        }
-        let of_people = |fault: &&Fault| fault.attribute.starts_with(members::ATTRIBUTE);
-        for fault in stored.faults_in_part().iter().filter(of_people) {
-            let (kind, subject) = ("entry_unreadable", format!("team {id}"));
-            review.needless.push(Needless { kind, subject, why: fault.to_string() });
-        }
-        let Some(team) = stored.mapping().and_then(Mapping::team) else { continue };
-        let Some(people) = people else { continue };
-        for (idp, user, owners, group) in people.members(team) {
-            let found = owners.iter().find_map(|owner| {
-                by_place.get(&(owner.as_str(), id.as_str())).map(|seen| (owner.clone(), *seen))
-            });
-            let (owner, seen) =
-                found.map_or((None, None), |(owner, seen)| (Some(owner), Some(seen)));
-            covered.extend(owners.iter().map(|owner| (owner.clone(), id.clone())));
-            let mut row = row(user.to_owned(), owner, id, Rule::Group, seen);
-            row.detail = format!("{group} at {}", idp.entity_id);
-            row.denied = owners.iter().any(|owner| denied.contains(owner));
-            review.rows.push(row);
-        }
+        known.by_name(id, stored, &mut covered, &mut review);
+        known.by_group(id, stored, &mut covered, &mut review);
     }
     for seen in profiles {
-        let key = (seen.owner.clone(), seen.team.clone());
-        let is_denied = denied.contains(&seen.owner);
-        if !covered.contains(&key) {
-            let (rule, why) = rule_of(seen, mappings, people, &idps);
-            let mut row =
-                row(seen.owner.clone(), Some(seen.owner.clone()), &seen.team, rule, Some(seen));
-            row.detail = why.to_owned();
-            row.denied = is_denied;
-            if rule == Rule::None {
-                let (kind, subject) = ("profile_without_rule", place(seen));
-                review.needless.push(Needless { kind, subject, why: why.to_owned() });
-            }
-            review.rows.push(row);
-        }
-        if is_denied {
-            let (kind, why) = ("denied_with_profile", "denied_users hold the person".to_owned());
-            review.needless.push(Needless { kind, subject: place(seen), why });
-        }
-        if now.duration_since(seen.changed) > longest {
-            let (kind, why) = ("profile_unchanged", format!("since {}", seen.changed));
-            review.needless.push(Needless { kind, subject: place(seen), why });
-        }
+        known.by_profile(seen, &covered, &mut review);
     }
     review.rows.sort_by(|a, b| (&a.person, &a.team, a.rule).cmp(&(&b.person, &b.team, b.rule)));
     review.needless.sort();
@@ -230,6 +164,120 @@ pub(super) fn review(
         review.teams.insert(id.clone(), [people.len(), profiles]);
     }
     review
+}
+
+/// The owners and teams that an entry or a group covers.
+type Covered = BTreeSet<(String, String)>;
+
+/// What the review follows from.
+struct Known<'a> {
+    mappings: &'a Mappings,
+    people: Option<&'a People>,
+    idps: Vec<&'a Idp>,
+    /// The owners whom an IdP refuses.
+    denied: BTreeSet<String>,
+    /// The profiles by owner and team.
+    by_place: BTreeMap<(&'a str, &'a str), &'a Seen>,
+    /// How long nothing may have happened.
+    longest: SignedDuration,
+    now: Timestamp,
+}
+
+impl<'a> Known<'a> {
+    fn seen(&self, owner: &str, team: &str) -> Option<&'a Seen> {
+        self.by_place.get(&(owner, team)).copied()
+    }
+
+    /// Who has access to a team by name.
+    fn by_name(&self, id: &str, stored: &Stored, covered: &mut Covered, review: &mut Review) {
+        for (name, member) in Grants::of(&stored.item).members.people() {
+            let owner = Owner::new(&name.directory, &name.user_id).to_string();
+            let seen = self.seen(&owner, id);
+            let mut row = row(name.key(), Some(owner.clone()), id, Rule::Member, seen);
+            row.until = Some(member.until);
+            row.ended = member.until.is_over(self.now);
+            (row.reason, row.by) = (member.reason.clone(), member.by.clone());
+            row.denied = self.denied.contains(&owner);
+            let subject = format!("{} in {id}", name.key());
+            if row.ended {
+                let why = format!("ended {}", member.until);
+                review.needless.push(Needless { kind: "entry_ended", subject, why });
+            } else {
+                covered.insert((owner, id.to_owned()));
+                let without_profile = || match seen {
+                    Some(_) => None,
+                    None => without_profile_since(&stored.item, self.longest, self.now),
+                };
+                if let Some(since) = without_profile() {
+                    let why = format!("access by name and no profile, {since}");
+                    review.needless.push(Needless { kind: "rule_without_profile", subject, why });
+                }
+            }
+            review.rows.push(row);
+        }
+        let of_people = |fault: &&Fault| fault.attribute.starts_with(members::ATTRIBUTE);
+        for fault in stored.faults_in_part().iter().filter(of_people) {
+            let (kind, subject) = ("entry_unreadable", format!("team {id}"));
+            review.needless.push(Needless { kind, subject, why: fault.to_string() });
+        }
+    }
+
+    /// Who has access to a team by a group of an identity store.
+    fn by_group(&self, id: &str, stored: &Stored, covered: &mut Covered, review: &mut Review) {
+        let team = stored.mapping().and_then(Mapping::team);
+        let (Some(team), Some(people)) = (team, self.people) else { return };
+        for (idp, user, owners, group) in people.members(team) {
+            let with_profile = |owner: &String| Some((owner.clone(), self.seen(owner, id)?));
+            let (owner, seen) = owners.iter().find_map(with_profile).unzip();
+            covered.extend(owners.iter().map(|owner| (owner.clone(), id.to_owned())));
+            let mut row = row(user.to_owned(), owner, id, Rule::Group, seen);
+            row.detail = format!("{group} at {}", idp.entity_id);
+            row.denied = owners.iter().any(|owner| self.denied.contains(owner));
+            review.rows.push(row);
+        }
+    }
+
+    /// A profile: the row of one that nothing covers, and what speaks against it.
+    fn by_profile(&self, seen: &Seen, covered: &Covered, review: &mut Review) {
+        let mut needless = |kind: &'static str, why: String| {
+            review.needless.push(Needless { kind, subject: place(seen), why });
+        };
+        let is_denied = self.denied.contains(&seen.owner);
+        if !covered.contains(&(seen.owner.clone(), seen.team.clone())) {
+            let (rule, why) = self.rule_of(seen);
+            let mut row =
+                row(seen.owner.clone(), Some(seen.owner.clone()), &seen.team, rule, Some(seen));
+            row.detail = why.to_owned();
+            row.denied = is_denied;
+            if rule == Rule::None {
+                needless("profile_without_rule", why.to_owned());
+            }
+            review.rows.push(row);
+        }
+        if is_denied {
+            needless("denied_with_profile", "denied_users hold the person".to_owned());
+        }
+        if self.now.duration_since(seen.changed) > self.longest {
+            needless("profile_unchanged", format!("since {}", seen.changed));
+        }
+    }
+
+    /// What can be said of a profile that no entry and no store covers.
+    fn rule_of(&self, seen: &Seen) -> (Rule, &'static str) {
+        let Some(stored) = self.mappings.teams.get(&seen.team) else {
+            return (Rule::None, "no team has this id");
+        };
+        let Some(team) = stored.mapping().and_then(Mapping::team) else {
+            return (Rule::SignIn, "the team's item cannot be used");
+        };
+        if !self.idps.iter().any(|idp| idp.enabled && idp.allowed_teams.allow(&team.team_id)) {
+            return (Rule::None, "no identity provider may grant the team");
+        }
+        match self.people.and_then(|people| people.gone(&seen.owner, team)) {
+            Some(why) => (Rule::None, why),
+            None => (Rule::SignIn, ""),
+        }
+    }
 }
 
 /// Since when a rule without a profile has been there, in words; `None` where that may be less than `longest`.
@@ -267,34 +315,12 @@ fn place(seen: &Seen) -> String {
     format!("{} in {} {}", seen.name, seen.account, seen.region)
 }
 
-/// What can be said of a profile that no entry and no store covers.
-fn rule_of(
-    seen: &Seen,
-    mappings: &Mappings,
-    people: Option<&People>,
-    idps: &[&Idp],
-) -> (Rule, &'static str) {
-    let Some(stored) = mappings.teams.get(&seen.team) else {
-        return (Rule::None, "no team has this id");
-    };
-    let Some(team) = stored.mapping().and_then(Mapping::team) else {
-        return (Rule::SignIn, "the team's item cannot be used");
-    };
-    if !idps.iter().any(|idp| idp.enabled && idp.allowed_teams.allow(&team.team_id)) {
-        return (Rule::None, "no identity provider may grant the team");
-    }
-    match people.and_then(|people| people.gone(&seen.owner, team)) {
-        Some(why) => (Rule::None, why),
-        None => (Rule::SignIn, ""),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::mappings::{Stored, Table};
+    use crate::mappings::Table;
     use crate::team::item::to_dynamodb;
 
     fn stored(table: Table, item: &Value) -> Stored {

@@ -25,7 +25,7 @@ use super::Exit;
 use super::findings::{Cause, Finding, Level, lines, tally};
 use super::fleet::{self, Mappings, PARALLEL, Place};
 use super::hub::Hub;
-use super::output::{ADDED, Failure, Format, STRONG, count, data, json, say, styled};
+use super::output::{ADDED, Code, Failure, Format, STRONG, count, data, json, say, styled};
 use crate::aws::error::Kind;
 use crate::aws::spoke::administrator;
 use crate::config::environment;
@@ -116,7 +116,9 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
         places.retain(|place| arguments.accounts.iter().any(|one| one == place.account.as_str()));
         if places.is_empty() {
             let message = "no team that can be used is in the accounts that were asked for";
-            return Err(Failure::usage(message).code("not_found").hint("studio-broker teams list"));
+            return Err(Failure::usage(message)
+                .code(Code::NotFound)
+                .hint("studio-broker teams list"));
         }
     }
     let checks = Checks {

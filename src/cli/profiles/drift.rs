@@ -13,9 +13,9 @@ use crate::aws::spoke::{DOCTOR_ROLE, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, entered};
 use crate::cli::hub::Hub;
-use crate::cli::output::{Failure, Format, data, does, hint, json, say, table, word};
+use crate::cli::output::{Code, Failure, Format, data, does, hint, json, say, table, word};
 use crate::mappings::{Table, places};
 use crate::team::Team;
 use crate::team::idp::Idp;
@@ -119,22 +119,13 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let role = if arguments.repair { LIFECYCLE_ROLE } else { DOCTOR_ROLE };
     let (hub, administrator, arguments, judge) = (&hub, &administrator, &arguments, &judge);
     let looked = each(places, arguments.parallel, "comparing profiles", |place| async move {
-        let entered =
-            Spoke::enter(&hub.sdk, &place.account, &place.region, role, administrator).await;
-        let spoke = match entered {
+        let spoke = match entered(&hub.sdk, &place, role, administrator).await {
             Ok(spoke) => spoke,
-            Err(error) => {
-                return (Vec::new(), vec![not_entered(&place, role, administrator, &error)]);
-            }
+            Err(finding) => return (Vec::new(), vec![finding]),
         };
         // In every domain of the account: profiles outlive the domain's last team.
-        match standing(&spoke, &Wanted::default()).await {
-            Ok((found, failed)) => (judge.all(&spoke, found, arguments).await, failed),
-            Err(error) => {
-                let subject = format!("account {}", place.account);
-                (Vec::new(), vec![Finding::of_error(subject, &error)])
-            }
-        }
+        let (found, failed) = standing(&spoke, &Wanted::default()).await;
+        (judge.all(&spoke, found, arguments).await, failed)
     })
     .await;
     let mut drifts = Vec::new();
@@ -173,13 +164,13 @@ async fn forget(hub: &Hub, account: &str, format: Format) -> Result<Exit, Failur
             "teams are in account {}: it is searched as long as they are",
             excerpt(account)
         );
-        return Err(Failure::new(Exit::Failed, message).code("account_in_use"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::AccountInUse));
     }
     let known: BTreeSet<_> =
         mappings.earlier.iter().filter(|place| is_there(place)).cloned().collect();
     if known.is_empty() {
         let message = format!("no team was ever seen in account {}", excerpt(account));
-        return Err(Failure::new(Exit::Failed, message).code("not_found"));
+        return Err(Failure::new(Exit::Failed, message).code(Code::NotFound));
     }
     let forgotten = hub.tables().forget(&known).await;
     forgotten.map_err(|error| hub.failure(Table::Teams, error))?;

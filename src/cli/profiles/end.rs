@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sagemaker::types::{AppStatus, SpaceStatus};
+use aws_sdk_sagemaker::types::{AppStatus, SpaceStatus, UserProfileStatus};
 use tokio::time::Instant;
 
 use super::inventory::{Standing, look};
@@ -195,10 +195,11 @@ async fn step(
 ) -> Result<Step, AwsError> {
     let (domain, name) = (&standing.domain, standing.described.name.as_str());
     let Some(now) = look(spoke, domain, name).await? else { return Ok(Step::Gone) };
-    if now.described.status == "Deleting" {
+    let status = UserProfileStatus::from(now.described.status.as_str());
+    if status == UserProfileStatus::Deleting {
         return Ok(Step::Waiting("the profile is being deleted".into()));
     }
-    if now.described.status == "Delete_Failed" && *asked {
+    if status == UserProfileStatus::DeleteFailed && *asked {
         let reason = now.described.failure_reason.unwrap_or_else(|| "no reason given".into());
         return Ok(Step::Stuck(format!("SageMaker could not delete it: {reason}")));
     }

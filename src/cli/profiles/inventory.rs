@@ -79,16 +79,19 @@ pub(in crate::cli) struct Wanted {
 /// Profiles that are described at once in one account: `SageMaker` throttles at a handful.
 const AT_ONCE: usize = 6;
 
-/// The wanted profiles of a place; of those that could not be looked at, a finding each.
-///
-/// # Errors
-///
-/// The profiles could not be listed.
+/// The wanted profiles of a place; a finding for each that could not be looked at, or one for the account
+/// where they could not be listed.
 pub(in crate::cli) async fn standing(
     spoke: &Spoke,
     wanted: &Wanted,
-) -> Result<(Vec<Standing>, Vec<Finding>), AwsError> {
-    let named = names(spoke, wanted).await?;
+) -> (Vec<Standing>, Vec<Finding>) {
+    let named = match names(spoke, wanted).await {
+        Ok(named) => named,
+        Err(error) => {
+            let subject = format!("account {}", spoke.account);
+            return (Vec::new(), vec![Finding::of_error(subject, &error)]);
+        }
+    };
     let looked = futures_util::stream::iter(named.into_iter().map(|(domain, name)| async move {
         let outcome = look(spoke, &domain, &name).await;
         (name, outcome)
@@ -104,7 +107,7 @@ pub(in crate::cli) async fn standing(
             }
         }
     }
-    Ok((found, failed))
+    (found, failed)
 }
 
 /// One profile, `None` when it is gone meanwhile.

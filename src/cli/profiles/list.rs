@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::inventory::{Standing, Wanted, standing};
-use crate::aws::spoke::{DOCTOR_ROLE, Spoke, administrator};
+use crate::aws::spoke::{DOCTOR_ROLE, administrator};
 use crate::cli::Exit;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, json, say, table};
 use crate::team::owner::{Owner, profile_name_starts};
@@ -54,25 +54,14 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
     let owners = arguments.user.as_deref().map(|user| owners(user, &mappings));
     let (hub, administrator, arguments, owners) = (&hub, &administrator, &arguments, &owners);
     let looked = each(places, arguments.parallel, "looking at accounts", |place| async move {
-        let entered =
-            Spoke::enter(&hub.sdk, &place.account, &place.region, DOCTOR_ROLE, administrator).await;
-        let spoke = match entered {
+        let spoke = match entered(&hub.sdk, &place, DOCTOR_ROLE, administrator).await {
             Ok(spoke) => spoke,
-            Err(error) => {
-                return (Vec::new(), vec![not_entered(&place, DOCTOR_ROLE, administrator, &error)]);
-            }
+            Err(finding) => return (Vec::new(), vec![finding]),
         };
         let starts = arguments.user.as_deref().map(profile_name_starts).unwrap_or_default();
         // Without a team, in all domains of the account: also where no team is any more.
         let domains = if arguments.team.is_some() { place.domains() } else { Vec::new() };
-        let wanted = Wanted { domains, starts };
-        match standing(&spoke, &wanted).await {
-            Ok(found) => found,
-            Err(error) => {
-                let subject = format!("account {}", place.account);
-                (Vec::new(), vec![Finding::of_error(subject, &error)])
-            }
-        }
+        standing(&spoke, &Wanted { domains, starts }).await
     })
     .await;
     let mut found = Vec::new();

@@ -17,7 +17,7 @@ use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke, administrator};
 use crate::cli::Exit;
 use crate::cli::again::again;
 use crate::cli::findings::{Finding, lines};
-use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, not_entered};
+use crate::cli::fleet::{self, Mappings, PARALLEL, Place, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::output::{Failure, Format, count, data, hint, json, plain, say, warn};
 use crate::cli::person::person;
@@ -159,25 +159,15 @@ async fn find(
     let wanted = &wanted;
     let found = each(places, arguments.parallel, "looking for profiles", |place| async move {
         let mut plan = Plan::default();
-        let Place { account, region, .. } = &place;
-        let entered = Spoke::enter(&hub.sdk, account, region, LIFECYCLE_ROLE, administrator).await;
-        let spoke = match entered {
+        let spoke = match entered(&hub.sdk, &place, LIFECYCLE_ROLE, administrator).await {
             Ok(spoke) => spoke,
-            Err(error) => {
-                plan.failed.push(not_entered(&place, LIFECYCLE_ROLE, administrator, &error));
+            Err(finding) => {
+                plan.failed.push(finding);
                 return plan;
             }
         };
-        let found = match standing(&spoke, wanted).await {
-            Ok((found, failed)) => {
-                plan.failed.extend(failed);
-                found
-            }
-            Err(error) => {
-                plan.failed.push(Finding::of_error(format!("account {account}"), &error));
-                return plan;
-            }
-        };
+        let (found, failed) = standing(&spoke, wanted).await;
+        plan.failed.extend(failed);
         for standing in found {
             let other_team = arguments.team.as_deref().is_some_and(|t| standing.team() != Some(t));
             match claim(name, &standing) {

@@ -1,189 +1,14 @@
-//! A file of teams and `IdPs`, as it stands in version control.
-//!
-//! ```yaml
-//! teams:
-//! - team_id: team1
-//!   account_id: "222222222222"
-//! idps:
-//! - entity_id: https://idp.example.com
-//!   metadata_file: idp.xml
-//! ```
-//!
-//! Items are held against the same rules as a sign-in's, by the same code; every fault of the file is
-//! reported, with its line.
+//! Reading a file: every item against its rules, every fault with its line.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::change::{REVISION, is_count};
-use super::yaml::{Content, Member, Node, Plain, Problem, on_one_line, parse, write_list};
-use super::{Mapping, NOTES, OWNER, Stored, Table, nearest, subject, unknown_attribute};
-use crate::team::item::{Fault, Item, Record, excerpt, misspelt, plain};
-
-/// What a file says: the items of each table that it speaks of.
-#[derive(Debug, Clone)]
-pub struct MappingFile {
-    /// The teams; `None` where the file does not speak of teams.
-    pub teams: Option<Vec<Entry>>,
-    /// The `IdPs`; `None` where the file does not speak of `IdPs`.
-    pub idps: Option<Vec<Entry>>,
-    /// Whose the items are: one label of each file that was read, `None` of a file without one.
-    pub owners: BTreeSet<Option<String>>,
-    /// What in it does nothing, each with file and line.
-    pub ignored: Vec<String>,
-}
-
-impl MappingFile {
-    /// The items for a table; `None` where the file does not speak of it.
-    pub fn entries(&self, table: Table) -> Option<&[Entry]> {
-        match table {
-            Table::Teams => self.teams.as_deref(),
-            Table::Idps => self.idps.as_deref(),
-        }
-    }
-
-    /// Several files as one. An id that stands in two of them is a fault with both places.
-    ///
-    /// # Errors
-    ///
-    /// Every id that stands twice, or differs from another in case only.
-    pub fn joined(files: Vec<Self>) -> Result<Self, FileFaults> {
-        let mut whole =
-            Self { teams: None, idps: None, owners: BTreeSet::new(), ignored: Vec::new() };
-        let mut faults = Vec::new();
-        let mut seen: BTreeMap<(Table, String), Entry> = BTreeMap::new();
-        for file in files {
-            whole.owners.extend(file.owners);
-            whole.ignored.extend(file.ignored);
-            for (table, entries) in [(Table::Teams, file.teams), (Table::Idps, file.idps)] {
-                let Some(entries) = entries else { continue };
-                for entry in &entries {
-                    let key = (table, folded(table, &entry.key));
-                    let Some(first) = seen.get(&key) else {
-                        seen.insert(key, entry.clone());
-                        continue;
-                    };
-                    let name = subject(table, &entry.key);
-                    let place = format!("{}:{}", first.file, first.line);
-                    faults.push(FileFault::new(
-                        &entry.file,
-                        entry.line,
-                        match first.key == entry.key {
-                            true => format!("{name}: stands twice, first in {place}"),
-                            false => {
-                                format!("{name}: {}", alike(&first.key, &format!("in {place}")))
-                            }
-                        },
-                    ));
-                }
-                let all = match table {
-                    Table::Teams => &mut whole.teams,
-                    Table::Idps => &mut whole.idps,
-                };
-                all.get_or_insert_default().extend(entries);
-            }
-        }
-        if faults.is_empty() { Ok(whole) } else { Err(FileFaults::new(faults)) }
-    }
-}
-
-/// Ids of teams are the same to SageMaker whatever their case.
-fn folded(table: Table, key: &str) -> String {
-    if table == Table::Teams { key.to_ascii_lowercase() } else { key.to_owned() }
-}
-
-fn alike(other: &str, place: &str) -> String {
-    let other = excerpt(other);
-    format!(
-        "team_id: found an id that differs from {other} {place} in case only, expected ids that differ in more"
-    )
-}
-
-/// One item of a file.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// The item's key.
-    pub key: String,
-    /// The file's name, as it was asked for.
-    pub file: String,
-    /// Line of its beginning, from 1.
-    pub line: usize,
-    /// The item as the table will hold it, metadata included.
-    pub item: Item,
-    /// The team or `IdP`.
-    pub mapping: Mapping,
-}
-
-/// One fault of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileFault {
-    /// The file's name, as it was asked for.
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// What is wrong there.
-    pub message: String,
-    /// The attribute, what was found and what is expected, where one attribute is at fault.
-    pub fault: Option<Fault>,
-}
-
-impl FileFault {
-    /// A fault in words.
-    pub fn new(file: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, message: message.into(), fault: None }
-    }
-
-    /// For programs.
-    pub fn as_json(&self) -> Value {
-        let fault = self.fault.as_ref();
-        json!({
-            "file": self.file,
-            "line": self.line,
-            "attribute": fault.map(|fault| &fault.attribute),
-            "found": fault.map(|fault| &fault.found),
-            "expected": fault.map(|fault| &fault.expected),
-            "message": self.message,
-        })
-    }
-}
-
-/// Every fault of one or several files. `Display` has one line for each: `teams.yaml:12: team "x": …`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct FileFaults {
-    /// At least one, file by file in the order of the lines.
-    pub faults: Vec<FileFault>,
-}
-
-impl FileFaults {
-    /// Faults, in the order of the files and lines.
-    pub fn new(mut faults: Vec<FileFault>) -> Self {
-        faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        Self { faults }
-    }
-}
-
-impl fmt::Display for FileFaults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, FileFault { file, line, message, .. }) in self.faults.iter().enumerate() {
-            let end = if i == 0 { "" } else { "\n" };
-            write!(f, "{end}{file}:{line}: {message}")?;
-        }
-        Ok(())
-    }
-}
-
-fn is_label(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(fits)
-}
-
-/// Stands for `metadata_xml` in a file: a path, relative to the file.
-const METADATA_FILE: &str = "metadata_file";
+use super::{Entry, FileFault, FileFaults, METADATA_FILE, MappingFile, alike, folded};
+use crate::mappings::change::REVISION;
+use crate::mappings::yaml::{Content, Member, Node, Plain, Problem, parse};
+use crate::mappings::{NOTES, OWNER, Table, nearest, subject, unknown_attribute};
+use crate::team::item::{Fault, Item, excerpt, misspelt, plain};
 
 /// Reads a file. `metadata` gives the text of a metadata file by its path.
 ///
@@ -338,14 +163,7 @@ impl Reader<'_> {
         for (line, fault) in &unreadable {
             self.attribute(*line, &name, fault.clone());
         }
-        let ignored = std::iter::once(REVISION).filter(|_| table == Table::Teams).chain(NOTES);
-        for note in ignored {
-            if item.remove(note).is_some() {
-                let (line, _) = node.at(note);
-                let file = self.file;
-                self.ignored.push(format!("{file}:{line}: {name}: {note} is the table's own, what the file says is ignored"));
-            }
-        }
+        self.without_notes(table, node, &mut item, &name);
         if let Some(owner) = owner {
             item.entry(OWNER).or_insert_with(|| owner.into());
         }
@@ -387,18 +205,33 @@ impl Reader<'_> {
                 item.keys().filter(|name| !is_said(name)).cloned().collect()
             }
         };
-        for attribute in unknown {
-            let (line, _) = node.at(&attribute);
-            let message = format!("{name}: {}", unknown_attribute(table, &attribute));
-            let expected = nearest(&attribute, table.attributes().iter().copied());
-            let fault = Some(Fault {
-                found: excerpt(&attribute),
-                expected: expected.first().copied().unwrap_or("a known attribute").to_owned(),
-                attribute,
-            });
-            self.faults.push(FileFault { file: self.file.to_owned(), line, message, fault });
-        }
+        unknown.into_iter().for_each(|attribute| self.unknown(table, node, &name, attribute));
         None
+    }
+
+    /// Takes out what only the table says of an item.
+    fn without_notes(&mut self, table: Table, node: &Node, item: &mut Item, name: &str) {
+        let notes = std::iter::once(REVISION).filter(|_| table == Table::Teams).chain(NOTES);
+        for note in notes {
+            if item.remove(note).is_some() {
+                let (line, _) = node.at(note);
+                let file = self.file;
+                self.ignored.push(format!("{file}:{line}: {name}: {note} is the table's own, what the file says is ignored"));
+            }
+        }
+    }
+
+    /// The fault of an attribute that nobody knows.
+    fn unknown(&mut self, table: Table, node: &Node, name: &str, attribute: String) {
+        let (line, _) = node.at(&attribute);
+        let message = format!("{name}: {}", unknown_attribute(table, &attribute));
+        let expected = nearest(&attribute, table.attributes().iter().copied());
+        let fault = Some(Fault {
+            found: excerpt(&attribute),
+            expected: expected.first().copied().unwrap_or("a known attribute").to_owned(),
+            attribute,
+        });
+        self.faults.push(FileFault { file: self.file.to_owned(), line, message, fault });
     }
 
     /// Puts the text of the metadata file in its place; its line, 0 where it cannot be read.
@@ -436,6 +269,11 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn is_label(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(fits)
 }
 
 /// The fault in the words of the file: what stood there without quotes, and whether quotes are all it needs.
@@ -481,152 +319,6 @@ fn put_at(map: &mut Item, path: &str, value: Value) -> Option<()> {
         None => map.get_mut(first)?,
     };
     put_at(inner.as_object_mut()?, rest, value)
-}
-
-/// The file that the tables would be read from, and what of them it cannot hold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Export {
-    /// The document.
-    pub text: String,
-    /// Items that are not in it, each with the reason.
-    pub left_out: Vec<String>,
-}
-
-/// The items of a table as a file has them: everything but the revision, which the table counts.
-pub fn exported(table: Table, items: &BTreeMap<String, Stored>) -> Vec<Item> {
-    let writable = items.values().filter(|stored| stored.unwritable.is_empty());
-    writable
-        .map(|stored| {
-            let mut item = stored.item.clone();
-            item.retain(|name, value| {
-                !is_count(table, name, value) && !NOTES.contains(&name.as_str())
-            });
-            item
-        })
-        .collect()
-}
-
-/// Writes the tables as YAML, with the line that makes editors check and complete it. Malformed items are
-/// written as they are, since the file is where they are repaired; an item that holds what YAML cannot
-/// (binary values, number sets, NULL, numbers beyond JSON) stands in a comment, as `DynamoDB` writes it.
-pub fn export(schema: &str, tables: &[(Table, &BTreeMap<String, Stored>)]) -> Export {
-    let mut text = format!("# yaml-language-server: $schema={schema}\n");
-    let mut left_out = Vec::new();
-    for (table, items) in tables {
-        let name = match table {
-            Table::Teams => "teams",
-            Table::Idps => "idps",
-        };
-        for (key, stored) in items.iter().filter(|(_, stored)| !stored.unwritable.is_empty()) {
-            let faults: Vec<_> = stored.unwritable.iter().map(ToString::to_string).collect();
-            let reason = format!("{}: {}", subject(*table, key), faults.join("; "));
-            text.push_str(&format!("# not in this file: {}\n", on_one_line(&reason)));
-            text.push_str(&format!("#   {}\n", on_one_line(&typed(&stored.record).to_string())));
-            left_out.push(reason);
-        }
-        let items = exported(*table, items);
-        if items.is_empty() {
-            text.push_str(&format!("{name}: []\n"));
-        } else {
-            text.push_str(&format!("{name}:\n"));
-            write_list(&items, table.attributes(), 0, &mut text);
-        }
-    }
-    Export { text, left_out }
-}
-
-/// A record as `DynamoDB` writes it, on one line.
-pub fn typed(record: &Record) -> Value {
-    let members = |map: &HashMap<String, AttributeValue>| -> Map<String, Value> {
-        map.iter().map(|(name, value)| (name.clone(), typed_value(value))).collect()
-    };
-    Value::Object(members(record))
-}
-
-fn typed_value(value: &AttributeValue) -> Value {
-    let blob = |blob: &aws_sdk_dynamodb::primitives::Blob| STANDARD.encode(blob);
-    match value {
-        AttributeValue::S(text) => json!({"S": text}),
-        AttributeValue::N(number) => json!({"N": number}),
-        AttributeValue::Bool(flag) => json!({"BOOL": flag}),
-        AttributeValue::Ss(set) => json!({"SS": set}),
-        AttributeValue::Ns(set) => json!({"NS": set}),
-        AttributeValue::B(bytes) => json!({"B": blob(bytes)}),
-        AttributeValue::Bs(set) => json!({"BS": set.iter().map(blob).collect::<Vec<_>>()}),
-        AttributeValue::L(list) => json!({"L": list.iter().map(typed_value).collect::<Vec<_>>()}),
-        AttributeValue::M(map) => json!({"M": typed(map)}),
-        _ => json!({"NULL": true}),
-    }
-}
-
-/// The JSON Schema of a file, from the schemas of its items.
-pub fn schema() -> Value {
-    let mut definitions = Map::new();
-    let mut item = |schema: Value| {
-        let mut schema = match schema {
-            Value::Object(schema) => schema,
-            _ => Map::new(),
-        };
-        schema.remove("$schema");
-        if let Some(Value::Object(inner)) = schema.remove("$defs") {
-            definitions.extend(inner);
-        }
-        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            // The table counts revisions; what a file says about them is not looked at.
-            properties.remove(REVISION);
-            NOTES.iter().for_each(|note| {
-                properties.remove(*note);
-            });
-        }
-        schema
-    };
-    let team = item(Table::Teams.schema());
-    let mut idp = item(Table::Idps.schema());
-    if let Some(properties) = idp.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert(
-            METADATA_FILE.into(),
-            json!({
-                "type": "string",
-                "description": "Path of the metadata, relative to this file; instead of metadata_xml.",
-            }),
-        );
-    }
-    if let Some(required) = idp.get_mut("required").and_then(Value::as_array_mut) {
-        required.retain(|name| name != "metadata_xml");
-    }
-    idp.insert(
-        "oneOf".into(),
-        json!([{"required": ["metadata_xml"]}, {"required": [METADATA_FILE]}]),
-    );
-    definitions.insert("Team".into(), Value::Object(team));
-    definitions.insert("IdP".into(), Value::Object(idp));
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Mappings",
-        "description": "Teams and IdPs as a file in version control has them: for `teams plan` and `idps plan`.",
-        "type": "object",
-        "additionalProperties": false,
-        "patternProperties": {"^x-": {"description": "Where anchors are written that items refer to."}},
-        "properties": {
-            "$schema": {"type": "string"},
-            "owner": {
-                "description": "Label of this file's items: --prune removes items of this label alone.",
-                "type": "string",
-                "pattern": "^[A-Za-z0-9._/-]{1,64}$",
-            },
-            "teams": {
-                "description": "Every team; absent where the file does not speak of teams.",
-                "type": "array",
-                "items": {"$ref": "#/$defs/Team"},
-            },
-            "idps": {
-                "description": "Every IdP; absent where the file does not speak of IdPs.",
-                "type": "array",
-                "items": {"$ref": "#/$defs/IdP"},
-            },
-        },
-        "$defs": definitions,
-    })
 }
 
 #[cfg(test)]
@@ -758,48 +450,5 @@ mod tests {
         let found = faults(&format!("{GOOD}  Enabled: false\n"));
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("expected enabled, which takes access away"), "{found:?}");
-    }
-
-    fn stored(item: Value, more: &[(&str, AttributeValue)]) -> BTreeMap<String, Stored> {
-        let mut record: Record = item
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, value)| (name.clone(), crate::team::item::to_dynamodb(value)))
-            .collect();
-        record.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        BTreeMap::from([("a".to_owned(), Stored::of(Table::Teams, record))])
-    }
-
-    #[test]
-    fn a_malformed_item_is_exported_as_it_is() {
-        let teams =
-            stored(json!({"team_id": "a", "account_id": 7, "odd": {"x": [1, null, true]}}), &[]);
-        // NULL has no place in an item, but YAML can hold it.
-        let export = export("s.json", &[(Table::Teams, &teams)]);
-        assert_eq!(export.left_out.len(), 1, "{}", export.text);
-        let teams = stored(json!({"team_id": "a", "account_id": 7, "odd": {"x": [1, true]}}), &[]);
-        let export = super::export("s.json", &[(Table::Teams, &teams)]);
-        assert_eq!(
-            export.text,
-            "# yaml-language-server: $schema=s.json\nteams:\n- team_id: a\n  account_id: 7\n  odd:\n    x:\n      - 1\n      - true\n"
-        );
-    }
-
-    #[test]
-    fn what_a_file_cannot_hold_stands_in_a_comment_and_is_said() {
-        let blob = AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([0, 255]));
-        let teams = stored(json!({"team_id": "a"}), &[("blob", blob)]);
-        let export = export("s.json", &[(Table::Teams, &teams)]);
-        assert!(export.text.ends_with("teams: []\n"));
-        assert!(
-            export.text.contains(r#"#   {"blob":{"B":"AP8="},"team_id":{"S":"a"}}"#),
-            "{}",
-            export.text
-        );
-        assert_eq!(
-            export.left_out,
-            [r#"team "a": blob: found a binary value (B), expected M, L, S, N, BOOL or SS"#]
-        );
     }
 }
