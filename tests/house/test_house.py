@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from imports import ROOT, House, circles
 from plan import PICTURE, picture, rooms
+from sizes import LONG, functions, too_long
 from touch import OUTSIDE, touched
 
 ARROWS = House().arrows()
@@ -93,6 +94,11 @@ def test_a_parent_that_calls_its_part_by_a_bare_path_is_seen(tmp_path):
 
 def test_a_circle_would_be_found():
     assert circles({(("a",), ("b",)): set(), (("b",), ("c",)): set(), (("c",), ("a",)): set()}) == [[("a",), ("b",), ("c",)]]
+
+
+def test_what_is_long_has_a_reason_and_every_reason_something_long():
+    assert set(too_long()) == set(LONG)
+    assert list(functions(["    fn a() {", "        b", "    }", "fn c() {", "}"])) == [("a", 3), ("c", 2)]
 
 
 def test_the_picture_is_that_of_the_table():

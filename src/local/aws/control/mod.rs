@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::{fault::OrderedFault, help::help};
-use super::Simulator;
+use super::simulator::Simulator;
 use crate::local::server::{self, Body};
 
 /// Which faults are cleared.
