@@ -1,4 +1,16 @@
 //! Conversations with AWS: one file each, on the SDK's concrete clients.
+//!
+//! In comes a question in the words of [`crate::team`], out goes a typed answer or one [`error::AwsError`],
+//! sorted by what can be done about it. Whether a person may have the answer is decided elsewhere.
+//!
+//! | of | files |
+//! | --- | --- |
+//! | the broker's own tables | [`tables`], [`team_index`], [`state_table`], [`updates`], [`line_table`], all through [`conditional`] where a write depends on what is there |
+//! | a team's account | [`target`], [`sagemaker`], [`profile`], [`user_settings`], [`presign`], [`door`], [`studio_url`] |
+//! | people and secrets | [`identity_store`], [`secret`] |
+//! | administrators' commands | `mapping_tables`, `member_entry`, `places`, `spoke`, `sessions`, `left_behind` |
+//!
+//! What is remembered for a while is in [`cache`]; timeouts, retries and what they may cost are here.
 
 pub mod cache;
 pub mod conditional;

@@ -1,4 +1,9 @@
 //! The command line: data on standard output, words on standard error.
+//!
+//! A file or folder for each command, called like it. What they share: `hub` (the settings and tables that a
+//! command works on), `fleet` (many accounts at once), `input` and `output` (files and pipes; JSON, tables,
+//! failures with their exit codes), `findings` (what `doctor` and others tell, each with its fix). Rules about
+//! teams and people are in [`crate::team`] and [`crate::mappings`], not here: a command asks, shows and writes.
 
 mod access;
 mod again;

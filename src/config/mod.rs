@@ -1,4 +1,7 @@
 //! Every setting: read once at start, parsed into types, all faults reported together.
+//!
+//! `table.rs` has the rows: names, defaults, bounds and words, from which the schema, the guide and the messages
+//! follow; here each is read into the type that the rest of the program takes.
 
 mod public_url;
 mod table;

@@ -1,4 +1,8 @@
 //! What teams are: parsed once, from an item that nobody trusts, into types that cannot be wrong.
+//!
+//! In comes an item of a table, out goes a [`Team`], an [`idp::Idp`] or every fault at once ([`item`]). Who may
+//! open what is [`entitlement`], who somebody is to AWS [`owner`], whose a profile is [`whose`]. Nothing here
+//! touches the world outside.
 
 pub mod address;
 pub mod app;
