@@ -8,19 +8,22 @@ use super::output::word;
 /// The same command with further options; an option that is there already gets its new value. `None` where
 /// it cannot be repeated.
 pub(super) fn again(options: &str) -> Option<String> {
-    let words: Vec<_> = std::env::args().skip(1).collect();
-    of(&words, options)
+    of(&arguments(), options)
 }
 
 /// The command that ran with another verb, without options that only the first one knows, and with further
 /// ones.
 pub(super) fn instead(verb: &str, other: &str, without: &[&str], options: &str) -> Option<String> {
-    let mut words: Vec<_> = std::env::args().skip(1).collect();
+    let mut words = arguments();
     words.retain(|word| !without.contains(&word.as_str()));
     if let Some(word) = words.iter_mut().find(|word| *word == verb) {
         *word = other.to_owned();
     }
     of(&words, options)
+}
+
+fn arguments() -> Vec<String> {
+    std::env::args().skip(1).collect()
 }
 
 fn of(words: &[String], options: &str) -> Option<String> {

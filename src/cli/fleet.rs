@@ -244,6 +244,7 @@ pub(super) const PARALLEL: usize = 64;
 
 /// Does the same work for each item, at most `parallel` at once, and returns what came of it in the items'
 /// order, each with the time it took. A terminal sees a progress bar.
+#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub(super) async fn each<T, R, F>(
     items: Vec<T>,
     parallel: usize,
@@ -259,7 +260,7 @@ where
         let done = work(item);
         let bar = &bar;
         async move {
-            let started = now();
+            let started = Instant::now();
             let result = done.await;
             bar.inc(1);
             (number, (result, started.elapsed()))
@@ -289,12 +290,6 @@ pub(super) fn parallel(text: &str) -> Result<usize, String> {
         Ok(number) if (1..=256).contains(&number) => Ok(number),
         _ => Err("expected a number from 1 to 256".into()),
     }
-}
-
-/// The clock for durations.
-#[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]

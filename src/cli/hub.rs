@@ -33,6 +33,7 @@ impl Hub {
     /// # Errors
     ///
     /// Every setting that cannot be used, a missing Region among them, in one message.
+    #[expect(clippy::disallowed_methods, reason = "the edge: names of settings that are none")]
     pub(super) async fn connect() -> Result<Self, Failure> {
         let read = TableSettings::read(environment);
         let sdk = load_sdk(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;

@@ -218,6 +218,17 @@ impl TableSettings {
     }
 }
 
+/// The state table's name, for commands that look into it.
+///
+/// # Errors
+///
+/// The setting's fault.
+pub fn state_table(get: impl Fn(&str) -> Option<String>) -> Result<String, SettingFaults> {
+    let mut reader = Reader { get: &get, faults: Vec::new() };
+    let name = reader.table(&table::STATE_TABLE);
+    if reader.faults.is_empty() { Ok(name) } else { Err(SettingFaults(reader.faults)) }
+}
+
 /// What an `IdP` must be told about this broker.
 #[derive(Debug, Clone)]
 pub struct Audience {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::asked::Asked;
 use self::permissions::HubTables;
@@ -89,7 +90,7 @@ const PROOF: [(&str, &str); 6] = [
 
 #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
 pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Failure> {
-    let started = fleet::now();
+    let started = Instant::now();
     let now = Timestamp::now();
     let hub = Hub::connect().await?;
     let (settings, mut findings) = hub::settings(environment)?;

@@ -9,7 +9,7 @@ use super::deny::{deny, noticed};
 use super::find::Field;
 use super::plan::{Leaver, Outcome, Plan};
 use super::words::{ended_line, tell, tell_left};
-use crate::cli::fleet::{self, each};
+use crate::cli::fleet::each;
 use crate::cli::interrupt::{Interrupt, interrupted};
 use crate::cli::output::{Failure, Format, plain};
 use crate::cli::profiles::end::{Ended, Order, end};
@@ -38,9 +38,10 @@ impl Work<'_> {
     /// # Errors
     ///
     /// Somebody could not be refused, or it was interrupted before everybody was: no profile is ended.
+    #[expect(clippy::disallowed_methods, reason = "the edge: time enters here")]
     pub(super) async fn carry_out(&self, people: &mut [Leaver]) -> Result<(), Failure> {
         self.end_what_is_open(people).await;
-        let denied_at = fleet::now();
+        let denied_at = Instant::now();
         self.refuse(people).await?;
         let is_news = people.iter().any(|leaver| !leaver.plan.deny.is_empty());
         let wait = if is_news { noticed(self.field.hub, self.format) } else { Duration::ZERO };
@@ -97,7 +98,7 @@ impl Work<'_> {
         &self,
         name: &Name,
         plan: &Plan,
-        noticed_at: std::time::Instant,
+        noticed_at: Instant,
     ) -> (Vec<Outcome>, Plan) {
         let order = &Order {
             shared_spaces: self.shared_spaces,
@@ -122,7 +123,7 @@ impl Work<'_> {
                 break;
             }
             tokio::select! {
-                () = tokio::time::sleep(noticed_at.saturating_duration_since(fleet::now())) => {}
+                () = tokio::time::sleep_until(noticed_at) => {}
                 () = self.interrupt.asked() => break,
             }
             let second_look = self.field.find(name).await;

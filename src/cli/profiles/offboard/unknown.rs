@@ -9,7 +9,7 @@ use crate::cli::again::again;
 use crate::cli::fleet::Mappings;
 use crate::cli::output::{Code, Failure};
 use crate::cli::profiles::people::People;
-use crate::config::environment;
+use crate::config::{environment, state_table};
 use crate::mappings::change::cut;
 use crate::mappings::nearest;
 use crate::team::item::excerpt;
@@ -58,12 +58,14 @@ pub(super) async fn unknown(
     // What a store cannot say, it does not know either: then the flag is needed.
     let (stored, _) = People::read(field.hub, &idps, &[]).await;
     let client = aws_sdk_dynamodb::Client::new(&field.hub.sdk);
-    let state_table = environment("STUDIO_BROKER_STATE_TABLE").filter(|name| !name.is_empty());
-    let state_table = state_table.unwrap_or_else(|| "studio-broker-state".to_owned());
+    let state_table = state_table(environment);
     let mut unknown = Vec::new();
     for name in doubtful {
         let Name { directory, user_id } = name;
-        let in_session = has_session(&client, &state_table, directory, user_id).await;
+        let in_session = match &state_table {
+            Ok(table) => has_session(&client, table, directory, user_id).await.ok(),
+            Err(_) => None,
+        };
         let owner = Owner::new(directory, user_id);
         if !stored.knows(owner.as_str()) && !in_session.unwrap_or(false) {
             unknown.push(user_id);
