@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use aws_sdk_sagemaker::types::{Tag, UserSettings};
 use serde_json::Value;
-use studio_broker::aws::{Access, sdk_config_for};
+use studio_broker::aws::{Endpoint, sdk_config_for};
 
 const STUDIO_BROKER: &str = env!("CARGO_BIN_EXE_studio-broker");
 
@@ -47,7 +47,7 @@ impl Aws {
 
     /// A profile as the broker makes it for somebody in a team: what a page ends has to be there first.
     fn profile(&self, user: &str, team: &str) {
-        let access = Access {
+        let access = Endpoint {
             endpoint_url: self.endpoint.clone(),
             region: "us-east-1".into(),
             access_key_id: "222222222222".into(),

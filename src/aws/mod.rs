@@ -93,7 +93,7 @@ pub async fn sdk_config(roots: Option<TlsRoots>) -> Result<SdkConfig, HttpClient
 
 /// Where and as whom AWS is reached when nothing of the environment counts.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct Endpoint {
     /// The endpoint of all services.
     pub endpoint_url: String,
     /// The Region of the tables.
@@ -105,8 +105,8 @@ pub struct Access {
 }
 
 /// The same configuration as [`sdk_config`], but from arguments alone.
-pub fn sdk_config_for(access: &Access) -> SdkConfig {
-    let Access { endpoint_url, region, access_key_id, secret_access_key } = access;
+pub fn sdk_config_for(endpoint: &Endpoint) -> SdkConfig {
+    let Endpoint { endpoint_url, region, access_key_id, secret_access_key } = endpoint;
     let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -98,7 +98,7 @@ enum Command {
         subcommand,
         before_help = "Example:\n  studio-broker access explain jane --team team1"
     )]
-    Access(access::Access),
+    Access(access::AccessCommand),
     /// Groups and assignments of IAM Identity Center, as far as its API goes.
     #[command(subcommand, before_help = "Example:\n  studio-broker identity-center plan")]
     IdentityCenter(identity_center::IdentityCenter),

@@ -29,7 +29,7 @@ pub use self::seed::{SeededIdp, seed};
 use self::aws::{AwsOptions, RunningAws, StartError};
 use self::idp::{IdpError, IdpOptions, RunningIdp};
 use self::server::{ListenError, Server};
-use crate::aws::{Access, sdk_config_for};
+use crate::aws::{Endpoint, sdk_config_for};
 use crate::broker::audit::Audit;
 use crate::broker::{Broker, KeyError};
 use crate::config::{SettingFaults, Settings, environment};
@@ -159,7 +159,7 @@ pub async fn start(arguments: &Arguments) -> Result<Running, LocalError> {
     let idp = idp::start(idp_listener, options)?;
     seed(&aws, Some(&idp.registration())).map_err(StartError::from)?;
 
-    let sdk = sdk_config_for(&Access {
+    let sdk = sdk_config_for(&Endpoint {
         endpoint_url: aws.endpoint_url(),
         region: HUB_REGION.into(),
         access_key_id: HUB_ACCESS_KEY.into(),

@@ -16,7 +16,7 @@ use super::Exit;
 use super::output::{Failure, Format};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Access {
+pub(super) enum AccessCommand {
     /// Gives a person access to a team by name, without end or until a moment.
     #[command(
         before_help = "Example:\n  studio-broker access grant jane team1 --for 8h --reason \"the audit of November\"",
@@ -43,11 +43,11 @@ pub(super) enum Access {
     Report(report::Arguments),
 }
 
-pub(super) async fn run(command: Access, format: Format) -> Result<Exit, Failure> {
+pub(super) async fn run(command: AccessCommand, format: Format) -> Result<Exit, Failure> {
     match command {
-        Access::Grant(arguments) => grant::run(arguments, format).await,
-        Access::End(arguments) => end::run(arguments, format).await,
-        Access::Explain(arguments) => explain::run(arguments, format).await,
-        Access::Report(arguments) => report::run(arguments, format).await,
+        AccessCommand::Grant(arguments) => grant::run(arguments, format).await,
+        AccessCommand::End(arguments) => end::run(arguments, format).await,
+        AccessCommand::Explain(arguments) => explain::run(arguments, format).await,
+        AccessCommand::Report(arguments) => report::run(arguments, format).await,
     }
 }

@@ -95,7 +95,7 @@ impl Entry {
 
 /// Everything that is to be done.
 #[derive(Debug)]
-struct Plan {
+struct GroupsPlan {
     center: Center,
     entries: Vec<Entry>,
     /// Groups that the application is not assigned yet, with the team that they are for.
@@ -104,7 +104,7 @@ struct Plan {
     others: Vec<String>,
 }
 
-impl Plan {
+impl GroupsPlan {
     fn creates(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.create)
     }
@@ -142,7 +142,7 @@ pub(super) async fn run(command: IdentityCenter, format: Format) -> Result<Exit,
     }
 }
 
-async fn plan(hub: &Hub, arguments: &Arguments) -> Result<Plan, Failure> {
+async fn plan(hub: &Hub, arguments: &Arguments) -> Result<GroupsPlan, Failure> {
     let mappings = Mappings::read(hub).await?;
     let idp = idp(&mappings, arguments.idp.as_deref())?;
     let center = Center::find(hub, idp.as_ref(), arguments.application.as_deref()).await?;
@@ -164,7 +164,7 @@ async fn plan(hub: &Hub, arguments: &Arguments) -> Result<Plan, Failure> {
     let assign = wanted.filter(|(group, _)| !assigned.contains(group)).collect();
     let named = |principal: &&String| entries.iter().any(|e| e.groups.contains(*principal));
     let others = assigned.iter().filter(|principal| !named(principal)).cloned().collect();
-    Ok(Plan { center, entries, assign, others })
+    Ok(GroupsPlan { center, entries, assign, others })
 }
 
 /// The `IdP` that reads groups from an identity store; none before it is added.
@@ -225,7 +225,7 @@ fn entry(center: &Center, team: &Team) -> Entry {
 }
 
 /// Whoever could name a group could have put people into it: nobody gets access by a name alone.
-fn no_strangers(plan: &Plan) -> Result<(), Failure> {
+fn no_strangers(plan: &GroupsPlan) -> Result<(), Failure> {
     let with_members: Vec<_> = plan
         .unnamed()
         .filter(|entry| entry.members > 0)
@@ -251,7 +251,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn of(plan: &Plan, write_teams: bool) -> Self {
+    fn of(plan: &GroupsPlan, write_teams: bool) -> Self {
         let creates = if plan.center.is_external { 0 } else { plan.creates().count() };
         // Whoever gets a group is assigned, too.
         let writes = if write_teams { creates + plan.unnamed().count() } else { 0 };
@@ -277,7 +277,7 @@ impl Steps {
 }
 
 /// Makes what is missing. Each step is one that a second run finds done.
-async fn apply(plan: &mut Plan, steps: &mut Steps) -> Result<(), Failure> {
+async fn apply(plan: &mut GroupsPlan, steps: &mut Steps) -> Result<(), Failure> {
     if plan.center.is_external {
         let missing: Vec<_> = plan.creates().map(Entry::group_name).collect();
         if !missing.is_empty() {
@@ -315,7 +315,7 @@ async fn apply(plan: &mut Plan, steps: &mut Steps) -> Result<(), Failure> {
 }
 
 /// Puts ids of groups into the teams' items, each only if it is still what was read.
-async fn write(hub: &Hub, plan: &mut Plan, steps: &mut Steps) -> Result<(), Failure> {
+async fn write(hub: &Hub, plan: &mut GroupsPlan, steps: &mut Steps) -> Result<(), Failure> {
     let tables = hub.tables();
     let records = tables.all(Table::Teams).await.map_err(|e| hub.failure(Table::Teams, e))?;
     for entry in &mut plan.entries {
@@ -378,7 +378,7 @@ fn console() -> Result<Vec<(&'static str, String)>, Failure> {
     ])
 }
 
-fn print(plan: &Plan, console: &[(&'static str, String)], format: Format) {
+fn print(plan: &GroupsPlan, console: &[(&'static str, String)], format: Format) {
     if format == Format::Json {
         let console: BTreeMap<_, _> = console.iter().cloned().collect();
         let mut shown = as_json(plan);
@@ -429,7 +429,7 @@ fn print(plan: &Plan, console: &[(&'static str, String)], format: Format) {
     }
 }
 
-fn printed_apply(plan: &Plan, written: bool, format: Format) {
+fn printed_apply(plan: &GroupsPlan, written: bool, format: Format) {
     if format == Format::Json {
         json(&as_json(plan));
         return;
@@ -460,7 +460,7 @@ fn printed_apply(plan: &Plan, written: bool, format: Format) {
     hint("studio-broker identity-center apply --write-teams");
 }
 
-fn as_json(plan: &Plan) -> Value {
+fn as_json(plan: &GroupsPlan) -> Value {
     let entries = plan.entries.iter().map(|entry| {
         json!({
             "team": entry.team.team_id,

@@ -49,7 +49,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 /// Whether a profile is the person's.
-pub(super) enum Claim {
+pub(super) enum Judgement {
     Own,
     Nothing,
     /// It has the person's tag, and something else speaks against it.
@@ -58,19 +58,19 @@ pub(super) enum Claim {
 
 /// Both tags, exactly this owner, and the name that the broker gives this owner in that team: who can
 /// write tags must not have somebody else's profile changed by it.
-pub(super) fn claim(name: &Name, standing: &Standing) -> Claim {
+pub(super) fn judgement(name: &Name, standing: &Standing) -> Judgement {
     let owner = Owner::new(&name.directory, &name.user_id);
     if standing.owner() != Some(owner.as_str()) {
-        return Claim::Nothing;
+        return Judgement::Nothing;
     }
     let team = standing.team().and_then(|team| TeamId::try_from(team.to_owned()).ok());
     let Some(team) = team else {
-        return Claim::Doubtful(format!("{} has no Team tag", standing.place()));
+        return Judgement::Doubtful(format!("{} has no Team tag", standing.place()));
     };
     let wanted = profile_name(&name.directory, &name.user_id, &team);
     match whose(&standing.described.name, &standing.tags, &wanted, &team, &owner) {
-        Whose::Theirs => Claim::Own,
-        _ => Claim::Doubtful(format!(
+        Whose::Theirs => Judgement::Own,
+        _ => Judgement::Doubtful(format!(
             "{} has the tags of {owner} in {team}, whose profile would be {wanted}",
             standing.place()
         )),
@@ -79,7 +79,7 @@ pub(super) fn claim(name: &Name, standing: &Standing) -> Claim {
 
 /// What was found of a person.
 #[derive(Default)]
-struct Plan {
+struct Revocation {
     profiles: Vec<(Spoke, Standing)>,
     /// Profiles that are as they are to be already.
     already: Vec<Standing>,
@@ -132,7 +132,7 @@ pub(super) async fn run(arguments: Arguments, format: Format) -> Result<Exit, Fa
 }
 
 /// What is open behind doors has no profile that could be tagged.
-fn doors_that_stay(plan: &Plan, mappings: &Mappings) -> Option<String> {
+fn doors_that_stay(plan: &Revocation, mappings: &Mappings) -> Option<String> {
     let profiles = plan.profiles.iter().map(|(_, standing)| standing).chain(&plan.already);
     let theirs: BTreeSet<_> = profiles.filter_map(Standing::team).collect();
     let teams = mappings.usable_teams();
@@ -154,11 +154,11 @@ async fn find(
     name: &Name,
     places: Vec<Place>,
     arguments: &Arguments,
-) -> Plan {
+) -> Revocation {
     let wanted = Wanted { starts: profile_name_starts(&name.user_id), ..Wanted::default() };
     let wanted = &wanted;
     let found = each(places, arguments.parallel, "looking for profiles", |place| async move {
-        let mut plan = Plan::default();
+        let mut plan = Revocation::default();
         let spoke = match entered(&hub.sdk, &place, LIFECYCLE_ROLE, administrator).await {
             Ok(spoke) => spoke,
             Err(finding) => {
@@ -170,20 +170,20 @@ async fn find(
         plan.failed.extend(failed);
         for standing in found {
             let other_team = arguments.team.as_deref().is_some_and(|t| standing.team() != Some(t));
-            match claim(name, &standing) {
+            match judgement(name, &standing) {
                 _ if other_team => {}
-                Claim::Nothing => {}
-                Claim::Doubtful(why) => plan.left_alone.push(why),
-                Claim::Own if is_revoked(&standing.tags) != arguments.undo => {
+                Judgement::Nothing => {}
+                Judgement::Doubtful(why) => plan.left_alone.push(why),
+                Judgement::Own if is_revoked(&standing.tags) != arguments.undo => {
                     plan.already.push(standing);
                 }
-                Claim::Own => plan.profiles.push((spoke.clone(), standing)),
+                Judgement::Own => plan.profiles.push((spoke.clone(), standing)),
             }
         }
         plan
     })
     .await;
-    let mut whole = Plan::default();
+    let mut whole = Revocation::default();
     for (plan, _) in found {
         whole.profiles.extend(plan.profiles);
         whole.already.extend(plan.already);
@@ -246,7 +246,7 @@ fn confirmed(name: &Name, format: Format) -> bool {
         && typed.trim_end_matches(['\r', '\n']) == name.user_id
 }
 
-fn show(name: &Name, plan: &Plan, undo: bool) {
+fn show(name: &Name, plan: &Revocation, undo: bool) {
     let word = if undo { "let in" } else { "revoke" };
     for (_, standing) in &plan.profiles {
         data(format!(
@@ -268,7 +268,7 @@ fn show(name: &Name, plan: &Plan, undo: bool) {
     }
 }
 
-fn report(name: &Name, plan: &Plan, failed: &[Finding], undo: bool) {
+fn report(name: &Name, plan: &Revocation, failed: &[Finding], undo: bool) {
     lines(failed).iter().for_each(say);
     let done = count(plan.profiles.len() - failed.len().min(plan.profiles.len()), "profile");
     if undo {
@@ -282,7 +282,7 @@ fn report(name: &Name, plan: &Plan, failed: &[Finding], undo: bool) {
     hint(again("--undo"));
 }
 
-fn as_json(name: &Name, plan: &Plan, failed: &[Finding], undo: bool, done: bool) -> Value {
+fn as_json(name: &Name, plan: &Revocation, failed: &[Finding], undo: bool, done: bool) -> Value {
     let shown = |standing: &Standing| {
         let mut shown = standing.as_json();
         if let Some(shown) = shown.as_object_mut() {

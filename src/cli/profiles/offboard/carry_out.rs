@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::deny::{deny, noticed};
 use super::find::Field;
-use super::plan::{Leaver, Outcome, Plan};
+use super::plan::{Leaver, Offboarding, Outcome};
 use super::words::{ended_line, tell, tell_left};
 use crate::cli::fleet::each;
 use crate::cli::interrupt::{Interrupt, interrupted};
@@ -97,16 +97,16 @@ impl Work<'_> {
     async fn end_profiles(
         &self,
         name: &Name,
-        plan: &Plan,
+        plan: &Offboarding,
         noticed_at: Instant,
-    ) -> (Vec<Outcome>, Plan) {
+    ) -> (Vec<Outcome>, Offboarding) {
         let order = &Order {
             shared_spaces: self.shared_spaces,
             deadline: Instant::now() + self.patience,
             interrupt: self.interrupt.clone(),
         };
         let mut ended: BTreeMap<String, Outcome> = BTreeMap::new();
-        let mut found_later = Plan::default();
+        let mut found_later = Offboarding::default();
         let mut profiles = plan.profiles.clone();
         for round in 1..=ROUNDS {
             let ending =

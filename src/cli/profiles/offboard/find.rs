@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::plan::{Plan, Planned};
+use super::plan::{Offboarding, Planned};
 use crate::aws::error::{AwsError, sorted};
 use crate::aws::sagemaker::RawAnswer;
 use crate::aws::spoke::{Administrator, LIFECYCLE_ROLE, Spoke};
@@ -11,7 +11,7 @@ use crate::cli::fleet::{Place, each, entered};
 use crate::cli::hub::Hub;
 use crate::cli::profiles::end::belongings;
 use crate::cli::profiles::inventory::{Standing, Wanted, names, standing};
-use crate::cli::profiles::revoke::{Claim, claim};
+use crate::cli::profiles::revoke::{Judgement, judgement};
 use crate::team::members::Name;
 use crate::team::owner::profile_name_starts;
 
@@ -26,14 +26,14 @@ pub(super) struct Field<'a> {
 
 impl Field<'_> {
     /// Looks for the person's profiles in all places, side by side.
-    pub(super) async fn find(&self, name: &Name) -> Plan {
+    pub(super) async fn find(&self, name: &Name) -> Offboarding {
         let wanted = Wanted { starts: profile_name_starts(&name.user_id), ..Wanted::default() };
         let wanted = &wanted;
         let looked =
             each(self.places.clone(), self.parallel, "looking for profiles", |place| async move {
                 self.find_in(&place, name, wanted).await
             });
-        let mut whole = Plan::default();
+        let mut whole = Offboarding::default();
         for (plan, _) in looked.await {
             whole.profiles.extend(plan.profiles);
             whole.left_alone.extend(plan.left_alone);
@@ -42,8 +42,8 @@ impl Field<'_> {
         whole
     }
 
-    async fn find_in(&self, place: &Place, name: &Name, wanted: &Wanted) -> Plan {
-        let mut plan = Plan::default();
+    async fn find_in(&self, place: &Place, name: &Name, wanted: &Wanted) -> Offboarding {
+        let mut plan = Offboarding::default();
         let spoke = match self.enter(place).await {
             Ok(spoke) => spoke,
             Err(finding) => {
@@ -54,10 +54,10 @@ impl Field<'_> {
         let (found, failed) = standing(&spoke, wanted).await;
         plan.failed.extend(failed);
         for standing in found {
-            match claim(name, &standing) {
-                Claim::Nothing => {}
-                Claim::Doubtful(why) => plan.left_alone.push(why),
-                Claim::Own => match planned(&spoke, &standing).await {
+            match judgement(name, &standing) {
+                Judgement::Nothing => {}
+                Judgement::Doubtful(why) => plan.left_alone.push(why),
+                Judgement::Own => match planned(&spoke, &standing).await {
                     Ok(planned) => plan.profiles.push(planned),
                     Err(error) => {
                         let subject = format!("profile {}", standing.place());

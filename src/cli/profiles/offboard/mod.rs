@@ -25,7 +25,7 @@ use serde_json::json;
 use self::carry_out::Work;
 use self::deny::{denying, to_deny, undeny, unusable_idps};
 use self::find::Field;
-use self::plan::{Leaver, Plan};
+use self::plan::{Leaver, Offboarding};
 use self::unknown::{nobody_knows, unknown};
 use self::words::{answer, answer_of, confirmed, report, show, tell};
 use super::end::Ended;
@@ -147,7 +147,7 @@ fn users(arguments: &Arguments) -> Result<Vec<String>, Failure> {
 }
 
 /// What was found, with whom is to refuse the person, and what nobody could look into.
-fn completed(mut plan: Plan, name: &Name, mappings: &Mappings) -> Plan {
+fn completed(mut plan: Offboarding, name: &Name, mappings: &Mappings) -> Offboarding {
     plan.deny = to_deny(name, mappings);
     plan.is_denied = !denying(name, mappings).is_empty();
     plan.failed.extend(mappings.lost_teams(&[]));

@@ -10,7 +10,7 @@ use crate::team::members::Name;
 #[derive(Debug)]
 pub(super) struct Leaver {
     pub(super) name: Name,
-    pub(super) plan: Plan,
+    pub(super) plan: Offboarding,
     /// What became of each profile; `None` as long as nothing is carried out.
     pub(super) outcome: Option<Vec<Outcome>>,
 }
@@ -27,7 +27,7 @@ impl Leaver {
 
 /// Everything that is to be done for one person, and what is not.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct Offboarding {
     /// Entity IDs of the `IdPs` that are to refuse the person.
     pub(super) deny: Vec<String>,
     /// Whether an `IdP` refuses the person already.
@@ -47,14 +47,19 @@ pub(super) struct Planned {
     pub(super) file_system: Option<String>,
 }
 
-impl Plan {
+impl Offboarding {
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.deny.is_empty() && self.profiles.is_empty()
     }
 
     /// Takes what a later look left alone or could not find out, unless it is here or in `known` already.
-    pub(super) fn add_new(&mut self, left_alone: Vec<String>, failed: Vec<Finding>, known: &Plan) {
+    pub(super) fn add_new(
+        &mut self,
+        left_alone: Vec<String>,
+        failed: Vec<Finding>,
+        known: &Offboarding,
+    ) {
         for why in left_alone {
             if !self.left_alone.contains(&why) && !known.left_alone.contains(&why) {
                 self.left_alone.push(why);

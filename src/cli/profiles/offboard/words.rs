@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
-use super::plan::{Leaver, Outcome, Plan, Planned};
+use super::plan::{Leaver, Offboarding, Outcome, Planned};
 use crate::cli::again::again;
 use crate::cli::findings::lines;
 use crate::cli::output::{self, Format, count, data, hint, plain, say, warn};
@@ -60,7 +60,7 @@ fn show_profile(planned: &Planned) {
 }
 
 /// What is left alone, and what could not be found out.
-pub(super) fn tell_left(plan: &Plan) {
+pub(super) fn tell_left(plan: &Offboarding) {
     for why in &plan.left_alone {
         warn(format!("left alone: {}", plain(why)));
     }
