@@ -29,8 +29,8 @@ pub mod places;
 pub mod presign;
 pub mod profile;
 pub mod sagemaker;
-#[cfg(feature = "cli")]
 pub mod secret;
+#[cfg(feature = "cli")]
 pub mod sessions;
 #[cfg(feature = "cli")]
 pub mod spoke;
