@@ -96,7 +96,7 @@ def test_the_runbooks_queries_name_fields_of_the_audit_line():
         (body,) = re.findall(rf"struct {struct}\b.*? \{{\n(.*?)\n\}}", code, re.S)
         return set(re.findall(r"^    (?:pub )?(\w+):", body, re.M))
 
-    known = fields("Line") | fields("Facts") | {f"unverified.{name}" for name in fields("Unverified")}
+    known = fields("DecisionLine") | fields("Facts") | {f"unverified.{name}" for name in fields("Unverified")}
     words = {"filter", "fields", "coalesce", "display", "stats", "count", "count_distinct", "sort", "by", "as", "and", "in", "desc"}
     queries = [q for q in re.findall(r"```text\n(.*?)```", (INFRA / "runbooks.md").read_text(), re.S) if "filter" in q]
     assert len(queries) == 2
