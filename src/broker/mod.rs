@@ -6,7 +6,7 @@
 //! | is the session still good? | `session.rs` | [`crate::session`] |
 //! | which teams? | `admission.rs` | [`crate::team::entitlement`], [`crate::aws::tables`] |
 //! | open one | `team.rs` | [`opening`] |
-//! | open a door of one | `door.rs` | [`line`] |
+//! | open a door of one | `door.rs` | [`mod@line`] |
 
 mod admission;
 pub mod audit;
