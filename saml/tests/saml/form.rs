@@ -524,6 +524,19 @@ fn long_namespaces_cost_no_more_than_short_ones() {
     assert!(long < 4.0 * short + 20.0, "short {short:.1} ms, long {long:.1} ms");
 }
 
+/// What is too long is not written to its end: that would be two gigabytes.
+#[test]
+fn a_canonical_form_that_is_far_too_long_costs_no_more_than_one_that_is_a_little_too_long() {
+    let long = "u".repeat(120_000);
+    let with = |count: usize| {
+        let xml = valid().sign(Sign::Response).xml();
+        let xml = tamper(&xml, "<samlp:Response ", &format!("<samlp:Response xmlns:x=\"{long}\" "));
+        tamper(&xml, "<samlp:Status>", &format!("{}<samlp:Status>", "<x:a/>".repeat(count)))
+    };
+    let (little, far) = (least(&with(7)), least(&with(19_000)));
+    assert!(far < 4.0 * little + 100.0, "a little {little:.1} ms, far {far:.1} ms");
+}
+
 /// Eighty levels of looking upwards took eighty times as long.
 #[test]
 fn what_stands_deep_in_an_advice_costs_no_more_than_beside_it() {

@@ -546,6 +546,21 @@ fn a_forged_assertion_behind_the_genuine_one_is_refused() {
 }
 
 #[test]
+fn a_refusal_says_how_many_assertions_there_are_plain_and_encrypted_together() {
+    let encrypted = "<saml:EncryptedAssertion \
+                     xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>";
+    for (plain, encrypted_too, got) in
+        [(2, 0, 2), (3, 0, 3), (1, 1, 2), (1, 2, 3), (2, 2, 4), (0, 2, 2)]
+    {
+        let assertions: String =
+            (0..plain).map(|nth| valid().assertion.replace("_a1", &format!("_a{nth}"))).collect();
+        let all = format!("{assertions}{}", encrypted.repeat(encrypted_too));
+        let refusal = judge(valid().response.replace("{}", &all)).unwrap_err();
+        assert_eq!(refusal, Rejection::AssertionRepeated { got });
+    }
+}
+
+#[test]
 fn no_assertion_is_refused() {
     assert_eq!(code(tamper(&valid().response, "{}", "")), "assertion_missing");
 }
