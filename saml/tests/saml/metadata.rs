@@ -57,6 +57,17 @@ fn a_byte_order_mark_comments_instructions_signatures_and_other_roles_do_no_harm
 }
 
 #[test]
+fn an_instruction_in_metadata_is_one_that_xml_allows() {
+    let with = |instruction: &str| refusal(&format!("{instruction}{}", metadata_xml(&["rsa2048"])));
+    for instruction in ["<?x?>", "<?x y?>", "<?ä?>", "<?x\u{120}y?>", "<?x-y.1 ??>", "<?xml-x?>"] {
+        assert_eq!(with(instruction), "accepted", "{instruction}");
+    }
+    for instruction in ["<?1?>", "<?a:b?>", "<??>", "<? x?>", "<?XML?>", "<?xMl x?>", "<?x,y?>"] {
+        assert_eq!(with(instruction), "metadata_xml_malformed", "{instruction}");
+    }
+}
+
+#[test]
 fn exactly_one_identity_provider_may_be_in_it() {
     let one = metadata_xml(&["rsa2048"]);
     let open = "<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">";

@@ -745,6 +745,10 @@ fn a_subject_is_required_and_single() {
     let subject = cut(&xml, "<saml:Subject>", "</saml:Subject>").to_owned();
     assert_eq!(edited(&subject, ""), "subject_malformed");
     assert_eq!(edited(&subject, &subject.repeat(2)), "subject_malformed");
+    for got in [0, 2, 3, 4] {
+        let refusal = judge(valid().edit_assertion(&subject, &subject.repeat(got)).xml());
+        assert_eq!(refusal, Err(Rejection::SubjectMalformed { got }));
+    }
 }
 
 #[test]
