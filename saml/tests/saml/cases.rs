@@ -66,7 +66,10 @@ fn of_a_chain_with_an_unreadable_certificate_nobody_signs() {
             tamper(&xml, first, &format!("{first}{certificate}")),
         ] {
             let error = IdpMetadata::parse(broken.as_bytes()).unwrap_err();
-            assert_eq!(error.code(), "metadata_key_missing");
+            let certificates = broken.matches("<ds:X509Certificate>").count();
+            let MetadataError::KeyMissing { unusable } = error else { panic!("{error:?}") };
+            let unclear = MetadataWarning::ChainUnclear { certificates };
+            assert_eq!(unusable.last(), Some(&unclear));
         }
     }
 }

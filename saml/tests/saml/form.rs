@@ -95,6 +95,12 @@ fn a_file_holds_xml_or_base64() {
     assert_eq!(from_file(STANDARD.encode("no xml")), "xml_malformed");
 }
 
+#[test]
+fn a_response_cannot_be_printed() {
+    let response = UnverifiedResponse::from_xml(valid().xml().as_bytes()).unwrap();
+    assert_eq!(format!("{response:?}"), "UnverifiedResponse(..)");
+}
+
 // -- encoding -----------------------------------------------------------------------------------
 
 #[test]

@@ -524,6 +524,27 @@ fn a_genuine_user_in_a_wrapped_document_is_refused() {
     assert_eq!(code(xml), "element_misplaced");
 }
 
+/// Evidence is skipped, and nothing else.
+#[test]
+fn what_stands_behind_or_around_an_advice_is_no_evidence() {
+    // Canonical within the assertion, so without a declaration of its own.
+    let namespace = " xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"";
+    let evidence = evil_assertion().replace("_evil", "_evidence").replacen(namespace, "", 1);
+    let advice = format!("<saml:Advice>{evidence}</saml:Advice>");
+    let open = "<saml:AuthnStatement";
+    let with = |behind: &str| edited(open, &format!("{advice}{behind}{open}"));
+    assert_eq!(with(""), "accepted");
+    let evil = evil_assertion();
+    assert_eq!(with(&evil), "element_misplaced");
+    assert_eq!(with(&format!("<x xmlns=\"\">{evil}</x>")), "element_misplaced");
+    // An advice elsewhere than in the assertion hides nothing.
+    let xml = valid().edit_assertion(open, &format!("{advice}{open}")).xml();
+    let elsewhere = format!("<saml:Advice{namespace}>{evil}</saml:Advice>");
+    for at in ["<samlp:Status>", "<samlp:StatusCode "] {
+        assert_eq!(code(tamper(&xml, at, &format!("{elsewhere}{at}"))), "element_misplaced");
+    }
+}
+
 #[test]
 fn two_assertions_are_refused_although_both_are_signed() {
     let mint = valid();
