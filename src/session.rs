@@ -275,6 +275,121 @@ pub(crate) mod tests {
         assert_eq!(entitlement::person(&idp, &by_mfa.said(&[])), Ok(()));
     }
 
+    /// The assertion of one of the fixtures, which were signed for this service and this moment.
+    fn assertion(response: &str) -> Assertion {
+        let provider = strict_saml::ServiceProvider {
+            entity_id: "https://sp.example/metadata".into(),
+            acs_url: "https://sp.example/acs".into(),
+            clock_skew: jiff::SignedDuration::ZERO,
+            decryption_keys: strict_saml::DecryptionKeys::default(),
+        };
+        let metadata = include_bytes!("../tests/fixtures/metadata/fixtures.xml");
+        let idp = strict_saml::IdpMetadata::parse(metadata).unwrap();
+        let response = strict_saml::UnverifiedResponse::from_xml(response.as_bytes()).unwrap();
+        let expected = strict_saml::Expected { request_ids: &[], unsolicited: true };
+        let required = strict_saml::RequireSigned::Either;
+        provider.validate(response, &idp, required, expected, noon()).unwrap()
+    }
+
+    fn noon() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    fn signed_in(idp: &Idp, assertion: &Assertion, minutes: u32) -> Session {
+        let person = idp.person(assertion).unwrap();
+        Session::new(idp, &person, assertion, noon(), minutes)
+    }
+
+    #[test]
+    fn a_session_holds_of_a_response_what_can_count_and_each_value_once() {
+        let assertion = assertion(include_str!("../tests/fixtures/responses/attributes.xml"));
+        let idp = idp(json!({"groups_attribute": "teamid"}));
+        let session = signed_in(&idp, &assertion, 480);
+        assert_eq!((&*session.user_id, &*session.name_id), ("u-1", "ann@example.org"));
+        // Of "team1", "team2", "team1" and "".
+        assert_eq!(session.teams, ["team1", "team2"]);
+        assert_eq!(session.groups, ["team1", "team2"]);
+        assert_eq!(session.key_fingerprint, assertion.key_fingerprint());
+        // echo -n _a1 | sha256sum
+        let digest = "7767c65d3f738eda8e8dbb7937947828bbc078bed149b2319bcb67700471eede";
+        assert_eq!(session.assertion_digest, digest);
+        assert_eq!(session.signed_in_at, noon().as_second());
+        assert!(!session.pending && session.seen.is_none());
+        assert_eq!(session.owner(), Owner::new(&session.directory, "u-1"));
+        assert_eq!(signed_in(&self::idp(json!({})), &assertion, 480).groups, [""; 0]);
+    }
+
+    #[test]
+    fn a_session_lasts_as_long_as_the_setting_says_and_no_longer_than_the_idps_own() {
+        let idp = idp(json!({}));
+        let none = assertion(include_str!("../tests/fixtures/responses/attributes.xml"));
+        assert_eq!(signed_in(&idp, &none, 1).ends_at, noon().as_second() + 60);
+        // Its end is 2026-11-23T00:00:00.123Z: twelve hours.
+        let twelve =
+            assertion(include_str!("../tests/fixtures/responses/shape-identity-center.xml"));
+        let lasts = |minutes| {
+            let person = Person {
+                directory: "default".into(),
+                user_id: "u-1".into(),
+                owner: Owner::new("default", "u-1"),
+            };
+            let session = Session::new(&idp, &person, &twelve, noon(), minutes);
+            session.ends_at - session.signed_in_at
+        };
+        assert_eq!([719, 720, 721].map(lasts), [719 * 60, 720 * 60, 720 * 60]);
+    }
+
+    #[test]
+    fn what_was_seen_is_told_again_when_it_changes_or_after_five_minutes() {
+        let seen = |profile: &str, preparing, updated, at| {
+            let profile = profile.to_owned();
+            Seen { profile, preparing, updated, at }
+        };
+        let told = seen("p", false, false, 1_000);
+        assert!(told.says_the_same(&seen("p", false, false, 1_000)));
+        assert!(told.says_the_same(&seen("p", false, false, 1_299)));
+        assert!(!told.says_the_same(&seen("p", false, false, 1_300)));
+        assert!(!told.says_the_same(&seen("p", false, false, 1_301)));
+        assert!(!told.says_the_same(&seen("other", false, false, 1_000)));
+        assert!(!told.says_the_same(&seen("p", true, false, 1_000)));
+        assert!(!told.says_the_same(&seen("p", false, true, 1_000)));
+    }
+
+    #[test]
+    fn a_session_says_what_its_sign_in_said_and_the_groups_of_now() {
+        let session = Session {
+            teams: vec!["team1".into()],
+            groups: vec!["then".into()],
+            authn_contexts: vec!["urn:mfa".into()],
+            ..session()
+        };
+        let now = ["now".to_owned()];
+        let said = session.said(&now);
+        assert_eq!((said.directory, said.user_id), (&*session.directory, "jane"));
+        assert_eq!((said.teams, said.groups), (&*session.teams, &now[..]));
+        assert_eq!(said.authn_contexts, session.authn_contexts);
+        assert_eq!(said.key, Some(&*session.key_fingerprint));
+    }
+
+    #[test]
+    fn digests_are_written_in_hexadecimal() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xf0, 0x5a, 0xa5, 0xff]), "000ff05aa5ff");
+    }
+
+    #[test]
+    fn secrets_are_of_256_bits_and_fresh() {
+        let (a, b) = (random::<32>(), random::<32>());
+        assert!(a != b && a.iter().any(|byte| *byte != a[0]));
+        let secret = Secret::fresh();
+        assert_eq!(URL_SAFE_NO_PAD.decode(secret.as_cookie()).unwrap().len(), 32);
+        assert_eq!(secret.hash(), hex(digest(&SHA256, secret.as_cookie().as_bytes()).as_ref()));
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        for (bytes, is_one) in [(31, false), (32, true), (33, false)] {
+            let text = URL_SAFE_NO_PAD.encode(vec![7; bytes]);
+            assert_eq!(Secret::from_cookie(&text).is_some(), is_one, "{bytes} bytes");
+        }
+    }
+
     #[test]
     fn a_form_token_is_its_secrets_own_and_not_the_secret() {
         let (a, b) = (Secret::fresh(), Secret::fresh());

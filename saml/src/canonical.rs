@@ -488,6 +488,25 @@ mod tests {
     }
 
     #[test]
+    fn a_namespaces_uri_is_escaped_each_time_that_it_is_written() {
+        // The name before it changes where in the output it begins.
+        for name in ["a", "ab", "abc", "abcd", "abcde"] {
+            let xml = format!(
+                "<{name} xmlns='&quot;&quot;'><b xmlns='&amp;&lt;&#9;&gt;'/><c xmlns=''>\
+                 <{name} xmlns='&quot;&quot;'/><b xmlns='&amp;&lt;&#9;&gt;'/></c></{name}>"
+            );
+            let (quotes, others) = ("&quot;&quot;", "&amp;&lt;&#x9;>");
+            assert_eq!(
+                canonical(&xml, &[], &[], false),
+                format!(
+                    "<{name} xmlns=\"{quotes}\"><b xmlns=\"{others}\"></b><c xmlns=\"\">\
+                     <{name} xmlns=\"{quotes}\"></{name}><b xmlns=\"{others}\"></b></c></{name}>"
+                )
+            );
+        }
+    }
+
+    #[test]
     fn xml_attributes_are_rendered_without_declaration() {
         assert_eq!(
             canonical("<a xml:lang='de'><b/></a>", &[], &["xml"], false),

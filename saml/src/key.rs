@@ -178,3 +178,35 @@ fn fingerprint(bytes: &[u8]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::der;
+
+    #[test]
+    fn the_bits_of_a_modulus_are_counted_from_its_first_one() {
+        let bits = |modulus: &[u8]| {
+            rsa_bits(&der::sequence(&[der::unsigned(modulus), der::unsigned(&[1, 0, 1])].concat()))
+        };
+        assert_eq!(bits(&[0xff; 256]), Some(2048));
+        assert_eq!(bits(&[&[0x7f][..], &[0xff; 255]].concat()), Some(2047));
+        assert_eq!(bits(&[&[1][..], &[0; 256]].concat()), Some(2049));
+        assert_eq!(bits(&[0, 0, 5]), Some(3));
+        assert_eq!(rsa_bits(&[]), None);
+        assert_eq!(rsa_bits(&der::sequence(&der::unsigned(&[5]))), None, "no exponent");
+    }
+
+    #[test]
+    fn a_certificate_issued_another_that_names_it_and_not_itself() {
+        let of = |subject: &str, issuer: &str| KeyCertificate {
+            subject: subject.into(),
+            issuer: issuer.into(),
+            key: Err(KeyProblem::NotBase64),
+        };
+        let (root, leaf) = (of("root", "root"), of("leaf", "root"));
+        assert!(root.issued(&leaf) && !leaf.issued(&root));
+        assert!(!root.issued(&of("root", "root")), "a namesake that issued its own");
+        assert!(!root.issued(&of("leaf", "other")) && !leaf.issued(&leaf));
+    }
+}

@@ -416,7 +416,15 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_in_the_detail() {
-        let rejection = Rejection::IdRepeated { id: "ä".repeat(10_000) };
-        assert_eq!(rejection.detail().chars().count(), "id=".len() + 256);
+        let detail = |length| Rejection::IdRepeated { id: "ä".repeat(length) }.detail();
+        // Two of them are the quotes.
+        assert_eq!(detail(254), format!("id=\"{}\"", "ä".repeat(254)));
+        for length in [255, 256, 10_000] {
+            assert_eq!(detail(length), format!("id=\"{}…", "ä".repeat(254)), "{length}");
+        }
+        // Written in parts.
+        let got = vec!["ä".repeat(100); 3];
+        let rejection = Rejection::TransformsUnsupported { got };
+        assert_eq!(rejection.detail().chars().count(), "got=".len() + 256);
     }
 }

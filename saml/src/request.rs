@@ -156,3 +156,26 @@ fn escape(text: &str) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_longer_than_one_block_is_several_of_which_the_last_says_so() {
+        let bytes: Vec<u8> = (0..140_000_u32).map(|nth| nth as u8).collect();
+        let mut rest = deflate_stored(&bytes);
+        let (mut stored, mut finals) = (Vec::new(), Vec::new());
+        while !rest.is_empty() {
+            let [last, length @ .., a, b] = *rest.first_chunk::<5>().unwrap();
+            let length = u16::from_le_bytes(length);
+            assert_eq!(u16::from_le_bytes([a, b]), !length);
+            let block = rest.split_off(5);
+            rest = block.get(usize::from(length)..).unwrap().to_vec();
+            stored.extend_from_slice(block.get(..usize::from(length)).unwrap());
+            finals.push(last);
+        }
+        assert_eq!(finals, [0, 0, 1]);
+        assert!(stored == bytes);
+    }
+}

@@ -360,6 +360,47 @@ fn ecdsa_der(signature: &[u8], size: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metadata::IdpMetadata;
+    use crate::xml::{Document, Limits};
+
+    /// No document brings this about, since [`crate::conditions::check_places`] lets an assertion stand below
+    /// the root only: it shows that covering does not rest on that.
+    #[test]
+    fn a_signed_element_covers_itself_and_its_own_children_only() {
+        let idp = include_bytes!("../../tests/fixtures/metadata/idp.xml");
+        let idp = IdpMetadata::parse(idp).unwrap();
+        let key = idp.signing_keys().first().unwrap();
+        let xml = b"<a><b/><c><d/></c></a>";
+        let document = Document::parse(xml, Limits::RESPONSE).unwrap();
+        let other = Document::parse(xml, Limits::RESPONSE).unwrap();
+        let elements: Vec<_> = document.root().subtree().collect();
+        let &[a, b, c, d] = elements.as_slice() else { panic!("four elements") };
+        let covered = |assertion, response: Option<Element<'_>>, own: Option<_>| {
+            let response = response.map(|element| Signed { element, key });
+            let own = own.map(|element| Signed { element, key });
+            match cover(assertion, response, own, RequireSigned::Either) {
+                Ok(verified) => {
+                    assert!(verified.element() == assertion);
+                    Ok(verified.response_is_signed())
+                }
+                Err(refusal) => Err(refusal),
+            }
+        };
+        let missing = Err(Rejection::SignatureMissing);
+        assert_eq!(covered(b, Some(a), None), Ok(true));
+        assert_eq!(covered(b, None, Some(b)), Ok(false));
+        assert_eq!(covered(b, Some(c), Some(b)), Ok(false));
+        assert_eq!(covered(b, Some(a), Some(c)), Ok(true));
+        for response in [Some(b), Some(c), Some(d), Some(other.root()), None] {
+            assert_eq!(covered(b, response, None), missing);
+        }
+        assert_eq!(covered(d, Some(a), None), missing, "not its child");
+        for own in [a, c, d, other.root()] {
+            assert_eq!(covered(b, None, Some(own)), missing);
+        }
+        // What was decrypted is a document of its own.
+        assert_eq!(covered(other.root(), Some(a), None), Ok(true));
+    }
 
     #[test]
     fn fixed_width_ecdsa_becomes_minimal_der() {

@@ -190,6 +190,42 @@ mod tests {
         assert_eq!(read("<x Id='1'/>").unwrap_err(), XmlError::IdRepeated { id: "1".into() });
     }
 
+    #[test]
+    fn a_fragment_has_no_xml_declaration() {
+        let outer = parse("<a><b/></a>").unwrap();
+        let place = outer.root().elements().next().unwrap();
+        let xml = b"<?xml version='1.0'?><x/>";
+        let refusal = Document::parse_in_place_of(xml, place, LIMITS).unwrap_err();
+        assert!(matches!(refusal, XmlError::Declaration { .. }), "{refusal:?}");
+        assert!(Document::parse(xml, LIMITS).is_ok());
+    }
+
+    #[test]
+    fn an_element_contains_what_stands_below_it() {
+        let document = parse("<a><b><c/></b><d/></a>").unwrap();
+        let other = parse("<a><b><c/></b><d/></a>").unwrap();
+        let elements: Vec<_> = document.root().subtree().collect();
+        let &[a, b, c, d] = elements.as_slice() else { panic!("four elements") };
+        assert!(a.contains(b) && a.contains(c) && a.contains(d) && b.contains(c));
+        assert!(!b.contains(a) && !b.contains(b) && !b.contains(d) && !c.contains(c));
+        assert!(other.root().subtree().all(|element| !a.contains(element) && a != element));
+    }
+
+    #[test]
+    fn a_fragments_place_gives_each_prefix_its_innermost_namespace() {
+        let outer = parse(
+            "<a xmlns='u:0' xmlns:p='u:1' xmlns:q='u:q'><b xmlns:p='u:2' xmlns=''><c/></b></a>",
+        )
+        .unwrap();
+        let place = outer.root().elements().next().unwrap().elements().next().unwrap();
+        let scope: Vec<_> = place
+            .in_scope()
+            .into_iter()
+            .map(|(prefix, uri)| (outer.prefix_text(prefix), outer.uri_text(uri)))
+            .collect();
+        assert_eq!(scope, [("p", "u:2"), ("q", "u:q")]);
+    }
+
     /// Pieces of markup: close enough to XML that some of it is.
     fn markup() -> impl Strategy<Value = String> {
         let piece = prop_oneof![

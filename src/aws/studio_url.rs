@@ -215,8 +215,59 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_followed_as_it_was_given_and_a_refused_ones_host_is_told() {
+        let region = Region::try_from("eu-west-1".to_owned()).unwrap();
+        let checked = |url: &str| {
+            StudioUrl::check(url.to_owned(), &region, Place::Studio, &FurtherHosts::default())
+        };
+        let url = "https://D-abc.studio.eu-west-1.sagemaker.aws/auth?token=x";
+        assert_eq!(checked(url).unwrap().into_location(), url);
+        assert_eq!(checked("https://Evil.example/auth?token=x"), Err("evil.example".into()));
+        for none in ["", "no address", "/auth?token=x"] {
+            assert_eq!(checked(none), Err(String::new()), "{none}");
+        }
+        // What a browser reads otherwise than we do is not followed, wherever it leads.
+        for odd in [
+            "https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token=x\\y",
+            "https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token=ä",
+        ] {
+            assert!(checked(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_partner_apps_host_needs_both_the_domain_and_the_region() {
+        let followed = |host: &str| {
+            let url = format!("https://{host}/auth");
+            at("eu-west-1", Place::PartnerApp, &url, &FurtherHosts::default())
+        };
+        assert!(followed("a.eu-west-1.app.aws") && followed("a.eu-west-1.sagemaker.aws"));
+        assert!(!followed("a.eu-west-1.evil.example") && !followed("a.us-east-1.app.aws"));
+        assert!(!followed("app.aws") && !followed("a.app.aws") && !followed("eu-west-1"));
+    }
+
+    #[test]
+    fn a_double_serves_its_own_host_by_its_own_scheme() {
+        let serves = |endpoint: &str, host: &str, scheme| {
+            EndpointHost::parse(endpoint).unwrap().serves(host, scheme)
+        };
+        for endpoint in ["https://double.test", "http://double.test", "https://127.0.0.1:1"] {
+            let host = EndpointHost::parse(endpoint).unwrap().host;
+            assert!(serves(endpoint, &host, Some("https")), "{endpoint}");
+            assert!(!serves(endpoint, &host, Some("http")), "{endpoint}");
+            assert!(!serves(endpoint, &host, Some("ftp")), "{endpoint}");
+            assert!(!serves(endpoint, &host, None), "{endpoint}");
+            assert!(!serves(endpoint, "other.test", Some("https")), "{endpoint}");
+        }
+        assert!(serves("http://LocalHost:8400", "localhost", Some("http")));
+        assert!(serves("http://127.0.0.1:8400", "127.0.0.1", Some("https")));
+        assert!(!serves("http://127.0.0.1:8400", "127.0.0.1", None));
+        assert!(EndpointHost::parse("/no/host").is_none());
+    }
+
+    #[test]
     fn a_studio_url_cannot_be_printed() {
         let url = StudioUrl("https://x/auth?token=secret".into());
-        assert!(!format!("{url:?}").contains("secret"));
+        assert_eq!(format!("{url:?}"), "StudioUrl(…)");
     }
 }

@@ -482,4 +482,141 @@ mod tests {
         let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
         assert_eq!(cookies.last_owner(&headers, &jane()), LastOwner::SomebodyFromElsewhere);
     }
+
+    #[test]
+    fn each_cookie_is_written_with_its_attributes() {
+        let cookies = cookies();
+        let key = StateKey::of_assertion("a", "b");
+        let secret = Secret::fresh();
+        let of_url = short_hash("https://studio.example.com");
+        assert_eq!(of_url.len(), 12);
+        let name = |what: &str| format!("__Host-studio-broker-{what}-{of_url}");
+        let lax = "HttpOnly; Secure; SameSite=Lax";
+        let cross_site = "HttpOnly; Secure; SameSite=None";
+        assert_eq!(
+            cookies.start_session(&key, &secret, 28_800),
+            format!(
+                "{}={}.{}; Path=/; Max-Age=28800; {lax}",
+                name("session"),
+                key.as_str(),
+                secret.as_cookie()
+            )
+        );
+        assert_eq!(
+            cookies.end_session(),
+            format!("{}=; Path=/; Max-Age=0; {lax}", name("session"))
+        );
+        assert_eq!(
+            cookies.end_pending(),
+            format!("{}=; Path=/; Max-Age=0; {lax}", name("pending"))
+        );
+        let owner = cookies.remember_owner(&jane());
+        // 90 days.
+        assert!(owner.starts_with(&format!("{}=", name("owner"))), "{owner}");
+        assert!(owner.ends_with(&format!("; Path=/; Max-Age=7776000; {cross_site}")), "{owner}");
+        let request = OpenRequest::start("idp", None, at(1_000));
+        let started = cookies.remember_request(&request, &[]).remove(0);
+        assert!(started.starts_with("__Host-studio-broker-request-"), "{started}");
+        assert!(started.ends_with(&format!("; Path=/; Max-Age=600; {cross_site}")), "{started}");
+        let (name, _) = started.split_once('=').unwrap();
+        assert_eq!(
+            cookies.forget_request(&request),
+            format!("{name}=; Path=/; Max-Age=0; {cross_site}")
+        );
+    }
+
+    #[test]
+    fn a_sign_in_comes_back_with_its_destination() {
+        let cookies = cookies();
+        for path in [None, Some("/teams/team1"), Some("/teams/team1?app=JupyterLab")] {
+            let destination = path.map(|path| Destination::from_path(path).unwrap());
+            let request = OpenRequest::start("idp", destination.clone(), at(1_000));
+            let sent_back = sent(&cookies.remember_request(&request, &[]));
+            let requests = cookies.requests(&sent_back, at(1_000));
+            assert_eq!(requests, [request], "{path:?}");
+            assert_eq!(requests[0].destination, destination);
+        }
+    }
+
+    #[test]
+    fn a_requests_id_is_a_digest_of_what_only_this_browser_holds() {
+        let request = OpenRequest::start("idp", None, at(1_000));
+        let digest = hex(digest(&SHA256, request.nonce.as_bytes()).as_ref());
+        assert_eq!(request.id(), format!("_{digest}"));
+        assert_ne!(request.id(), OpenRequest::start("idp", None, at(1_000)).id());
+    }
+
+    #[test]
+    fn a_request_counts_from_three_minutes_before_its_start_to_ten_after_it() {
+        let cookies = cookies();
+        let request = OpenRequest::start("idp", None, at(10_000));
+        let headers = sent(&cookies.remember_request(&request, &[]));
+        let counts = |second| cookies.requests(&headers, at(second)).len();
+        assert_eq!([9_819, 9_820, 10_599, 10_600].map(counts), [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_request_whose_random_part_is_not_256_bits_is_none() {
+        let cookies = cookies();
+        for (bytes, is_one) in [(0, false), (31, false), (32, true), (33, false)] {
+            let random = URL_SAFE_NO_PAD.encode(vec![7; bytes]);
+            let idp = short_hash("idp");
+            let nonce = format!("{random}.{idp}.1000");
+            let request = OpenRequest { nonce, idp, started_at: 1_000, destination: None };
+            let headers = sent(&cookies.remember_request(&request, &[]));
+            let found = cookies.requests(&headers, at(1_000));
+            assert_eq!(!found.is_empty(), is_one, "{bytes} bytes");
+            // Nor does a random part that is right help one that is too old.
+            assert_eq!(cookies.requests(&headers, at(9_000)), []);
+        }
+    }
+
+    #[test]
+    fn a_fifth_request_pushes_nobody_out_and_a_sixth_the_oldest() {
+        let cookies = cookies();
+        let open: Vec<_> =
+            (0..6).map(|second| OpenRequest::start("idp", None, at(second))).collect();
+        let set = |others: usize| cookies.remember_request(&open[5], &open[..others]);
+        assert_eq!(set(4).len(), 1);
+        assert_eq!(set(5)[0], cookies.forget_request(&open[0]));
+        assert_eq!(set(5).len(), 2);
+    }
+
+    #[test]
+    fn a_pending_sign_in_comes_back_whole_or_not_at_all() {
+        let cookies = cookies();
+        for path in [None, Some("/teams/team1")] {
+            let pending = PendingSignIn {
+                key: StateKey::of_assertion("a", "b"),
+                secret: Secret::fresh(),
+                destination: path.map(|path| Destination::from_path(path).unwrap()),
+            };
+            let set = cookies.start_pending(&pending);
+            assert!(
+                set.ends_with("; Path=/; Max-Age=600; HttpOnly; Secure; SameSite=Lax"),
+                "{set}"
+            );
+            let found = cookies.pending(&sent([&set])).unwrap();
+            assert_eq!(found.key, pending.key);
+            assert_eq!(found.secret.as_cookie(), pending.secret.as_cookie());
+            assert_eq!(found.destination, pending.destination);
+            assert!(cookies.pending(&sent([&set, &set])).is_none());
+            // One that waits is no session.
+            assert!(cookies.session(&sent([&set])).is_none());
+            let pair = set.split(';').next().unwrap();
+            let (cut, _) = pair.rsplit_once('.').unwrap();
+            assert!(cookies.pending(&sent([&cut.to_owned()])).is_none());
+        }
+        assert!(cookies.pending(&HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn only_blanks_around_a_cookie_are_trimmed() {
+        let line = HeaderValue::from_bytes(b"a=1;\t b \t= \t2 \t; c=3 4;d= ").unwrap();
+        let headers = HeaderMap::from_iter([(header::COOKIE, line)]);
+        let found: Vec<_> = pairs(&headers).collect();
+        let expected: [(&[u8], &[u8]); 4] =
+            [(b"a", b"1"), (b"b", b"2"), (b"c", b"3 4"), (b"d", b"")];
+        assert_eq!(found, expected);
+    }
 }

@@ -304,3 +304,236 @@ pub fn rules(case: &Case<'_>) -> Vec<Rule> {
     let member = member.map(|m| Rule::Member { key: m.key.clone(), until: m.until });
     attribute.into_iter().chain(groups).chain(member).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn with(mut item: Value, change: &Value) -> Item {
+        item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        item.as_object().unwrap().clone()
+    }
+
+    fn idp(change: &Value) -> Idp {
+        let metadata = include_str!("../../tests/fixtures/metadata/idp.xml");
+        let read = strict_saml::IdpMetadata::parse(metadata.as_bytes()).unwrap();
+        let item = json!({
+            "entity_id": read.entity_id(), "metadata_xml": metadata, "allowed_teams": ["team1"],
+        });
+        Idp::read(&with(item, change)).unwrap().value
+    }
+
+    fn usable(change: &Value) -> Team {
+        let item = json!({
+            "team_id": "team1",
+            "account_id": "012345678901",
+            "region": "eu-west-1",
+            "domain_id": "d-abc",
+            "execution_role_arn": "arn:aws:iam::012345678901:role/Team1",
+        });
+        Team::read(&with(item, change)).unwrap().value
+    }
+
+    fn said<'a>(teams: &'a [String], groups: &'a [String], contexts: &'a [String]) -> Said<'a> {
+        let directory = "default";
+        Said { directory, user_id: "jane", teams, groups, authn_contexts: contexts, key: None }
+    }
+
+    fn texts<const N: usize>(texts: [&str; N]) -> [String; N] {
+        texts.map(str::to_owned)
+    }
+
+    /// Jane, whose sign-in names the team and who comes from `10.0.0.1`.
+    fn jane<'a>(idp: &'a Idp, target: Target<'a>, teams: &'a [String]) -> Case<'a> {
+        let client = Some([10, 0, 0, 1].into());
+        Case { idp, said: said(teams, &[], &[]), target, client, now: at(NOW) }
+    }
+
+    /// Where the checks end for whom the teams attribute names, with this IdP and this team.
+    fn decided(of_idp: Value, of_team: Value) -> Result<Admission, Check> {
+        let (idp, usable, teams) = (idp(&of_idp), usable(&of_team), texts(["team1"]));
+        team(&jane(&idp, Target::Usable(&usable), &teams))
+    }
+
+    #[test]
+    fn the_person_is_held_against_the_idp_in_the_order_of_the_checks() {
+        let all_wrong = json!({
+            "enabled": false, "directory": "others", "denied_users": ["john", "jane"],
+            "authn_contexts": ["urn:mfa"],
+        });
+        let right = [
+            ("enabled", json!(true)),
+            ("directory", json!("default")),
+            ("", json!(null)),
+            ("denied_users", json!(["john"])),
+            ("authn_contexts", json!(["urn:mfa", "urn:password"])),
+        ];
+        let (contexts, mut item, mut key) = (texts(["urn:password"]), all_wrong, Some("another"));
+        for (check, (attribute, value)) in Check::OF_PERSON.into_iter().zip(right) {
+            let said = Said { key, ..said(&[], &[], &contexts) };
+            assert_eq!(person(&idp(&item), &said), Err(check));
+            match attribute {
+                "" => key = None,
+                attribute => item[attribute] = value,
+            }
+        }
+        let said = Said { key, ..said(&[], &[], &contexts) };
+        assert_eq!(person(&idp(&item), &said), Ok(()));
+        let idp = idp(&item);
+        let trusted = idp.metadata.signing_keys()[0].fingerprint().to_owned();
+        assert_eq!(person(&idp, &Said { key: Some(&trusted), ..said }), Ok(()));
+    }
+
+    #[test]
+    fn a_team_opens_only_where_every_check_about_it_holds() {
+        let admitted = Ok(Admission { rules: vec![Rule::Attribute] });
+        assert_eq!(decided(json!({}), json!({})), admitted);
+        let refused = |of_idp, of_team| decided(of_idp, of_team).unwrap_err();
+        assert_eq!(refused(json!({"allowed_teams": ["team2"]}), json!({})), Check::IdpAllows);
+        assert_eq!(refused(json!({}), json!({"enabled": false})), Check::Enabled);
+        let network = |cidrs: Value| decided(json!({}), json!({"allowed_cidrs": cidrs}));
+        assert_eq!(network(json!(["192.0.2.0/24"])), Err(Check::Network));
+        assert_eq!(network(json!(["192.0.2.0/24", "10.0.0.0/8"])), admitted);
+        let contexts = json!({"authn_contexts": ["urn:mfa"]});
+        assert_eq!(refused(json!({}), contexts.clone()), Check::TeamContext);
+        let (idp, usable, teams) = (idp(&json!({})), usable(&contexts), texts(["team1"]));
+        let by_mfa = texts(["urn:password", "urn:mfa"]);
+        let case = Case {
+            said: said(&teams, &[], &by_mfa),
+            ..jane(&idp, Target::Usable(&usable), &teams)
+        };
+        assert_eq!(team(&case), admitted);
+    }
+
+    #[test]
+    fn an_address_that_is_not_known_is_in_no_network() {
+        let (idp, teams) = (idp(&json!({})), texts(["team1"]));
+        let (anywhere, somewhere) =
+            (usable(&json!({})), usable(&json!({"allowed_cidrs": ["0.0.0.0/0"]})));
+        let from_nowhere = |team| Case { client: None, ..jane(&idp, Target::Usable(team), &teams) };
+        assert!(team(&from_nowhere(&anywhere)).is_ok());
+        assert_eq!(team(&from_nowhere(&somewhere)), Err(Check::Network));
+    }
+
+    #[test]
+    fn access_is_by_attribute_by_group_or_by_name_until_its_end() {
+        let idp = idp(&json!({}));
+        let usable = usable(&json!({
+            "groups": ["g1", "g2"],
+            "members": {"jane": "2027-01-15T08:00:01Z", "others/joan": "always"},
+        }));
+        let case = |teams, groups, user_id, now| Case {
+            said: Said { user_id, ..said(teams, groups, &[]) },
+            now: at(now),
+            ..jane(&idp, Target::Usable(&usable), &[])
+        };
+        let (own, other) = (texts(["team1"]), texts(["team10", "team"]));
+        let (held, not_held) = (texts(["g2", "g3"]), texts(["g", "g11"]));
+        let until = Until::At(at(NOW + 1));
+        let by_name = Rule::Member { key: "jane".into(), until };
+        let by_group = Rule::Group("g2".into());
+        assert_eq!(
+            rules(&case(&own, &held, "jane", NOW)),
+            [Rule::Attribute, by_group.clone(), by_name.clone()]
+        );
+        assert_eq!(rules(&case(&other, &held, "john", NOW)), [by_group]);
+        assert_eq!(rules(&case(&other, &not_held, "jane", NOW)), [by_name.clone()]);
+        // At its end there is none, and a name counts in its directory alone.
+        assert_eq!(rules(&case(&other, &not_held, "jane", NOW + 1)), []);
+        assert_eq!(rules(&case(&other, &not_held, "joan", NOW)), []);
+        assert_eq!(shown(&case(&other, &not_held, "joan", NOW)), Err(Check::Entitled));
+        assert_eq!(team(&case(&other, &not_held, "joan", NOW)), Err(Check::Entitled));
+        // What lasts longest stands first.
+        assert_eq!((Rule::Attribute.until(), by_name.until()), (Until::Always, until));
+        let until = |case: &Case<'_>| shown(case).unwrap().until();
+        assert_eq!(until(&case(&own, &[], "jane", NOW)), Until::Always);
+        assert_eq!(until(&case(&[], &held, "jane", NOW)), Until::Always);
+        assert_eq!(until(&case(&[], &[], "jane", NOW)), Until::At(at(NOW + 1)));
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_used_is_shown_to_the_entitled_and_opens_for_nobody() {
+        let id = TeamId::try_from("team1".to_owned()).unwrap();
+        let item = json!({
+            "groups": ["g1", "", 7, "g2"], "members": {"jane": "always", "": "always"}, "region": 7,
+        });
+        let grants = Grants::of(item.as_object().unwrap());
+        assert_eq!(grants.groups, ["g1", "g2"]);
+        assert_eq!(Grants::of(&Item::new()), Grants::default());
+        let (idp, held) = (idp(&json!({})), texts(["g1"]));
+        let unusable = Target::Unusable(&id, &grants);
+        assert_eq!((unusable.id(), unusable.groups()), (&id, &*grants.groups));
+        let case = Case { said: said(&[], &held, &[]), ..jane(&idp, unusable, &[]) };
+        let by_name = Rule::Member { key: "jane".into(), until: Until::Always };
+        assert_eq!(shown(&case).unwrap().rules, [Rule::Group("g1".into()), by_name]);
+        assert_eq!(team(&case), Err(Check::Readable));
+        let nobody = Said { user_id: "john", ..said(&[], &[], &[]) };
+        assert_eq!(shown(&Case { said: nobody, ..case }), Err(Check::Entitled));
+    }
+
+    #[test]
+    fn nobody_has_access_to_a_team_that_is_not_there() {
+        let id = TeamId::try_from("team1".to_owned()).unwrap();
+        let (idp, teams) = (idp(&json!({})), texts(["team1"]));
+        let missing = Target::Missing(&id);
+        assert_eq!((missing.id(), missing.groups(), missing.members()), (&id, &[][..], None));
+        assert_eq!(rules(&jane(&idp, missing, &teams)), []);
+        assert_eq!(team(&jane(&idp, missing, &teams)), Err(Check::Entitled));
+    }
+
+    #[test]
+    fn each_check_can_be_asked_by_itself() {
+        let wrong = idp(&json!({
+            "enabled": false, "directory": "others", "denied_users": ["jane"],
+            "authn_contexts": ["urn:mfa"], "allowed_teams": ["team2"],
+        }));
+        let paused = usable(&json!({
+            "enabled": false, "allowed_cidrs": ["192.0.2.0/24"], "authn_contexts": ["urn:mfa"],
+        }));
+        let id = TeamId::try_from("team1".to_owned()).unwrap();
+        let case = Case {
+            said: Said { key: Some("another"), ..said(&[], &[], &[]) },
+            ..jane(&wrong, Target::Usable(&paused), &[])
+        };
+        let missing = Case { target: Target::Missing(&id), ..case };
+        for check in Check::OF_PERSON.into_iter().chain(Check::OF_TEAM) {
+            // An item that is read is readable, and one that is not there has no networks.
+            assert_eq!(holds(check, &case), check == Check::Readable, "{check:?}");
+            let of_an_item = [Check::Enabled, Check::Network, Check::TeamContext];
+            assert_eq!(holds(check, &missing), of_an_item.contains(&check), "{check:?}");
+        }
+        let (right, usable, teams) = (idp(&json!({})), usable(&json!({})), texts(["team1"]));
+        let case = jane(&right, Target::Usable(&usable), &teams);
+        for check in Check::OF_PERSON.into_iter().chain(Check::OF_TEAM) {
+            assert!(holds(check, &case), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_no_longer_than_the_access_and_no_shorter_than_the_api_allows() {
+        let usable = usable(&json!({"session_duration_seconds": 7_200}));
+        let by_name = |end| Admission {
+            rules: vec![Rule::Member { key: "jane".into(), until: Until::At(at(end)) }],
+        };
+        let seconds = |left| by_name(NOW + left).session_seconds(&usable, at(NOW));
+        assert_eq!(
+            [7_201, 7_200, 7_199, 1_801, 1_800, 1_799, 0, -1].map(seconds),
+            [7_200, 7_200, 7_199, 1_801, 1_800, 1_800, 1_800, 1_800]
+        );
+        let always = Admission { rules: vec![Rule::Attribute] };
+        assert_eq!(always.session_seconds(&usable, at(NOW)), 7_200);
+        // What lasts less by itself is not made longer, but where the API asks for more.
+        assert_eq!(always.seconds_of(300, at(NOW)), 300);
+        assert_eq!(by_name(NOW + 9_000).seconds_of(300, at(NOW)), 1_800);
+        let far = by_name(Timestamp::MAX.as_second());
+        assert_eq!(far.seconds_of(u32::MAX, at(NOW)), u32::MAX);
+    }
+}

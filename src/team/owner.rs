@@ -173,6 +173,67 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_an_owners_name_only_where_it_can_be_a_tag_and_a_session_name() {
+        let is_plain = |user_id: &str| Owner::new("default", user_id).as_str() == user_id;
+        assert!(is_plain("ab") && !is_plain("a"));
+        assert!(is_plain(&"A".repeat(64)) && !is_plain(&"A".repeat(65)));
+        assert!(is_plain("_.=+@-") && !is_plain("a/b") && !is_plain("ab ") && !is_plain("äb"));
+        assert!(!is_plain(&format!("jane-{}", "a2".repeat(13))), "ends like a digest");
+        assert_eq!(Owner::new("default", "jane").to_string(), "jane");
+    }
+
+    #[test]
+    fn a_tag_names_an_owner_only_where_some_owner_is_called_so() {
+        for text in ["ab", "jane.doe@example.com", "_.=+@-", &*"a".repeat(64)] {
+            assert_eq!(Owner::of_tag(text).unwrap().as_str(), text);
+        }
+        for text in ["", "a", "a b", "a/b", "äb", &*"a".repeat(65)] {
+            assert_eq!(Owner::of_tag(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_called_by_its_ids_only_where_they_are_simple() {
+        let is_plain = |directory: &str, user_id: &str, of: &str| {
+            profile_name(directory, user_id, &team(of)) == format!("{user_id}-{of}")
+        };
+        assert!(is_plain("default", "a", "T") && !is_plain("okta", "a", "T"));
+        assert!(is_plain("default", "a-1", "T") && !is_plain("default", "A", "T"));
+        assert!(!is_plain("default", "-a", "T") && !is_plain("default", "a-", "T"));
+        assert!(!is_plain("default", "a.b", "T") && !is_plain("default", "a", "T-1"));
+        // 63 characters in all.
+        assert!(is_plain("default", &"1".repeat(58), "Team"));
+        assert!(!is_plain("default", &"1".repeat(59), "Team"));
+        let like_a_digest = "a".repeat(26);
+        assert!(!is_plain("default", &like_a_digest, "T"));
+        assert!(!is_plain("default", "a", &like_a_digest));
+        assert!(is_plain("default", &"a".repeat(25), "T"));
+        assert!(is_plain("default", &"1".repeat(26), "T"), "no base32 has a 1");
+    }
+
+    #[test]
+    fn searches_begin_with_what_every_name_of_a_person_begins_with() {
+        assert_eq!(profile_name_starts("jane"), ["jane"]);
+        assert_eq!(profile_name_starts("Jane.Doe"), ["jane-doe"]);
+        // Plain, and yet not as `readable` has it.
+        assert_eq!(profile_name_starts("a--b"), ["a-b", "a--b"]);
+        assert_eq!(profile_name_starts(""), ["u"]);
+        let of = |directory: &str, user_id| profile_name_starts_of(&Owner::new(directory, user_id));
+        assert_eq!(of("okta", "Jane.Doe"), ["jane-doe"]);
+        assert_eq!(of("default", "a--b"), ["a-b", "a--b"]);
+        assert_eq!(of("default", "jane"), ["jane"]);
+    }
+
+    #[test]
+    fn base32_is_that_of_rfc_4648_in_lower_case() {
+        // Whole groups of five bytes: what is left of a last byte is not written.
+        assert_eq!(base32(b"fooba"), "mzxw6ytb");
+        assert_eq!(base32(&[0xff; 5]), "77777777");
+        assert_eq!(base32(&[0x00, 0x44, 0x32, 0x14, 0xc7]), "abcdefgh");
+        assert_eq!(base32(b"foobarbaz!"), "mzxw6ytbojrgc6rb");
+    }
+
+    #[test]
     fn readable_is_bounded_trimmed_and_never_empty() {
         assert_eq!(readable("--Jane  Döe@X--"), "jane-d-e-x");
         assert_eq!(readable("日本"), "u");

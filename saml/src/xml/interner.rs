@@ -187,4 +187,30 @@ mod tests {
         }
         assert_eq!((interner.text(4_999), interner.len()), ("1387", 5_000));
     }
+
+    #[test]
+    fn texts_whose_hashes_are_alike_are_told_apart() {
+        let mut interner = Interner { multiplier: 0, ..Interner::default() };
+        let texts = ["a", "b", "", "c"];
+        assert_eq!(texts.map(|text| interner.id(text)), [0, 1, 2, 3]);
+        assert_eq!(texts.map(|text| interner.known(text)), [Some(0), Some(1), Some(2), Some(3)]);
+        assert_eq!(interner.known("d"), None);
+    }
+
+    /// Of 20,000 texts at random in at least as many places, no nine or ten are expected to share one.
+    #[test]
+    fn few_texts_share_a_place_whether_they_are_short_or_long() {
+        for long in ["", "https://example.org/a/long/one/"] {
+            let mut interner = Interner::default();
+            for nth in 0..20_000 {
+                interner.id(&format!("{long}{nth}"));
+            }
+            let next = |id: &u32| interner.entries.get(*id as usize).map(|entry| entry.next);
+            let chain = |newest: &u32| {
+                std::iter::successors(Some(*newest), next).take_while(|id| *id != NONE).count()
+            };
+            let longest = interner.newest.iter().map(chain).max().unwrap();
+            assert!(longest < 30, "{longest} texts in one place");
+        }
+    }
 }

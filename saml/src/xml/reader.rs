@@ -288,8 +288,9 @@ impl Builder {
             attributes: (first_attribute as u32, self.document.attributes.len() as u32),
             declarations: (first_declaration as u32, self.document.declarations.len() as u32),
             parent: self.open.last().copied(),
+            // Both ends are known when it closes.
             nodes: (first_node, first_node),
-            end: index + 1,
+            end: index,
         });
         self.open.push(index);
         self.growing = false;

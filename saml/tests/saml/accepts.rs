@@ -59,6 +59,19 @@ fn the_output_has_the_fields_of_the_command() {
 }
 
 #[test]
+fn the_claims_are_those_of_the_assertion() {
+    let close = "</saml:AuthnStatement>";
+    let statement = |end: &str| {
+        format!("<saml:AuthnStatement SessionNotOnOrAfter=\"2026-11-22T{end}Z\">{close}")
+    };
+    let more = format!("{close}{}{}", statement("20:00:00"), statement("18:00:00"));
+    let accepted = judge(valid().edit_assertion(close, &more).xml()).unwrap();
+    assert_eq!((accepted.issuer(), accepted.id()), (IDP, "_a1"));
+    let end = accepted.session_not_on_or_after().unwrap();
+    assert_eq!(end.to_string(), "2026-11-22T18:00:00Z", "the earliest");
+}
+
+#[test]
 fn attributes_are_merged_by_name_over_all_statements_and_equal_values_stay() {
     assert_eq!(
         attributes(

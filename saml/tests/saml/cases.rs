@@ -66,7 +66,10 @@ fn of_a_chain_with_an_unreadable_certificate_nobody_signs() {
             tamper(&xml, first, &format!("{first}{certificate}")),
         ] {
             let error = IdpMetadata::parse(broken.as_bytes()).unwrap_err();
-            assert_eq!(error.code(), "metadata_key_missing");
+            let certificates = broken.matches("<ds:X509Certificate>").count();
+            let MetadataError::KeyMissing { unusable } = error else { panic!("{error:?}") };
+            let unclear = MetadataWarning::ChainUnclear { certificates };
+            assert_eq!(unusable.last(), Some(&unclear));
         }
     }
 }
@@ -160,5 +163,36 @@ fn an_address_of_a_binding_that_is_never_used_does_no_harm() {
         assert!(service("SOAP", address).is_ok());
         let refused = service("HTTP-Redirect", address).unwrap_err();
         assert_eq!(refused.code(), "metadata_address_not_https");
+    }
+}
+
+/// A declaration may be refused for something else, and what stands there may be anything.
+#[test]
+fn only_the_name_of_another_encoding_is_said_to_be_one() {
+    let xml = metadata_xml(&["rsa2048"]);
+    let refusal = |declaration: &str| {
+        IdpMetadata::parse(format!("<?xml {declaration}?>{xml}").as_bytes()).unwrap_err()
+    };
+    let longest = "x".repeat(40);
+    for name in ["utf-16", "Shift_JIS", "a.b", &longest] {
+        let got = name.to_owned();
+        for declaration in [
+            format!("version='1.0' encoding='{name}'"),
+            format!("version=\"1.0\" encoding = \"{name}\""),
+        ] {
+            assert_eq!(refusal(&declaration), MetadataError::Encoding { got: got.clone() });
+        }
+    }
+    for declaration in [
+        "version='1.1' encoding='utf-8'".to_owned(),
+        "version='1.1' encoding='UTF-8'".to_owned(),
+        "version='1.1'".to_owned(),
+        "version='1.0' encoding='a b'".to_owned(),
+        "version='1.0' encoding='<b>'".to_owned(),
+        "version='1.0' encoding='utf-16".to_owned(),
+        "version='1.0' encoding=utf-16".to_owned(),
+        format!("version='1.0' encoding='x{longest}'"),
+    ] {
+        assert_eq!(refusal(&declaration).code(), "metadata_xml_malformed", "{declaration}");
     }
 }

@@ -95,6 +95,12 @@ fn a_file_holds_xml_or_base64() {
     assert_eq!(from_file(STANDARD.encode("no xml")), "xml_malformed");
 }
 
+#[test]
+fn a_response_cannot_be_printed() {
+    let response = UnverifiedResponse::from_xml(valid().xml().as_bytes()).unwrap();
+    assert_eq!(format!("{response:?}"), "UnverifiedResponse(..)");
+}
+
 // -- encoding -----------------------------------------------------------------------------------
 
 #[test]
@@ -227,6 +233,10 @@ fn characters_that_xml_does_not_allow_are_refused() {
         assert_eq!(after(&character), "xml_malformed", "{character:?}");
     }
     assert_eq!(with("\u{7F}\u{85}\u{FFFD}\u{1F600}\t"), "accepted");
+    // Several of them, or beside others that only look like one, hide nothing.
+    for markup in ["\u{1}\u{1}", "\u{1}\u{2}", "\u{1}\u{FF21}", "\u{FF21}\u{1}\u{FFFD}"] {
+        assert_eq!(with(markup), "xml_malformed", "{markup:?}");
+    }
 }
 
 #[test]
@@ -291,6 +301,23 @@ fn attributes_are_written_as_xml_has_it() {
         ["a=\"b\"", "a = 'b'", "a\n=\n\"b\"", "a='\"' b=\"'\"", "a=\">\"", "a=\"]]>\"", "a='/>'"]
     {
         assert_eq!(with_attributes(attributes), "accepted", "{attributes}");
+    }
+}
+
+/// Two are compared otherwise than several.
+#[test]
+fn an_attribute_stands_once_on_an_element_however_many_there_are() {
+    let namespaces = "xmlns:p=\"u\" xmlns:q=\"u\" xmlns:r=\"v\"";
+    for others in ["", "x=\"\" ", "x=\"\" p:x=\"\" r:x=\"\" "] {
+        let with =
+            |attributes: &str| with_attributes(&format!("{namespaces} {others}{attributes}"));
+        assert_eq!(with("b=\"\" p:b=\"\""), "accepted", "{others}");
+        assert_eq!(with("b=\"\" p:b=\"\" r:b=\"\""), "accepted", "{others}");
+        assert_eq!(with("b=\"\" c=\"\" b=\"\""), "xml_malformed", "{others}");
+        assert_eq!(with("b=\"\" b=\"\""), "xml_malformed", "{others}");
+        assert_eq!(with("p:b=\"\" p:b=\"\""), "xml_malformed", "{others}");
+        assert_eq!(with("p:b=\"\" q:b=\"\""), "namespace_malformed", "{others}");
+        assert_eq!(with("p:b=\"\" c=\"\" q:b=\"\""), "namespace_malformed", "{others}");
     }
 }
 
@@ -376,8 +403,24 @@ fn namespaces_are_used_as_namespaces_in_xml_has_it() {
         "<a xmlns:p=\"u\" xmlns=\"u\" p:b=\"\" b=\"\"/>",
         "<a xmlns:p=\"u\"><b xmlns:p=\"v\"/><p:c/></a>",
         "<samlp:a/>",
+        // A prefix as long as `xmlns`.
+        "<a samlp:b=\"\"/>",
+        "<a xmlns:abcde=\"u\" abcde:b=\"\"/>",
     ] {
         assert_eq!(with(markup), "accepted", "{markup}");
+    }
+}
+
+#[test]
+fn only_ids_are_ids() {
+    let twice = |attribute: &str| {
+        with(&format!("<a xmlns:x=\"u\" {attribute}/><a xmlns:x=\"u\" {attribute}/>"))
+    };
+    for attribute in ["xml:lang=\"1\"", "x:id=\"1\"", "x:ID=\"1\"", "iD=\"1\"", "name=\"1\""] {
+        assert_eq!(twice(attribute), "accepted", "{attribute}");
+    }
+    for attribute in ["ID=\"1\"", "Id=\"1\"", "id=\"1\"", "xml:id=\"1\""] {
+        assert_eq!(twice(attribute), "id_repeated", "{attribute}");
     }
 }
 
@@ -522,6 +565,19 @@ fn long_namespaces_cost_no_more_than_short_ones() {
     // Eight elements write them out to the limit of what is digested.
     let (short, long) = (least(&with(1)), least(&with(60_000)));
     assert!(long < 4.0 * short + 20.0, "short {short:.1} ms, long {long:.1} ms");
+}
+
+/// What is too long is not written to its end: that would be two gigabytes.
+#[test]
+fn a_canonical_form_that_is_far_too_long_costs_no_more_than_one_that_is_a_little_too_long() {
+    let long = "u".repeat(120_000);
+    let with = |count: usize| {
+        let xml = valid().sign(Sign::Response).xml();
+        let xml = tamper(&xml, "<samlp:Response ", &format!("<samlp:Response xmlns:x=\"{long}\" "));
+        tamper(&xml, "<samlp:Status>", &format!("{}<samlp:Status>", "<x:a/>".repeat(count)))
+    };
+    let (little, far) = (least(&with(7)), least(&with(19_000)));
+    assert!(far < 4.0 * little + 100.0, "a little {little:.1} ms, far {far:.1} ms");
 }
 
 /// Eighty levels of looking upwards took eighty times as long.

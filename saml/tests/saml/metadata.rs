@@ -57,6 +57,17 @@ fn a_byte_order_mark_comments_instructions_signatures_and_other_roles_do_no_harm
 }
 
 #[test]
+fn an_instruction_in_metadata_is_one_that_xml_allows() {
+    let with = |instruction: &str| refusal(&format!("{instruction}{}", metadata_xml(&["rsa2048"])));
+    for instruction in ["<?x?>", "<?x y?>", "<?ä?>", "<?x\u{120}y?>", "<?x-y.1 ??>", "<?xml-x?>"] {
+        assert_eq!(with(instruction), "accepted", "{instruction}");
+    }
+    for instruction in ["<?1?>", "<?a:b?>", "<??>", "<? x?>", "<?XML?>", "<?xMl x?>", "<?x,y?>"] {
+        assert_eq!(with(instruction), "metadata_xml_malformed", "{instruction}");
+    }
+}
+
+#[test]
 fn exactly_one_identity_provider_may_be_in_it() {
     let one = metadata_xml(&["rsa2048"]);
     let open = "<md:EntitiesDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\">";
@@ -166,6 +177,67 @@ fn dates_warn_and_do_not_refuse() {
 }
 
 #[test]
+fn a_certificate_is_good_from_its_first_moment_to_its_last() {
+    let idp = metadata(&["expired"]);
+    let key = &idp.signing_keys()[0];
+    let second = jiff::SignedDuration::from_secs(1);
+    let warnings = |now| idp.warnings(now);
+    assert_eq!(warnings(key.not_before()), []);
+    assert_eq!(warnings(key.not_after()), []);
+    let fingerprint = key.fingerprint().to_owned();
+    let (not_before, not_after) = (key.not_before(), key.not_after());
+    assert!(not_before < not_after);
+    let early =
+        MetadataWarning::CertificateNotYetValid { fingerprint: fingerprint.clone(), not_before };
+    assert_eq!(warnings(not_before - second), [early]);
+    let late = MetadataWarning::CertificateExpired { fingerprint, not_after };
+    assert_eq!(warnings(not_after + second), [late]);
+    let until = "2026-11-22T12:00:00Z";
+    let idp = parse(&edited("entityID", &format!("validUntil=\"{until}\" entityID"))).unwrap();
+    let until: jiff::Timestamp = until.parse().unwrap();
+    assert_eq!(idp.warnings(until - second), []);
+    assert_eq!(idp.warnings(until), [MetadataWarning::Outdated { valid_until: until }]);
+}
+
+#[test]
+fn a_keys_algorithm_is_said_in_words() {
+    let algorithms: Vec<_> = metadata(&["rsa2048", "rsa4096", "p256", "p384"])
+        .signing_keys()
+        .iter()
+        .map(strict_saml::SigningKey::algorithm)
+        .collect();
+    assert_eq!(algorithms, ["RSA, 2048 bits", "RSA, 4096 bits", "P-256", "P-384"]);
+}
+
+#[test]
+fn why_no_key_is_used_is_said_once_for_each_reason_and_for_three_at_most() {
+    let descriptor = |certificate: &str| {
+        format!(
+            "<md:KeyDescriptor><ds:KeyInfo xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\">\
+             <ds:X509Data><ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data>\
+             </ds:KeyInfo></md:KeyDescriptor>"
+        )
+    };
+    let xml = metadata_xml(&["rsa2048"]);
+    let only = cut(&xml, "<md:KeyDescriptor ", "</md:KeyDescriptor>").to_owned();
+    let said = |certificates: &[&str]| {
+        let all: String = certificates.iter().map(|one| descriptor(one)).collect();
+        parse(&tamper(&xml, &only, &all)).unwrap_err().to_string()
+    };
+    let start = "no usable signing key in the identity provider's descriptor";
+    let (weak, other) = (certificate("rsa1024"), certificate("p521"));
+    let reasons = [
+        ": the certificate is not base64",
+        ": not an X.509 certificate",
+        ": RSA key of 1024 bits, expected 2048 to 8192",
+    ];
+    assert_eq!(said(&[]), start);
+    assert_eq!(said(&["?", "?"]), format!("{start}{}", reasons[0]));
+    assert_eq!(said(&["?", "AAAA", "?", &weak]), format!("{start}{}", reasons.concat()));
+    assert_eq!(said(&["?", "AAAA", &weak, &other]), format!("{start}{}", reasons.concat()));
+}
+
+#[test]
 fn addresses_are_https_or_loopback() {
     for address in [
         "https://idp.example/sso?a=b",
@@ -174,6 +246,10 @@ fn addresses_are_https_or_loopback() {
         "http://127.0.0.1:8401/sso",
         "http://127.8.9.10/sso",
         "http://[::1]:8401/sso",
+        "http://[::1]/sso",
+        "http://localhost",
+        "HTTPS://idp.example?a=b",
+        "Http://LocalHost:/sso",
     ] {
         assert_eq!(refusal(&edited("https://idp.example/sso", address)), "accepted", "{address}");
     }
@@ -193,6 +269,12 @@ fn addresses_are_https_or_loopback() {
         "https://idp.example/&quot;&gt;",
         "https://idp.example\\@evil.example",
         "ftp://idp.example/sso",
+        "ftp://localhost/sso",
+        "ftp://127.0.0.1/sso",
+        "http://localhost:8a/sso",
+        "http://[::1/sso",
+        "http://::1/sso",
+        "http://[127.0.0.1]/sso",
         "javascript:alert(1)",
     ] {
         assert_eq!(
@@ -201,6 +283,21 @@ fn addresses_are_https_or_loopback() {
             "{address}"
         );
     }
+}
+
+#[test]
+fn the_address_for_posts_is_read_where_it_is_safe() {
+    let with = |location: &str| {
+        let service = format!(
+            "<md:SingleSignOnService Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" \
+             Location=\"{location}\"/></md:IDPSSODescriptor>"
+        );
+        let idp = parse(&edited("</md:IDPSSODescriptor>", &service)).unwrap();
+        assert_eq!(idp.sso_redirect_url(), Some("https://idp.example/sso"));
+        idp.sso_post_url().map(str::to_owned)
+    };
+    assert_eq!(with("https://idp.example/post").as_deref(), Some("https://idp.example/post"));
+    assert_eq!(with("javascript:alert(1)"), None);
 }
 
 #[test]
@@ -262,8 +359,9 @@ fn request(url: &str) -> String {
     let message = percent_encoding::percent_decode_str(message).decode_utf8().unwrap();
     let deflated = STANDARD.decode(message.as_bytes()).unwrap();
     assert_eq!(deflated[0], 1);
-    let length = usize::from(u16::from_le_bytes([deflated[1], deflated[2]]));
-    assert_eq!(deflated.len(), length + 5);
+    let length = u16::from_le_bytes([deflated[1], deflated[2]]);
+    assert_eq!(u16::from_le_bytes([deflated[3], deflated[4]]), !length);
+    assert_eq!(deflated.len(), usize::from(length) + 5);
     String::from_utf8(deflated[5..].to_vec()).unwrap()
 }
 

@@ -524,6 +524,27 @@ fn a_genuine_user_in_a_wrapped_document_is_refused() {
     assert_eq!(code(xml), "element_misplaced");
 }
 
+/// Evidence is skipped, and nothing else.
+#[test]
+fn what_stands_behind_or_around_an_advice_is_no_evidence() {
+    // Canonical within the assertion, so without a declaration of its own.
+    let namespace = " xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"";
+    let evidence = evil_assertion().replace("_evil", "_evidence").replacen(namespace, "", 1);
+    let advice = format!("<saml:Advice>{evidence}</saml:Advice>");
+    let open = "<saml:AuthnStatement";
+    let with = |behind: &str| edited(open, &format!("{advice}{behind}{open}"));
+    assert_eq!(with(""), "accepted");
+    let evil = evil_assertion();
+    assert_eq!(with(&evil), "element_misplaced");
+    assert_eq!(with(&format!("<x xmlns=\"\">{evil}</x>")), "element_misplaced");
+    // An advice elsewhere than in the assertion hides nothing.
+    let xml = valid().edit_assertion(open, &format!("{advice}{open}")).xml();
+    let elsewhere = format!("<saml:Advice{namespace}>{evil}</saml:Advice>");
+    for at in ["<samlp:Status>", "<samlp:StatusCode "] {
+        assert_eq!(code(tamper(&xml, at, &format!("{elsewhere}{at}"))), "element_misplaced");
+    }
+}
+
 #[test]
 fn two_assertions_are_refused_although_both_are_signed() {
     let mint = valid();
@@ -542,6 +563,21 @@ fn a_forged_assertion_behind_the_genuine_one_is_refused() {
         let xml = mint.response.replace("{}", &format!("{}{forged}", mint.signed_assertion()));
         let expected = if id == "_a1" { "id_repeated" } else { "assertion_repeated" };
         assert_eq!(code(xml), expected, "{id}");
+    }
+}
+
+#[test]
+fn a_refusal_says_how_many_assertions_there_are_plain_and_encrypted_together() {
+    let encrypted = "<saml:EncryptedAssertion \
+                     xmlns:saml=\"urn:oasis:names:tc:SAML:2.0:assertion\"/>";
+    for (plain, encrypted_too, got) in
+        [(2, 0, 2), (3, 0, 3), (1, 1, 2), (1, 2, 3), (2, 2, 4), (0, 2, 2)]
+    {
+        let assertions: String =
+            (0..plain).map(|nth| valid().assertion.replace("_a1", &format!("_a{nth}"))).collect();
+        let all = format!("{assertions}{}", encrypted.repeat(encrypted_too));
+        let refusal = judge(valid().response.replace("{}", &all)).unwrap_err();
+        assert_eq!(refusal, Rejection::AssertionRepeated { got });
     }
 }
 
@@ -730,6 +766,10 @@ fn a_subject_is_required_and_single() {
     let subject = cut(&xml, "<saml:Subject>", "</saml:Subject>").to_owned();
     assert_eq!(edited(&subject, ""), "subject_malformed");
     assert_eq!(edited(&subject, &subject.repeat(2)), "subject_malformed");
+    for got in [0, 2, 3, 4] {
+        let refusal = judge(valid().edit_assertion(&subject, &subject.repeat(got)).xml());
+        assert_eq!(refusal, Err(Rejection::SubjectMalformed { got }));
+    }
 }
 
 #[test]
