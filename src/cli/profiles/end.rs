@@ -3,6 +3,7 @@
 //! Each step begins with a look at AWS, so it does not matter who began the end, or when. A profile is
 //! deleted only when its tags say, at that moment, that it is the owner's.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sagemaker::types::{AppStatus, SpaceStatus, UserProfileStatus};
@@ -203,7 +204,7 @@ async fn step(
         let reason = now.described.failure_reason.unwrap_or_else(|| "no reason given".into());
         return Ok(Step::Stuck(format!("SageMaker could not delete it: {reason}")));
     }
-    if let Some(why) = not_the_same(standing, &now) {
+    if let Some(why) = not_the_same(&standing.tags, &now.tags) {
         return Ok(Step::Stuck(why));
     }
     let Belongings { apps, spaces } = belongings(spoke, domain, name).await?;
@@ -236,10 +237,13 @@ async fn step(
     Ok(Step::Waiting("the profile is being deleted".into()))
 }
 
-/// Why a profile is not the one that was planned to be ended, if it is not.
-fn not_the_same(planned: &Standing, now: &Standing) -> Option<String> {
+type Tags = BTreeMap<String, String>;
+
+/// Why a profile with these tags is not the one that was planned to be ended, if it is not: whose it was judged
+/// to be ([`crate::team::whose`]) it must be still, and a profile without both tags is nobody's to end.
+fn not_the_same(planned: &Tags, now: &Tags) -> Option<String> {
     [TEAM_TAG, USER_TAG].into_iter().find_map(|key| {
-        let (then, now) = (planned.tags.get(key), now.tags.get(key));
+        let (then, now) = (planned.get(key), now.get(key));
         (then != now || now.is_none())
             .then(|| format!("its tag {key} is {} by now, planned was {}", shown(now), shown(then)))
     })
@@ -287,5 +291,32 @@ fn unless_under_way<O>(sent: Result<O, AwsError>) -> Result<(), AwsError> {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind, Kind::Missing | Kind::Conflict) => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_still_has_the_tags_that_were_planned_with_is_deleted() {
+        let tags = |pairs: &[(&str, &str)]| -> Tags {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let planned = tags(&[("Team", "blue"), ("User", "ann")]);
+        let same = tags(&[("Team", "blue"), ("User", "ann"), ("cost", "1")]);
+        assert_eq!(not_the_same(&planned, &same), None);
+        for now in [
+            tags(&[]),
+            tags(&[("Team", "blue")]),
+            tags(&[("User", "ann")]),
+            tags(&[("Team", "red"), ("User", "ann")]),
+            tags(&[("Team", "blue"), ("User", "Ann")]),
+            tags(&[("team", "blue"), ("user", "ann")]),
+        ] {
+            assert!(not_the_same(&planned, &now).is_some(), "{now:?}");
+        }
+        let untagged = tags(&[("User", "ann")]);
+        assert!(not_the_same(&untagged, &untagged).is_some(), "nobody's to end");
     }
 }
