@@ -4,10 +4,12 @@
 pub mod event;
 #[path = "../../src/http/form.rs"]
 pub mod form;
+#[path = "../../src/http/query.rs"]
+mod query;
 #[path = "../../src/http/request.rs"]
 mod request;
 
-pub use request::Request;
+pub use request::{Body, Request};
 
 pub type Response = http::Response<String>;
 

@@ -363,8 +363,8 @@ mod tests {
     use crate::metadata::IdpMetadata;
     use crate::xml::{Document, Limits};
 
-    /// No document brings this about, since [`crate::conditions::check_places`] lets an assertion stand below
-    /// the root only: it shows that covering does not rest on that.
+    /// No document brings this about, since `check_places` lets an assertion stand below the root only: it
+    /// shows that covering does not rest on that.
     #[test]
     fn a_signed_element_covers_itself_and_its_own_children_only() {
         let idp = include_bytes!("../../tests/fixtures/metadata/idp.xml");

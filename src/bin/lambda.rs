@@ -41,7 +41,7 @@ type StartError = Box<dyn std::error::Error + Send + Sync>;
 async fn start() -> Result<(), StartError> {
     let read = Settings::read(environment);
     let sdk = sdk_config(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
-    let settings = with_sdk(read, &sdk)?;
+    let settings = with_sdk(read, sdk.region().map(AsRef::as_ref))?;
     telemetry::start(&settings.log, std::io::stdout);
     if let Some(line) = metrics::started(&settings.state_table, jiff::Timestamp::now()) {
         println!("{line}");

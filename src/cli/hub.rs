@@ -37,7 +37,7 @@ impl Hub {
     pub(super) async fn connect() -> Result<Self, Failure> {
         let read = TableSettings::read(environment);
         let sdk = load_sdk(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
-        let settings = with_sdk(read, &sdk)?;
+        let settings = with_sdk(read, sdk.region().map(AsRef::as_ref))?;
         for name in misspelt_settings(std::env::vars_os().map(|(name, _)| name)) {
             warn(name);
         }

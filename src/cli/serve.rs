@@ -35,7 +35,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, json: bool) -> Result<Exit, Failure> {
     let read = Settings::read(environment);
     let sdk = load_sdk(read.as_ref().ok().and_then(|settings| settings.tls_roots)).await?;
-    let settings = with_sdk(read, &sdk)?;
+    let settings = with_sdk(read, sdk.region().map(AsRef::as_ref))?;
     telemetry::start(&settings.log, std::io::stderr);
     let broker = Arc::new(Broker::new(settings, sdk, Audit::Stderr).await?);
     let listener = listen(arguments.listen).map_err(|error| {

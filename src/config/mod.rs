@@ -122,20 +122,21 @@ impl SettingFault {
     }
 }
 
-/// What was read of the settings, when the SDK's own can be used, too.
+/// What was read of the settings, when the SDK's own can be used, too: the Region that it found, and the
+/// endpoints that it is told to use.
 ///
 /// # Errors
 ///
 /// Every fault, those of the SDK's Region and endpoint among them.
 pub fn with_sdk<T>(
     read: Result<T, SettingFaults>,
-    sdk: &aws_config::SdkConfig,
+    region: Option<&str>,
 ) -> Result<T, SettingFaults> {
     let mut faults = Vec::new();
     let is_region = |region: &str| {
         !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    match sdk.region().map(AsRef::as_ref) {
+    match region {
         Some(region) if is_region(region) => {}
         other => faults.push(SettingFault {
             variable: "AWS_REGION",

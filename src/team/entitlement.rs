@@ -445,8 +445,7 @@ mod tests {
             [Rule::Attribute, by_group.clone(), by_name.clone()]
         );
         assert_eq!(rules(&case(&other, &held, "john", NOW)), [by_group]);
-        let by_name_alone = std::slice::from_ref(&by_name);
-        assert_eq!(rules(&case(&other, &not_held, "jane", NOW)), by_name_alone);
+        assert_eq!(rules(&case(&other, &not_held, "jane", NOW)), std::slice::from_ref(&by_name));
         // At its end there is none, and a name counts in its directory alone.
         assert_eq!(rules(&case(&other, &not_held, "jane", NOW + 1)), []);
         assert_eq!(rules(&case(&other, &not_held, "joan", NOW)), []);
