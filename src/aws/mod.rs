@@ -5,10 +5,11 @@
 //!
 //! | of | files |
 //! | --- | --- |
-//! | the broker's own tables | [`tables`], [`team_index`], [`state_table`], [`updates`], [`line_table`], all through [`conditional`] where a write depends on what is there |
+//! | the broker's own tables | [`tables`], [`team_index`], [`places`], [`state_table`], [`updates`], [`line_table`] |
+//! | a write that depends on what is there | [`conditional`]; what consumes a response judges by itself |
 //! | a team's account | [`target`], [`sagemaker`], [`profile`], [`user_settings`], [`presign`], [`door`], [`studio_url`] |
 //! | people and secrets | [`identity_store`], [`secret`] |
-//! | administrators' commands | `mapping_tables`, `member_entry`, `places`, `spoke`, `sessions`, `left_behind` |
+//! | administrators' commands | `mapping_tables`, `member_entry`, `spoke`, `sessions`, `left_behind` |
 //!
 //! What is remembered for a while is in [`cache`]; timeouts, retries and what they may cost are here.
 

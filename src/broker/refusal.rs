@@ -10,7 +10,7 @@ use crate::team::item::ItemFaults;
 use crate::team::{Team, TeamId};
 use strict_saml::Rejection;
 
-/// Why a request is not answered with what it asked for. One variant and one code for each reason.
+/// One variant and one code for each reason.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Refusal {
     /// The response does not hold.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::info;
-
 use super::Broker;
 use super::audit::{Facts, about};
 use super::opening::{LOOK_AGAIN, Opening, OpeningRequest, Reason, Wait};
@@ -81,7 +79,7 @@ impl Broker {
                 && request.seen.as_ref().is_none_or(|known| !known.says_the_same(seen))
                 && let Err(error) = state.remember(&key, seen).await
             {
-                info!(error = %error, "the session could not remember a profile");
+                about!(info, &request.facts, error = %error, "the session could not remember a profile");
             }
             opening
         }));

@@ -53,6 +53,8 @@ pub(super) fn record(context: &Context<'_>, failure: &Failure) {
 fn comes_back_after(failure: &Failure, code: &Code) -> Option<u16> {
     match failure {
         Failure::NotYet(_, wait) => Some(wait.seconds),
+        // A store that does not answer may answer; one that refuses goes on refusing.
+        Failure::Refusal(Refusal::GroupsUnreadable(error)) if !error.leaves_open() => None,
         _ => code.passes_by_itself().then_some(3),
     }
 }

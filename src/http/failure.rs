@@ -1,4 +1,4 @@
-//! Why a request is not answered with what it asked for, and the code of each reason.
+//! Failures of requests, and the code of each.
 
 use super::code::*;
 use super::destination::Destination;

@@ -23,13 +23,13 @@ _FUNCTION = re.compile(r"( *)(?:pub(?:\([^)]*\))? )?(?:const )?(?:async )?fn (\w
 
 def functions(lines):
     """(name, number of lines) of each function that rustfmt has laid out."""
-    begun = None
+    begun = []
     for number, line in enumerate(lines):
         if head := _FUNCTION.match(line):
-            begun = number, head[1], head[2]
-        elif begun and line == begun[1] + "}":
-            yield begun[2], number - begun[0] + 1
-            begun = None
+            begun.append((number, head[1] + "}", head[2]))
+        elif begun and line == begun[-1][1]:
+            first, _, name = begun.pop()
+            yield name, number - first + 1
 
 
 def too_long():

@@ -8,14 +8,14 @@ use jiff::SignedDuration;
 use super::act::{Act, Done, decide};
 use super::error::Stop;
 use super::update::Repair;
-use super::visit::Visit;
+use super::visit::{ProfileKey, Visit};
 use super::wait::{Reason, SOON, Wait};
 use crate::aws::error::AwsError;
 use crate::aws::profile::{Found, Profile};
 use crate::aws::studio_url::StudioUrl;
 use crate::aws::updates::Sent;
 use crate::broker::audit::{Outcome, about};
-use crate::broker::changing::Moment;
+use crate::broker::changing::{Change, Moment};
 use crate::broker::line::{Step, Unserved};
 
 /// How far this request has come with a profile.
@@ -33,11 +33,11 @@ struct Progress {
 }
 
 /// What follows from a look.
-enum Next {
+enum Next<'a> {
     /// It is ready, and believed to be for so long.
     Open(SignedDuration),
-    /// Something was changed that the next look shows at once.
-    Look,
+    /// Something was changed that the next look shows at once; until then nobody else changes it.
+    Look(Change<'a, ProfileKey>),
     /// Something lasts since then, epoch seconds; `prepares`: SageMaker is preparing the profile.
     Wait { since: i64, prepares: bool },
 }
@@ -74,16 +74,18 @@ impl Visit<'_> {
         };
         let belief = loop {
             let found_now = found.map_err(|unserved| self.not_looked(unserved, &progress))?;
-            match self.act_on(found_now, profile, &mut progress).await? {
+            let until_seen = match self.act_on(found_now, profile, &mut progress).await? {
                 Next::Open(belief) => break belief,
-                Next::Look => {}
+                Next::Look(change) => Some(change),
                 Next::Wait { since, prepares } => {
                     self.pause(since, prepares, &mut progress).await?;
+                    progress.looked = opener.changing.moment();
+                    None
                 }
-            }
+            };
             url = None;
-            progress.looked = opener.changing.moment();
             found = queue.in_turn(Step::Look, look_again).await;
+            drop(until_seen);
         };
         // Known from here on, whether a URL can be had now or at the next visit.
         opener.ready.insert(self.key.clone(), now, self.time.now, belief).await;
@@ -99,7 +101,7 @@ impl Visit<'_> {
         found: Found,
         profile: &Profile<'_>,
         progress: &mut Progress,
-    ) -> Result<Next, Stop> {
+    ) -> Result<Next<'_>, Stop> {
         if let Found::Preparing { status, .. } = &found {
             about!(info, &self.request.facts, status, "the profile is being prepared");
         }
@@ -131,14 +133,14 @@ impl Visit<'_> {
                 Repair::Open(belief) => Ok(Next::Open(belief)),
             },
             Act::Adopt(arn) => {
-                let Some(_change) = changing.begin(self.key, progress.looked) else {
+                let Some(change) = changing.begin(self.key, progress.looked) else {
                     return Ok(Next::Wait { since: now, prepares: false });
                 };
                 if self.adopt(profile, &arn).await? {
                     self.record(Outcome::Adopted);
                 }
                 progress.done.adopted = true;
-                Ok(Next::Look)
+                Ok(Next::Look(change))
             }
             Act::Refuse(error) => Err(error.into()),
         }

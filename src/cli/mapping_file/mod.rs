@@ -69,6 +69,7 @@ pub(super) struct ApplyArguments {
 pub(super) const PLAN_HELP: &str =
     "Exit codes: 0 nothing to do, 2 the file has faults, 3 changes found, 4 not authorised in AWS.";
 pub(super) const APPLY_HELP: &str = "Each item is written only if it is still what was read, edits by hand included; if not, it is left alone\nand the exit code is 5. What is written counts as done: after any failure, run the same command again.\nFILE may be a plan that `plan --out` kept: then exactly that is written, or nothing.";
+
 pub(super) async fn plan(arguments: &PlanArguments, format: Format) -> Result<Exit, Failure> {
     let file = read(&arguments.files.files)?;
     let hub = Hub::connect().await?;

@@ -7,7 +7,7 @@ use super::plan::Leaver;
 use crate::aws::sessions::has_session;
 use crate::cli::again::again;
 use crate::cli::fleet::Mappings;
-use crate::cli::output::{Code, Failure};
+use crate::cli::output::{Code, Failure, warn};
 use crate::cli::profiles::people::People;
 use crate::config::{environment, state_table};
 use crate::mappings::change::cut;
@@ -59,6 +59,9 @@ pub(super) async fn unknown(
     let (stored, _) = People::read(field.hub, &idps, &[]).await;
     let client = aws_sdk_dynamodb::Client::new(&field.hub.sdk);
     let state_table = state_table(environment);
+    if let Err(faults) = &state_table {
+        warn(faults.to_string());
+    }
     let mut unknown = Vec::new();
     for name in doubtful {
         let Name { directory, user_id } = name;
