@@ -54,6 +54,11 @@ def reduced(uses):
     ]
 
 
+def outwards(there):
+    """The first in the middle, the others beside it in turns: who is used from far above stands outside."""
+    return [*there[2::2][::-1], *there[:1], *there[1::2]]
+
+
 def picture():
     uses = {name: room.uses for name, room in rooms().items()}
     level = floors(uses)
@@ -61,6 +66,8 @@ def picture():
     by_floor = {}
     for room in uses:
         by_floor.setdefault(level[room], []).append(room)
+    users = {room: max((level[user] for user, used in reduced(uses) if used == room), default=0) for room in uses}
+    by_floor = {floor: outwards(sorted(there, key=users.get)) for floor, there in by_floor.items()}
     widest = max(len(there) for there in by_floor.values())
     total = widest * (width + gap) + gap
     top = max(by_floor)
@@ -79,12 +86,18 @@ def picture():
     ]
     for room, other in reduced(uses):
         (x1, y1), (x2, y2) = at[room], at[other]
-        x1, x2, y1 = x1 + width / 2, x2 + width / 2, y1 + height
-        middle = (y1 + y2) / 2
-        out.append(
-            f'<path d="M{x1:.0f} {y1:.0f}C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} {x2:.0f} {y2:.0f}" '
-            'fill="none" stroke="#667" stroke-width="1.3" marker-end="url(#a)"/>'
-        )
+        x1, x2 = x1 + width / 2, x2 + width / 2
+        if level[room] - level[other] == 1:
+            y1 += height
+            middle = (y1 + y2) / 2
+            way = f"M{x1:.0f} {y1:.0f}C{x1:.0f} {middle:.0f} {x2:.0f} {middle:.0f} {x2:.0f} {y2:.0f}"
+        else:
+            # Past the floors between, beside them.
+            side = 1 if x2 > x1 else -1
+            x1, y1 = x1 + side * width / 2, y1 + height / 2
+            bend = min(16, abs(x2 - x1))
+            way = f"M{x1:.0f} {y1:.0f}H{x2 - side * bend:.0f}Q{x2:.0f} {y1:.0f} {x2:.0f} {y1 + bend:.0f}V{y2:.0f}"
+        out.append(f'<path d="{way}" fill="none" stroke="#667" stroke-width="1.3" marker-end="url(#a)"/>')
     for room, (x, y) in at.items():
         fill = "#e8f0e4" if room in ("strict_saml", "fair_line") else "#eef1f8"
         out.append(
