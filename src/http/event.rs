@@ -46,6 +46,10 @@ pub fn request(mut event: Value) -> Option<(Request, Front)> {
     if let Some(cookies) = event.get_mut("cookies") {
         made_legal(cookies);
     }
+    // `query_map` panics where a parameter has no value, which no front sends.
+    if let Some(Value::Object(query)) = event.get_mut("multiValueQueryStringParameters") {
+        query.retain(|_, values| values.as_array().is_none_or(|values| !values.is_empty()));
+    }
     let has = |pointer: &str| event.pointer(pointer).is_some();
     if has("/requestContext/elb") {
         from_load_balancer(event)
@@ -270,6 +274,20 @@ mod tests {
         assert_eq!(request.stage.as_deref(), Some("prod"));
         assert_eq!(request.source_ip, Some([192, 0, 2, 1].into()));
         assert_eq!(request.query_value("a").as_deref(), Some("1 &2"));
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_none_and_breaks_nothing() {
+        let query = json!({"multiValueQueryStringParameters": {"a": [], "b": ["1", "2"]}});
+        let request = rest(query.clone());
+        assert_eq!((request.query_value("a"), request.query.as_str()), (None, "b=1&b=2"));
+        let mut event = json!({
+            "httpMethod": "GET", "path": "/", "requestContext": {"elb": {"targetGroupArn": "x"}},
+            "headers": {}, "body": "", "isBase64Encoded": false
+        });
+        event.as_object_mut().unwrap().extend(query.as_object().unwrap().clone());
+        let (request, _) = super::request(event).unwrap();
+        assert_eq!(request.query, "b=1&b=2");
     }
 
     #[test]
