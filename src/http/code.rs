@@ -21,12 +21,6 @@ pub struct Code {
 }
 
 impl Code {
-    /// Whether nobody has to mend anything for the same request to be answered otherwise.
-    pub(super) fn passes_by_itself(&self) -> bool {
-        let passing = [NO_ROOM, AWS_BUSY, AWS_UNREACHABLE, GROUPS_UNREADABLE];
-        passing.iter().any(|row| row.code == self.code)
-    }
-
     /// Whether it is one of [`Rejection::CODES`].
     pub(super) fn is_saml_refusal(&self) -> bool {
         Rejection::CODES.iter().any(|row| row.code == self.code)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answer::Response;
 use super::code::Code;
 use super::context::Context;
-use super::failure::{Failure, code_of, detail_of};
+use super::failure::{Failure, code_of, comes_back_after, detail_of};
 use super::pages;
 use crate::broker::Refusal;
 use crate::broker::audit::Outcome;
@@ -48,17 +48,6 @@ pub(super) fn record(context: &Context<'_>, failure: &Failure) {
     audit.record(now, &facts, Outcome::Refused, Some(code.code), detail.as_deref());
 }
 
-/// In how many seconds the same request may find something else; `None` where somebody has to mend
-/// something first (RFC 9110, 10.2.3).
-fn comes_back_after(failure: &Failure, code: &Code) -> Option<u16> {
-    match failure {
-        Failure::NotYet(_, wait) => Some(wait.seconds),
-        // A store that does not answer may answer; one that refuses goes on refusing.
-        Failure::Refusal(Refusal::GroupsUnreadable(error)) if !error.leaves_open() => None,
-        _ => code.passes_by_itself().then_some(3),
-    }
-}
-
 /// Answers with the failure's page or problem, and writes its line.
 pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     let code = code_of(failure);
@@ -81,7 +70,7 @@ pub(super) fn answer(context: &Context<'_>, failure: &Failure) -> Response {
     if let Failure::MethodNotAllowed(allowed) = failure {
         headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
     }
-    if let Some(seconds) = comes_back_after(failure, &code) {
+    if let Some(seconds) = comes_back_after(failure) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response

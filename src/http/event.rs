@@ -46,9 +46,11 @@ pub fn request(mut event: Value) -> Option<(Request, Front)> {
     if let Some(cookies) = event.get_mut("cookies") {
         made_legal(cookies);
     }
-    // `query_map` panics where a parameter has no value, which no front sends.
-    if let Some(Value::Object(query)) = event.get_mut("multiValueQueryStringParameters") {
-        query.retain(|_, values| values.as_array().is_none_or(|values| !values.is_empty()));
+    // `query_map` takes a list in either member, and panics where it is empty; no front sends one.
+    for member in ["queryStringParameters", "multiValueQueryStringParameters"] {
+        if let Some(Value::Object(query)) = event.get_mut(member) {
+            query.retain(|_, values| values.as_array().is_none_or(|values| !values.is_empty()));
+        }
     }
     let has = |pointer: &str| event.pointer(pointer).is_some();
     if has("/requestContext/elb") {
@@ -278,16 +280,18 @@ mod tests {
 
     #[test]
     fn a_parameter_without_a_value_is_none_and_breaks_nothing() {
-        let query = json!({"multiValueQueryStringParameters": {"a": [], "b": ["1", "2"]}});
-        let request = rest(query.clone());
-        assert_eq!((request.query_value("a"), request.query.as_str()), (None, "b=1&b=2"));
-        let mut event = json!({
-            "httpMethod": "GET", "path": "/", "requestContext": {"elb": {"targetGroupArn": "x"}},
-            "headers": {}, "body": "", "isBase64Encoded": false
-        });
-        event.as_object_mut().unwrap().extend(query.as_object().unwrap().clone());
-        let (request, _) = super::request(event).unwrap();
-        assert_eq!(request.query, "b=1&b=2");
+        for member in ["queryStringParameters", "multiValueQueryStringParameters"] {
+            let query = json!({"a": [], "b": ["1", "2"]});
+            let rest = json!({"identity": {"sourceIp": "192.0.2.1"}, "httpMethod": "GET"});
+            for context in [rest, json!({"elb": {"targetGroupArn": "x"}})] {
+                let event = json!({
+                    "httpMethod": "GET", "path": "/", "headers": {}, "body": "",
+                    "isBase64Encoded": false, "requestContext": context, member: query
+                });
+                let (request, front) = request(event).unwrap();
+                assert_eq!(request.query, "b=1&b=2", "{member} {front:?}");
+            }
+        }
     }
 
     #[test]

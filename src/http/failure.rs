@@ -124,6 +124,23 @@ fn code_of_table_error(error: &AwsError) -> Code {
     }
 }
 
+/// In how many seconds the same request may find something else; `None` where somebody has to mend
+/// something first (RFC 9110, 10.2.3).
+pub(super) fn comes_back_after(failure: &Failure) -> Option<u16> {
+    let passes = match failure {
+        Failure::NotYet(_, wait) => return Some(wait.seconds),
+        // A store that does not answer may answer; one that refuses goes on refusing.
+        Failure::Refusal(Refusal::GroupsUnreadable(error)) => {
+            matches!(error.kind, Kind::Throttled | Kind::Unreachable | Kind::Failed)
+        }
+        _ => {
+            let code = code_of(failure).code;
+            [NO_ROOM, AWS_BUSY, AWS_UNREACHABLE].iter().any(|row| row.code == code)
+        }
+    };
+    passes.then_some(3)
+}
+
 /// What only the log may hold: expected and got, AWS's own words.
 pub(super) fn detail_of(failure: &Failure) -> Option<String> {
     match failure {
@@ -154,12 +171,25 @@ mod tests {
     }
 
     #[test]
-    fn who_may_come_back_is_told_when() {
-        let passes = |kind| {
-            let refusal = Refusal::Table(AwsError::here(kind, "dynamodb:GetItem", "", ""));
-            code_of(&refusal.into()).passes_by_itself()
-        };
-        assert!(passes(Kind::Throttled) && passes(Kind::Unreachable));
-        assert!(!passes(Kind::Missing) && !passes(Kind::Broken));
+    fn only_where_coming_back_helps_it_is_told_when() {
+        let error = |kind| AwsError::here(kind, "dynamodb:GetItem", "", "");
+        let passing = [Kind::Throttled, Kind::Unreachable, Kind::Failed];
+        let lasting = [Kind::Missing, Kind::Denied, Kind::Invalid, Kind::Broken];
+        for of in [Refusal::Table, Refusal::GroupsUnreadable] {
+            for kind in passing {
+                assert_eq!(comes_back_after(&of(error(kind)).into()), Some(3), "{kind:?}");
+            }
+            for kind in lasting {
+                assert_eq!(comes_back_after(&of(error(kind)).into()), None, "{kind:?}");
+            }
+        }
+        assert_eq!(comes_back_after(&Failure::NoRoom("")), Some(3));
+        assert_eq!(comes_back_after(&Failure::TooLate), Some(3));
+        assert_eq!(comes_back_after(&Failure::NotFound), None);
+        assert_eq!(comes_back_after(&Refusal::UserDenied.into()), None);
+        let wait = Wait { seconds: 7, ..Wait::for_aws() };
+        let team = "blue".to_owned().try_into().unwrap();
+        let not_yet = Failure::NotYet(Destination::team(team).into(), wait);
+        assert_eq!(comes_back_after(&not_yet), Some(7));
     }
 }
